@@ -1,0 +1,93 @@
+/**
+ * All that the rules may look at. Made by the survey (`guest/check/`), plain data: no filesystem, no promise.
+ */
+import type { Failure } from "../base/failure.ts";
+import type { Finding } from "../base/finding.ts";
+import type { Where } from "../base/where.ts";
+import type { PackageChange } from "../boot/changes/package-change.ts";
+import type { InitramfsFacts } from "../boot/initramfs/initramfs-facts.ts";
+import type { KernelFacts } from "../boot/kernel/kernel-facts.ts";
+import type { PygrubView } from "../boot/pygrub-view.ts";
+import type { DiskSpec } from "../xen/disk-spec.ts";
+import type { DomainConfig } from "../xen/domain-config.ts";
+import type { HostFacts } from "../xen/host-facts.ts";
+import type { RootDevice } from "../boot/root-device.ts";
+
+/** A partition, volume or whole disk with something on it that `root=` or fstab could name. */
+export type VolumeFacts = {
+  readonly where: Where;
+  /** The name in the guest: `xvda1`, or `/dev/mapper/vg-root`; undefined when it has none. */
+  readonly device?: string;
+  /** Filesystem kind, or `swap`, `LVM2 member`, `LUKS`, `empty`, `unknown`, ... */
+  readonly format: string;
+  readonly uuid: string;
+  readonly label: string;
+  readonly partuuid: string;
+  readonly partlabel: string;
+  readonly sizeBytes: number;
+  /** A real root: has /sbin/init or /usr/lib/systemd, and /etc. Undefined where it could not be looked at. */
+  readonly looksLikeRoot?: boolean;
+  readonly clean?: boolean;
+};
+
+export type DiskFacts = {
+  readonly spec: DiskSpec;
+  /** The target in dom0 after resolving. */
+  readonly target: string;
+  readonly state: "read" | "missing" | "unreadable" | "empty-cdrom" | "not-read";
+  readonly failure?: Failure;
+  readonly volumes: readonly VolumeFacts[];
+  readonly findings: readonly Finding[];
+};
+
+/** A file that the boot needs. */
+export type NeededFile = {
+  /** `kernel`, `ramdisk` */
+  readonly role: "kernel" | "ramdisk";
+  readonly path: string;
+  readonly where: Where;
+  readonly state: "read" | "missing" | "unreadable";
+  readonly failure?: Failure;
+  /** Others beside it that look usable, for the advice: `/boot/vmlinuz-6.1.0-49-amd64`. */
+  readonly alternatives: readonly string[];
+};
+
+/** What would be booted, as the loader (or the config) says. */
+export type PlannedBoot = {
+  readonly loader:
+    | "grub2"
+    | "grub-legacy"
+    | "extlinux"
+    | "bls"
+    | "systemd-boot"
+    | "uki"
+    | "links"
+    | "direct"
+    | "hvm-disk";
+  readonly source: Where;
+  readonly entry?: string;
+  /** Why this entry. */
+  readonly because: string;
+  readonly args: string;
+  readonly files: readonly NeededFile[];
+  readonly kernel?: KernelFacts;
+  /** In loading order. */
+  readonly initramfs: readonly InitramfsFacts[];
+  /** What root= names, and whether it is there. */
+  readonly root?: RootDevice;
+};
+
+export type GuestFacts = {
+  readonly name: string;
+  readonly configPath: string;
+  readonly config: DomainConfig;
+  readonly host: HostFacts;
+  readonly disks: readonly DiskFacts[];
+  readonly boot?: PlannedBoot;
+  /** Why there is no boot plan; each volume or config that was looked at, and what it said. */
+  readonly bootTried: readonly { readonly where: Where; readonly said: string }[];
+  /** Set when the config names pygrub as its bootloader. */
+  readonly pygrub?: PygrubView;
+  /** Newest last. */
+  readonly changes: readonly PackageChange[];
+};

@@ -1,0 +1,97 @@
+/**
+ * What was found on a disk, a partition or a volume, and the shape of a prober that finds it.
+ *
+ * Adding a format is one folder with a `Prober` and one line in `probers.ts`.
+ */
+import type { Failure } from "../base/failure.ts";
+import type { Finding } from "../base/finding.ts";
+import type { FileSystem } from "./fs/filesystem.ts";
+import type { ByteSource } from "./source.ts";
+
+export type Content =
+  | { readonly kind: "filesystem"; readonly fs: FileSystem }
+  | { readonly kind: "table"; readonly table: PartitionTable }
+  | {
+      readonly kind: "swap";
+      readonly uuid: string;
+      readonly label: string;
+      readonly sizeBytes: number;
+    }
+  /** Part of something that needs other parts: an LVM2 physical volume, an md component. */
+  | { readonly kind: "member"; readonly member: Member }
+  /** Recognised by name, not read: LUKS, bcache, ZFS, squashfs. `why` says what follows for the user. */
+  | { readonly kind: "named"; readonly format: string; readonly uuid: string; readonly why: string }
+  /** Nothing but zeroes where a format would begin. */
+  | { readonly kind: "empty" }
+  | { readonly kind: "unknown" };
+
+export type PartitionTable = {
+  readonly type: "mbr" | "gpt";
+  /** The logical sector size that the table was written for. */
+  readonly sectorSizeBytes: number;
+  /** Disk identifier: 8 hex digits for MBR, GUID text for GPT. */
+  readonly id: string;
+  readonly partitions: readonly Partition[];
+  /** Damage that did not stop the reading: a broken primary header, a wrong CRC, overlapping partitions. */
+  readonly findings: readonly Finding[];
+};
+
+export type Partition = {
+  /** As the kernel numbers them: 1 to 4, logical from 5 on; GPT entry index + 1. */
+  readonly number: number;
+  readonly offset: number;
+  readonly size: number;
+  /** `0x83`, or the GUID in lower case. */
+  readonly type: string;
+  /** `Linux filesystem`, `EFI system`; the type itself when it is not known. */
+  readonly typeName: string;
+  /** MBR: active flag. GPT: legacy BIOS bootable (attribute bit 2). */
+  readonly bootable: boolean;
+  /** What `PARTUUID=` matches, in lower case: the GPT GUID, or `<disk id>-<number in hex, two digits>` for MBR. */
+  readonly partuuid: string;
+  /** The GPT partition name; empty for MBR. */
+  readonly label: string;
+  readonly logical: boolean;
+};
+
+export type Member = {
+  readonly system: "lvm2" | "md";
+  /** The id of the whole (volume group, array) that it belongs to, when the member says so. */
+  readonly group: string;
+  /** The member's own id. */
+  readonly id: string;
+};
+
+/** Why a prober that recognised its magic could not read on, or said no. */
+export type Tried = { readonly name: string; readonly failure: Failure };
+
+/** A disk, partition or logical volume, and what it holds. */
+export type Volume = {
+  /** `whole disk`, `partition 2`, `vg0/root` */
+  readonly name: string;
+  readonly source: ByteSource;
+  readonly content: Content;
+  /** When `content` is unknown: who recognised it and failed. */
+  readonly tried: readonly Tried[];
+  /** Set when this volume is a partition of `parent`. */
+  readonly partition?: Partition;
+  /** Volumes inside: the partitions of a table. */
+  readonly children: readonly Volume[];
+};
+
+export type Magic = { readonly offset: number; readonly bytes: Uint8Array };
+
+export type ProbeContext = {
+  /** The device's logical sector size where it is known, else undefined: a table prober then tries 512 and 4096. */
+  readonly sectorSizeBytes?: number;
+  readonly signal?: AbortSignal;
+};
+
+export type Prober = {
+  /** The name that people know the format by: `ext4`, `GPT`, `LVM2`. */
+  readonly name: string;
+  /** The prober is asked only when one of these is found. */
+  readonly magics: readonly Magic[];
+  /** `undefined` when it is not this format after all; a failure when it is but cannot be read. */
+  probe(source: ByteSource, context: ProbeContext): Promise<Content | undefined>;
+};

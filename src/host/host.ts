@@ -1,0 +1,38 @@
+/**
+ * The one door to the operating system. Use cases get a `Host` and nothing else, so they run the same on this
+ * machine, over ssh, on a dead host's file tree (`--root`), and in tests.
+ */
+import type { BlockDevice } from "../disk/source.ts";
+
+export type Ran = {
+  readonly argv: readonly string[];
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type RunOptions = {
+  readonly stdin?: string;
+  readonly signal?: AbortSignal;
+  /** Output beyond this many bytes is an error, not a surprise in memory. Default 16 MiB. */
+  readonly maxOutputBytes?: number;
+};
+
+export type PathKind = "file" | "block-device" | "directory" | "other" | "missing";
+
+export type Host = {
+  /** For messages: `this host`, `hostb`, `/mnt/deadhost`. */
+  readonly name: string;
+  /** False for a file tree: then `run` always fails with `missing`. */
+  readonly live: boolean;
+  run(argv: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** A device or image file, read-only. Relative paths are taken from the current directory. */
+  openBlock(path: string): Promise<BlockDevice>;
+  /** A whole file; a `limit` failure above `limitBytes` (default 16 MiB). */
+  readFile(path: string, limitBytes?: number): Promise<Uint8Array>;
+  /** Names in a directory, sorted; `missing` when it is not there. */
+  list(path: string): Promise<readonly string[]>;
+  kind(path: string): Promise<PathKind>;
+  /** The path after following symlinks; `missing` when it leads nowhere. */
+  realPath(path: string): Promise<string>;
+};

@@ -1,0 +1,20 @@
+/** What matters of the hypervisor that will run the guest. From `xl info`, or assumed from a version alone. */
+import type { Compression } from "../bytes/decompress/format.ts";
+
+export type XenVersion = { readonly major: number; readonly minor: number; readonly extra: string };
+
+export type HostFacts = {
+  readonly version: XenVersion;
+  /** `xl-info`: read from a host or a file. `assumed`: from `--xen 4.14`, with that release's defaults. */
+  readonly source: "xl-info" | "assumed";
+  /** xen_caps: `xen-3.0-x86_64`, `hvm-3.0-x86_32`, ... */
+  readonly caps: readonly string[];
+  /** Kernel packings that the domain builder unpacks. */
+  readonly kernelPackings: readonly Compression[];
+  /** How `kernelPackings` is known: for people. */
+  readonly kernelPackingsBecause: string;
+  /** The builder inflates a gzip initramfs before the guest starts (Xen <= 4.19). */
+  readonly inflatesRamdisk: boolean;
+  readonly freeMemoryKib?: number;
+  readonly totalMemoryKib?: number;
+};

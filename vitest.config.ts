@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+/** `unit` is fast and needs nothing but Node. `real` uses mkfs, loop devices, Debian's packages, QEMU. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          // The machine has few cores and QEMU uses one whole: one file at a time keeps time bounds honest.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
