@@ -1,0 +1,63 @@
+import { open, readdir, realpath, stat } from "node:fs/promises";
+import { ioFailure, missing, overLimit } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import type { PathKind } from "../host.ts";
+import { errnoOf } from "./errno.ts";
+
+const DEFAULT_LIMIT_BYTES = 16 * MIB;
+
+export async function readLocalFile(
+  path: string,
+  limitBytes = DEFAULT_LIMIT_BYTES,
+): Promise<Uint8Array> {
+  const handle = await open(path, "r").catch((error) => fail(path, "open", error));
+  try {
+    const stats = await handle.stat();
+    if (stats.isDirectory()) throw ioFailure([path], "read", "EISDIR");
+    if (stats.size > limitBytes) throw overLimit([path], "the file", `${limitBytes} bytes`);
+    // Read by hand, not by size: files in /proc say 0.
+    const parts: Uint8Array[] = [];
+    let total = 0;
+    for (;;) {
+      const chunk = new Uint8Array(Math.min(limitBytes + 1, Math.max(65_536, stats.size)));
+      const { bytesRead } = await handle
+        .read(chunk, 0, chunk.length, null)
+        .catch((error) => fail(path, "read", error));
+      if (bytesRead === 0) break;
+      total += bytesRead;
+      if (total > limitBytes) throw overLimit([path], "the file", `${limitBytes} bytes`);
+      parts.push(chunk.subarray(0, bytesRead));
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function listLocal(path: string): Promise<readonly string[]> {
+  const names = await readdir(path).catch((error) => fail(path, "list", error));
+  return names.sort();
+}
+
+export async function localKind(path: string): Promise<PathKind> {
+  try {
+    const stats = await stat(path);
+    if (stats.isFile()) return "file";
+    if (stats.isBlockDevice()) return "block-device";
+    return stats.isDirectory() ? "directory" : "other";
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return "missing";
+    throw ioFailure([path], "look at", errno, error);
+  }
+}
+
+export function localRealPath(path: string): Promise<string> {
+  return realpath(path).catch((error) => fail(path, "follow", error));
+}
+
+function fail(path: string, op: string, error: unknown): never {
+  const errno = errnoOf(error);
+  if (errno === "ENOENT" || errno === "ENOTDIR") throw missing([path], "such file or directory");
+  throw ioFailure([path], op, errno, error);
+}

@@ -1,0 +1,18 @@
+import type { Host } from "../host.ts";
+import { openLocalBlock } from "./block.ts";
+import { listLocal, localKind, localRealPath, readLocalFile } from "./files.ts";
+import { runLocal } from "./run.ts";
+
+/** This machine. */
+export function localHost(): Host {
+  return {
+    name: "this host",
+    live: true,
+    run: runLocal,
+    openBlock: (path) => openLocalBlock(path, [path]),
+    readFile: readLocalFile,
+    list: listLocal,
+    kind: localKind,
+    realPath: localRealPath,
+  };
+}

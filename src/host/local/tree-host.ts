@@ -1,0 +1,71 @@
+import { lstat, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { missing, overLimit } from "../../base/failure.ts";
+import type { Host } from "../host.ts";
+import { openLocalBlock } from "./block.ts";
+import { listLocal, localKind, readLocalFile } from "./files.ts";
+import { errnoOf } from "./errno.ts";
+
+/** As many as Linux follows (fs/namei.c MAXSYMLINKS). */
+const MAX_LINKS = 40;
+
+/**
+ * A dom0's file tree somewhere else: a dead host's disk, a sample (`--root DIR`). Paths are the dom0's own; symlinks
+ * are followed inside the tree, so that an absolute link there does not lead to this machine's files. Nothing is run.
+ */
+export function treeHost(root: string): Host {
+  const inside = async <T>(path: string, use: (real: string) => Promise<T>) =>
+    use(join(root, await resolveInside(root, path)));
+  return {
+    name: root,
+    live: false,
+    run: (argv) =>
+      Promise.reject(missing([root], `running host to run ${argv[0] ?? "a program"} on`)),
+    openBlock: (path) => inside(path, (real) => openLocalBlock(real, [path])),
+    readFile: (path, limitBytes) => inside(path, (real) => readLocalFile(real, limitBytes)),
+    list: (path) => inside(path, listLocal),
+    kind: async (path) => {
+      try {
+        return await inside(path, localKind);
+      } catch {
+        return "missing";
+      }
+    },
+    realPath: (path) => resolveInside(root, path),
+  };
+}
+
+/** The path inside the tree after following its symlinks; components that do not exist stay as they are. */
+async function resolveInside(root: string, path: string): Promise<string> {
+  const todo = path.split("/").reverse();
+  const done: string[] = [];
+  let links = 0;
+  while (todo.length > 0) {
+    const step = todo.pop()!;
+    if (step === "" || step === ".") continue;
+    if (step === "..") {
+      done.pop();
+      continue;
+    }
+    const target = await linkTarget(join(root, ...done, step));
+    if (target === undefined) {
+      done.push(step);
+      continue;
+    }
+    links += 1;
+    if (links > MAX_LINKS) throw overLimit([path], "a chain of symlinks", String(MAX_LINKS));
+    if (target.startsWith("/")) done.length = 0;
+    todo.push(...target.split("/").reverse());
+  }
+  return `/${done.join("/")}`;
+}
+
+async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : undefined;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
