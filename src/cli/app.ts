@@ -1,0 +1,52 @@
+import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import type { Application } from "@stricli/core";
+import { checkCommand } from "./commands/check.ts";
+import { diskCatCommand, diskCpCommand, diskLsCommand, diskPartsCommand } from "./commands/disk.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { historyCommand } from "./commands/history.ts";
+import type { Context } from "./context.ts";
+import { VERSION } from "./version.ts";
+
+const disk = buildRouteMap({
+  routes: {
+    parts: diskPartsCommand,
+    ls: diskLsCommand,
+    cat: diskCatCommand,
+    cp: diskCpCommand,
+  },
+  docs: { brief: "Look into a guest's disks without mounting them" },
+});
+
+const root = buildRouteMap({
+  routes: { check: checkCommand, disk, history: historyCommand, explain: explainCommand },
+  docs: {
+    brief: "Looks after the guests of a plain Xen host",
+    fullDescription: [
+      "domus looks after the guests of a plain Xen host: says whether they will boot, shows what is on their disks,",
+      "and what changed in them. Guests' disks are never mounted and never written.",
+      "",
+      "  domus check              all guests in /etc/xen, a line each",
+      "  domus check pandora      the story of one",
+      "  domus disk ls pandora /boot",
+      "  domus explain initramfs-compression",
+    ].join("\n"),
+  },
+});
+
+export const app: Application<Context> = buildApplication(root, {
+  name: "domus",
+  versionInfo: { currentVersion: VERSION },
+  scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+  documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: false },
+  localization: {
+    text: {
+      ...text_en,
+      noCommandRegisteredForInput: ({ input, corrections }) =>
+        [
+          `domus: there is no command "${input}".`,
+          ...(corrections.length > 0 ? [`Did you mean ${corrections.join(" or ")}?`] : []),
+          "domus --help lists the commands.",
+        ].join("\n"),
+    },
+  },
+});

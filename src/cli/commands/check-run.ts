@@ -1,0 +1,86 @@
+import { attempt, FailureError } from "../../base/failure.ts";
+import type { Failure } from "../../base/failure.ts";
+import { explainFailure } from "../../base/explain.ts";
+import { printable } from "../../base/printable.ts";
+import { decodeText } from "../../bytes/text.ts";
+import { checkGuest } from "../../guest/check/check-guest.ts";
+import type { GuestReport } from "../../guest/check/check-guest.ts";
+import { findConfigs } from "../../guest/config/find-configs.ts";
+import { findHostXen } from "../../guest/config/host-xen.ts";
+import type { Host } from "../../host/host.ts";
+import { localHost } from "../../host/local/local-host.ts";
+import type { HostFacts } from "../../xen/host-facts.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { failing, UsageError } from "../failing.ts";
+import { guestJson } from "../render/check-json.ts";
+import { guestStory } from "../render/check-story.ts";
+import { guestTable } from "../render/check-table.ts";
+
+export type CheckFlags = {
+  readonly json: boolean;
+  readonly root?: string;
+  readonly xen?: string;
+  readonly xenInfo?: string;
+};
+
+/** A guest whose config could not even be read takes its place in the table, and the others go on. */
+function unreadable(configPath: string, failure: Failure): GuestReport {
+  const { code, what, why, next } = explainFailure(failure);
+  const finding = { code, severity: "error" as const, where: failure.where, what, why, next };
+  return { name: configPath, configPath, verdict: "unknown", findings: [finding] };
+}
+
+export const run = failing(async function (this: Context, flags: CheckFlags, ...guests: string[]) {
+  const { out, signal } = this;
+  if (flags.xen !== undefined && flags.xenInfo !== undefined) {
+    throw new UsageError("--xen and --xen-info say the same thing twice.", "Give one of them.");
+  }
+  const host = this.openHost(flags.root);
+  const xen = await hostXen(host, flags);
+  const configs = await findConfigs(host, guests);
+  const reports: GuestReport[] = [];
+  for (const [index, configPath] of configs.entries()) {
+    signal.throwIfAborted();
+    out.progress(`checking ${index + 1} of ${configs.length}: ${printable(configPath)}`);
+    const checked = await attempt(() => checkGuest({ host, xen, configPath, signal }));
+    if (!checked.ok && configs.length === 1) throw new FailureError(checked.failure);
+    reports.push(checked.ok ? checked.value : unreadable(configPath, checked.failure));
+  }
+  out.progress("");
+  if (flags.json) out.json({ guests: reports.map(guestJson) });
+  else if (reports.length === 1) out.result(guestStory(reports[0]!, xen, out));
+  else out.result(guestTable(reports, xen, out));
+  return exitCode(reports);
+});
+
+function exitCode(reports: readonly GuestReport[]): ExitCode {
+  const errors = reports.some((report) =>
+    report.findings.some((finding) => finding.severity === "error"),
+  );
+  return errors ? EXIT.findings : EXIT.done;
+}
+
+async function hostXen(host: Host, flags: CheckFlags): Promise<HostFacts> {
+  // --xen-info names a file of the person who types, not of the tree that --root points to.
+  const infoText =
+    flags.xenInfo === undefined ? undefined : decodeText(await localHost().readFile(flags.xenInfo));
+  const found = await attempt(() =>
+    findHostXen(host, {
+      ...(flags.xen !== undefined && { version: flags.xen }),
+      ...(infoText !== undefined && { infoText }),
+    }),
+  );
+  if (found.ok) return found.value;
+  if (found.failure.kind !== "missing") {
+    throw new UsageError(
+      explainFailure(found.failure).what,
+      "Give the release as --xen 4.17, or what `xl info` prints there as --xen-info FILE.",
+    );
+  }
+  throw new UsageError(
+    `There is no Xen on ${printable(host.name)}, so domus cannot know which one to judge for.`,
+    "Say it: --xen 4.17, or --xen-info FILE with what `xl info` prints on the host.",
+  );
+}

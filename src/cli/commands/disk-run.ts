@@ -1,0 +1,134 @@
+import { corrupt } from "../../base/failure.ts";
+import { printable, printableLines } from "../../base/printable.ts";
+import { MIB, sizeText } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Entry, FileSystem, Inode } from "../../disk/fs/filesystem.ts";
+import { chooseFile } from "../../guest/disks/choose-file-system.ts";
+import { openTarget } from "../../guest/disks/open-target.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { failing } from "../failing.ts";
+import { disksJson, disksText } from "../render/disks.ts";
+import { inodeJson, modeText, timeText } from "../render/inode.ts";
+import { table } from "../render/text.ts";
+
+export type DiskFlags = { readonly json: boolean; readonly root?: string };
+export type DiskCpFlags = DiskFlags & { readonly recursive: boolean; readonly force: boolean };
+
+export const parts = failing(async function (this: Context, flags: DiskFlags, name: string) {
+  await using target = await openTarget(this.openHost(flags.root), name, this.signal);
+  if (flags.json) this.out.json({ target: target.name, disks: disksJson(target.disks) });
+  else this.out.result(disksText(target.disks, this.out));
+  const errors = target.disks.some(({ facts }) =>
+    facts.findings.some((finding) => finding.severity === "error"),
+  );
+  return errors ? EXIT.findings : EXIT.done;
+});
+
+export const ls = failing(async function (
+  this: Context,
+  flags: DiskFlags,
+  name: string,
+  path = "/",
+) {
+  const { out, signal } = this;
+  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  const chosen = await chooseFile(target, path);
+  const { fs } = chosen.volume;
+  const rows = await listed(fs, chosen.resolved.inode, chosen.resolved.path, signal);
+  if (flags.json) {
+    out.json({
+      target: target.name,
+      volume: chosen.device,
+      path: chosen.resolved.path,
+      entries: rows.map(({ entry, inode, link }) => inodeJson(entry.name, inode, link)),
+    });
+    return EXIT.done;
+  }
+  const cells = rows.map(({ entry, inode, link }) => [
+    modeText(inode),
+    `${inode.uid}:${inode.gid}`,
+    String(inode.size),
+    timeText(inode.mtime),
+    printable(entry.name) + (link === undefined ? "" : ` -> ${printable(link)}`),
+  ]);
+  out.say(
+    `${printable(target.name)}, ${chosen.device} (${fs.kind}): ${printable(chosen.resolved.path)}`,
+  );
+  if (cells.length > 0) {
+    // A listing is often piped: names are never cut.
+    out.result(table(["MODE", "OWNER", "BYTES", "CHANGED", "NAME"], cells, 100_000).join("\n"));
+  }
+  return EXIT.done;
+});
+
+type Row = { readonly entry: Entry; readonly inode: Inode; readonly link?: string };
+
+async function listed(
+  fs: FileSystem,
+  inode: Inode,
+  path: string,
+  signal: AbortSignal,
+): Promise<Row[]> {
+  const row = async (entry: Entry, found: Inode): Promise<Row> => ({
+    entry,
+    inode: found,
+    ...(found.kind === "symlink" && { link: await fs.readLink(found) }),
+  });
+  if (inode.kind !== "directory") {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return [await row({ name, number: inode.number }, inode)];
+  }
+  const rows: Row[] = [];
+  for await (const entry of fs.list(inode, signal))
+    rows.push(await row(entry, await fs.inode(entry)));
+  return rows.sort((a, b) => (a.entry.name < b.entry.name ? -1 : 1));
+}
+
+const CHUNK_BYTES = 4 * MIB;
+
+export const cat = failing(async function (
+  this: Context,
+  flags: DiskFlags,
+  name: string,
+  path: string,
+) {
+  const { out, signal } = this;
+  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  const { volume, device, resolved } = await chooseFile(target, path);
+  const { inode } = resolved;
+  if (inode.kind !== "file") {
+    throw corrupt([...volume.fs.where, resolved.path], `a ${inode.kind}`, "a regular file");
+  }
+  if (flags.json) {
+    if (inode.size > 16 * MIB) {
+      throw corrupt(
+        [...volume.fs.where, resolved.path],
+        sizeText(inode.size),
+        "16 MiB at most for --json",
+      );
+    }
+    const bytes = await volume.fs.read(inode, 0, inode.size, signal);
+    const base64 = Buffer.from(bytes).toString("base64");
+    out.json({
+      target: target.name,
+      volume: device,
+      path: resolved.path,
+      size: inode.size,
+      base64,
+    });
+    return EXIT.done;
+  }
+  const toTerminal = process.stdout.isTTY;
+  for (let at = 0; at < inode.size; at += CHUNK_BYTES) {
+    signal.throwIfAborted();
+    const length = Math.min(CHUNK_BYTES, inode.size - at);
+    const bytes = await volume.fs.read(inode, at, length, signal);
+    await out.resultBytes(
+      toTerminal
+        ? new TextEncoder().encode(printableLines(decodeText(bytes)).replaceAll("\\x09", "\t"))
+        : bytes,
+    );
+  }
+  return EXIT.done;
+});

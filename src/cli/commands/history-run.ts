@@ -1,0 +1,61 @@
+import { failureText } from "../../base/failure.ts";
+import { printable } from "../../base/printable.ts";
+import { bootRelated } from "../../boot/changes/boot-related.ts";
+import type { PackageChange } from "../../boot/changes/package-change.ts";
+import { openTarget } from "../../guest/disks/open-target.ts";
+import { readHistory } from "../../guest/history/read-history.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { failing, UsageError } from "../failing.ts";
+import { timeText } from "../render/inode.ts";
+import { table } from "../render/text.ts";
+
+export type HistoryFlags = {
+  readonly json: boolean;
+  readonly root?: string;
+  readonly boot: boolean;
+  readonly last?: number;
+};
+
+export const run = failing(async function (this: Context, flags: HistoryFlags, name: string) {
+  const { out, signal } = this;
+  if (flags.last !== undefined && !(Number.isInteger(flags.last) && flags.last > 0)) {
+    throw new UsageError("--last takes a whole number above 0.", "For example: --last 20");
+  }
+  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  const history = await readHistory(target, signal);
+  const relevant = new Map(bootRelated(history.changes).map((one) => [one.change, one.reason]));
+  const wanted = flags.boot ? history.changes.filter((one) => relevant.has(one)) : history.changes;
+  const shown = flags.last === undefined ? wanted : wanted.slice(-flags.last);
+  for (const failure of history.failures) out.say(`Not read: ${printable(failureText(failure))}`);
+  if (flags.json) {
+    out.json({
+      target: target.name,
+      changes: shown.map((one) => ({ ...one, boot: relevant.get(one) ?? null })),
+    });
+    return EXIT.done;
+  }
+  if (shown.length === 0) {
+    out.say(
+      `No package log with a ${flags.boot ? "boot-related " : ""}change on ${history.lookedAt.join(", ") || "any filesystem of it"}.`,
+    );
+    return EXIT.done;
+  }
+  const rows = shown.map((one) => [
+    timeText(one.time) + (one.zoneKnown ? " UTC" : ""),
+    one.manager,
+    one.action,
+    printable(one.package),
+    printable(versions(one)),
+    relevant.has(one) ? "*" : "",
+  ]);
+  out.result(table(["WHEN", "BY", "WHAT", "PACKAGE", "VERSION", "BOOT"], rows, 100_000).join("\n"));
+  if (!flags.boot && relevant.size > 0) out.say("* can decide over the next boot");
+  if (shown.some((one) => !one.zoneKnown)) out.say("Times without UTC are the guest's local time.");
+  return EXIT.done;
+});
+
+function versions({ from, to }: PackageChange): string {
+  if (from !== undefined && to !== undefined) return `${from} -> ${to}`;
+  return to ?? from ?? "";
+}

@@ -1,0 +1,41 @@
+import { buildCommand, numberParser } from "@stricli/core";
+import type { Context } from "../context.ts";
+import { jsonFlag, rootFlag } from "../flags.ts";
+import type { HistoryFlags } from "./history-run.ts";
+
+export const historyCommand = buildCommand<HistoryFlags, [string], Context>({
+  docs: {
+    brief: "Show what changed in a guest: packages installed, upgraded, removed",
+    fullDescription:
+      "Reads the logs of pacman, dpkg, apt and dnf on the guest's disks, without mounting them. Newest last.",
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      root: rootFlag,
+      boot: {
+        kind: "boolean",
+        brief: "Only what can decide over the next boot: kernels, initramfs tools, loaders",
+        default: false,
+      },
+      last: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "Only the last N changes",
+        placeholder: "N",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "Guest name, config file, disk image or device",
+          parse: String,
+          placeholder: "TARGET",
+        },
+      ],
+    },
+  },
+  loader: async () => (await import("./history-run.ts")).run,
+});

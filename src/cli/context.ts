@@ -1,0 +1,13 @@
+import type { CommandContext, StricliProcess } from "@stricli/core";
+import type { Host } from "../host/host.ts";
+import type { Output } from "./output.ts";
+
+/** What a command may use of the world. Tests make their own. */
+export type Context = CommandContext & {
+  readonly process: StricliProcess;
+  readonly out: Output;
+  /** `--root DIR` or this machine. */
+  readonly openHost: (root: string | undefined) => Host;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+};

@@ -1,0 +1,81 @@
+/** The one place that turns what goes wrong in a command into words and an exit code. */
+import { explainFailure } from "../base/explain.ts";
+import { FailureError } from "../base/failure.ts";
+import type { Failure } from "../base/failure.ts";
+import { printable } from "../base/printable.ts";
+import type { Context } from "./context.ts";
+import { EXIT } from "./exit-codes.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { wrapLabelled } from "./render/text.ts";
+
+/** Arguments that cannot be meant; `next` says how to call it. */
+export class UsageError extends Error {
+  readonly next: string;
+
+  constructor(what: string, next: string) {
+    super(what);
+    this.name = "UsageError";
+    this.next = next;
+  }
+}
+
+export type CommandFlags = { readonly json: boolean };
+
+/** A command's work: it returns its exit code and throws what it cannot handle. */
+export type Work<F extends CommandFlags, A extends readonly string[]> = (
+  this: Context,
+  flags: F,
+  ...args: A
+) => Promise<ExitCode>;
+
+/** Wraps a command so that every failure ends in a text with what, why and next, and the right exit code. */
+export function failing<F extends CommandFlags, A extends readonly string[]>(work: Work<F, A>) {
+  return async function run(this: Context, flags: F, ...args: A): Promise<void> {
+    let code: ExitCode;
+    try {
+      code = await work.call(this, flags, ...args);
+    } catch (error) {
+      code = report(this, error, flags.json);
+    }
+    this.process.exitCode = code;
+  };
+}
+
+function report(context: Context, error: unknown, json: boolean): ExitCode {
+  const { out, signal } = context;
+  if (signal.aborted) {
+    out.say("Interrupted. Nothing was changed.");
+    return EXIT.interrupted;
+  }
+  if (error instanceof UsageError) {
+    if (json)
+      out.json({ error: { code: "usage", what: error.message, why: "", next: error.next } });
+    out.say(`domus: ${error.message}\n${error.next}`);
+    return EXIT.usage;
+  }
+  if (error instanceof FailureError) {
+    if (json) out.json({ error: failureJson(error.failure) });
+    out.say(failureStory(context, error.failure));
+    return EXIT.failed;
+  }
+  // The reader of a pipe went away (`| head`): its choice, no error of ours.
+  if (error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE") return EXIT.done;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (json)
+    out.json({ error: { code: "bug", what: String(error), why: stack, next: "report it" } });
+  out.say(`domus: this is a bug in domus, please report it with the lines below.\n${stack}`);
+  return EXIT.failed;
+}
+
+export function failureJson(failure: Failure): Record<string, unknown> {
+  return { ...explainFailure(failure), where: failure.where };
+}
+
+function failureStory({ out }: Context, failure: Failure): string {
+  const { code, what, why, next } = explainFailure(failure);
+  return [
+    `${out.style("red", "domus:")} ${printable(what)} ${out.style("dim", `(${code})`)}`,
+    ...(why ? wrapLabelled("why", printable(why), out.width) : []),
+    ...(next ? wrapLabelled("next", printable(next), out.width) : []),
+  ].join("\n");
+}

@@ -1,0 +1,30 @@
+/** Flags that several commands share, so that they read the same everywhere. */
+export const jsonFlag = {
+  kind: "boolean",
+  brief: "One JSON document on stdout instead of text",
+  default: false,
+} as const;
+
+export const rootFlag = {
+  kind: "parsed",
+  parse: String,
+  brief: "Work on a dom0's file tree at DIR: nothing is run, everything is read from there",
+  placeholder: "DIR",
+  optional: true,
+} as const;
+
+export const xenFlag = {
+  kind: "parsed",
+  parse: String,
+  brief: "Judge for this Xen release, such as 4.14 (default: ask xl info, else the installed one)",
+  placeholder: "VERSION",
+  optional: true,
+} as const;
+
+export const xenInfoFlag = {
+  kind: "parsed",
+  parse: String,
+  brief: "Judge for the host whose `xl info` output is in FILE",
+  placeholder: "FILE",
+  optional: true,
+} as const;

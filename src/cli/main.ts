@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/** `domus`: parses the command line, calls one command, and ends with its exit code. */
+import { ExitCode as StricliExit, run } from "@stricli/core";
+import { localHost } from "../host/local/local-host.ts";
+import { treeHost } from "../host/local/tree-host.ts";
+import { app } from "./app.ts";
+import type { Context } from "./context.ts";
+import { EXIT } from "./exit-codes.ts";
+import { terminalOutput } from "./output.ts";
+
+async function main(): Promise<void> {
+  const interrupt = new AbortController();
+  // The first Ctrl-C lets the command end in order, the second ends it at once.
+  process.on("SIGINT", () => {
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    interrupt.abort();
+  });
+  process.on("SIGTERM", () => interrupt.abort());
+  // `domus check | head`: the reader has seen enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.done);
+    throw error;
+  });
+  const state: Context["process"] = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+  };
+  const context: Context = {
+    process: state,
+    out: terminalOutput(process.stdout, process.stderr, process.env),
+    openHost: (root) => (root === undefined ? localHost() : treeHost(root)),
+    signal: interrupt.signal,
+  };
+  await run(app, process.argv.slice(2), context);
+  process.exitCode = exitCode(state.exitCode);
+}
+
+/** stricli's own codes are negative: wrong words on the command line are `usage`, the rest is a failure. */
+function exitCode(code: string | number | null | undefined): number {
+  const number = Number(code ?? 0);
+  if (number === StricliExit.UnknownCommand || number === StricliExit.InvalidArgument)
+    return EXIT.usage;
+  return number < 0 ? EXIT.failed : number;
+}
+
+void main();

@@ -1,0 +1,129 @@
+/** One guest, told: the verdict, what stops it, what changed, what to do, and what it would boot. */
+import type { Finding, Severity } from "../../base/finding.ts";
+import { printable } from "../../base/printable.ts";
+import { sizeText } from "../../base/units.ts";
+import { whereText } from "../../base/where.ts";
+import type { GuestFacts, PlannedBoot } from "../../check/facts.ts";
+import type { GuestReport } from "../../guest/check/check-guest.ts";
+import type { HostFacts } from "../../xen/host-facts.ts";
+import type { Output, Style } from "../output.ts";
+import { wrap, wrapLabelled } from "./text.ts";
+
+export const SEVERITY_STYLE: Record<Severity, Style> = {
+  error: "red",
+  warning: "yellow",
+  note: "cyan",
+};
+
+/** `4.14.6`, `4.17` */
+export function xenText({ version }: HostFacts): string {
+  return `${version.major}.${version.minor}${version.extra}`;
+}
+
+export function guestStory(report: GuestReport, xen: HostFacts, out: Output): string {
+  const lines = [...verdictLines(report, xen, out)];
+  for (const finding of told(report.findings)) lines.push("", ...findingLines(finding, out));
+  if (report.facts) lines.push("", ...planLines(report.facts, out));
+  return lines.join("\n");
+}
+
+/** What changed belongs right behind what it broke. */
+function told(findings: readonly Finding[]): Finding[] {
+  const changed = (finding: Finding) => finding.code === "recent-change";
+  const errors = findings.filter((one) => one.severity === "error");
+  const rest = findings.filter((one) => one.severity !== "error" && !changed(one));
+  return [...errors, ...findings.filter(changed), ...rest];
+}
+
+function verdictLines(report: GuestReport, xen: HostFacts, out: Output): string[] {
+  const name = printable(report.name);
+  const on = `on Xen ${printable(xenText(xen))}`;
+  switch (report.verdict) {
+    case "boots":
+      return [out.style("green", `${name} will boot ${on}.`)];
+    case "fails": {
+      const first = report.findings.find((one) => one.severity === "error");
+      const because = first ? ` ${printable(first.what)}` : "";
+      return wrap(`${name} will not boot ${on}.${because}`, out.width).map((line) =>
+        out.style("red", line),
+      );
+    }
+    case "unknown":
+      return wrap(`domus cannot tell whether ${name} will boot ${on}: see below.`, out.width).map(
+        (line) => out.style("yellow", line),
+      );
+  }
+}
+
+export function findingLines(finding: Finding, out: Output): string[] {
+  const style = SEVERITY_STYLE[finding.severity];
+  return [
+    `${out.style(style, finding.severity)} ${out.style("bold", finding.code)}`,
+    ...wrapLabelled("what", printable(finding.what), out.width),
+    ...wrapLabelled("where", printable(whereText(finding.where)), out.width),
+    ...(finding.why ? wrapLabelled("why", printable(finding.why), out.width) : []),
+    ...(finding.next ? wrapLabelled("next", printable(finding.next), out.width) : []),
+  ];
+}
+
+function planLines(facts: GuestFacts, out: Output): string[] {
+  const { boot } = facts;
+  const line = (label: string, text: string) => wrapLabelled(label, printable(text), out.width);
+  if (!boot)
+    return [out.style("bold", "No boot plan"), ...line("", "Nothing on its disks names a kernel.")];
+  const { kernel } = boot;
+  const ramdisks = boot.files.filter((file) => file.role === "ramdisk").map((file) => file.path);
+  return [
+    out.style("bold", "What it would boot"),
+    ...line("loader", `${boot.loader}, ${whereText(boot.source)}`),
+    ...(boot.entry === undefined ? [] : line("entry", `${boot.entry} (${boot.because})`)),
+    ...line("kernel", kernelText(boot)),
+    ...(kernel?.decompressors
+      ? line(
+          "",
+          `unpacks ${kernel.decompressors.supported.join(", ") || "no initramfs"} (${KNOWN_FROM[kernel.decompressors.source]})`,
+        )
+      : []),
+    ...(ramdisks.length === 0
+      ? line("initramfs", "none")
+      : ramdisks.flatMap((path) => line("initramfs", initramfsText(path, boot)))),
+    ...line("args", boot.args || "(none)"),
+    ...line("root", rootText(boot)),
+  ];
+}
+
+const KNOWN_FROM = {
+  table: "read from the kernel's own table",
+  ikconfig: "from the configuration inside the kernel",
+  config: "from the kernel's /boot/config file",
+  version: "guessed from its version",
+} as const;
+
+function kernelText(boot: PlannedBoot): string {
+  const path = boot.files.find((file) => file.role === "kernel")?.path ?? "";
+  const { kernel } = boot;
+  if (!kernel) return `${path} (not read)`;
+  const can = [kernel.pv ? "PV" : "", kernel.pvh ? "PVH" : ""].filter(Boolean).join(" and ");
+  const what = [
+    kernel.version ? `version ${kernel.version}` : "version unknown",
+    kernel.packing === "none" ? "not packed" : `packed with ${kernel.packing}`,
+    ...(kernel.bits ? [`${kernel.bits} bit`] : []),
+    can ? `made for ${can}` : "not made for PV or PVH",
+  ];
+  return `${path} (${what.join(", ")})`;
+}
+
+function initramfsText(path: string, boot: PlannedBoot): string {
+  const facts = boot.initramfs.find((one) => one.path === path);
+  if (!facts) return `${path} (not read)`;
+  const packed = facts.segments.map((one) => (one.early ? "early cpio" : one.compression));
+  return `${path} (${packed.join(" + ")}, ${facts.generator}, ${sizeText(facts.sizeBytes)}, ${sizeText(facts.unpackedBytes)} unpacked)`;
+}
+
+function rootText(boot: PlannedBoot): string {
+  const { root } = boot;
+  if (!root) return "no root= is given";
+  return root.where
+    ? `${root.spec.text}: ${whereText(root.where)}`
+    : `${root.spec.text}: not found`;
+}

@@ -1,0 +1,108 @@
+/** From a guest's config and open disks to the boot that is planned: which files, which command line, and why. */
+import type { Failure } from "../../base/failure.ts";
+import { failureText } from "../../base/failure.ts";
+import type { Where } from "../../base/where.ts";
+import { findLoaders } from "../../boot/loader/loaders.ts";
+import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../../boot/loader/loader.ts";
+import type { DomainConfig } from "../../xen/domain-config.ts";
+
+/** A file to be read for the boot: in a guest's filesystem, or in dom0 for a direct boot. */
+export type BootSource =
+  | { readonly from: "guest"; readonly file: BootFile }
+  | { readonly from: "host"; readonly path: string };
+
+export type FoundBoot = {
+  readonly loader: LoaderResult["loader"] | "direct";
+  readonly source: Where;
+  readonly entry?: string;
+  readonly because: string;
+  readonly args: string;
+  readonly kernel: BootSource;
+  readonly ramdisks: readonly BootSource[];
+  /** The filesystem that the boot files are on. */
+  readonly volume?: BootVolume;
+};
+
+export type BootSearch = {
+  readonly boot?: FoundBoot;
+  readonly tried: readonly { readonly where: Where; readonly said: string }[];
+  readonly loaders: readonly LoaderResult[];
+};
+
+/** True when libxl runs a bootloader in dom0 for it: only then `kernel=` is a path inside the guest. */
+export function usesBootloader(config: DomainConfig): boolean {
+  return config.type !== "hvm" && config.bootloader !== undefined && config.bootloader !== "";
+}
+
+export async function findBoot(
+  config: DomainConfig,
+  volumes: readonly BootVolume[],
+  signal?: AbortSignal,
+): Promise<BootSearch> {
+  if (config.kernel && config.type !== "hvm") {
+    if (!usesBootloader(config)) return { boot: directBoot(config), tried: [], loaders: [] };
+    return { boot: namedBoot(config, volumes), tried: [], loaders: [] };
+  }
+  const { results, tried } = await findLoaders(volumes, signal);
+  const notes = tried.map((one) => ({ where: one.where, said: said(one.failure) }));
+  // libxl gives the bootloader the first disk only; GRUB in an HVM guest starts from the first that can boot.
+  const first = results.find((result) => result.chosen !== undefined);
+  if (!first) {
+    const entryless = results.map((r) => ({ where: r.where, said: `no entry: ${r.because}` }));
+    return { tried: [...notes, ...entryless], loaders: results };
+  }
+  const boot = bootOf(first, first.entries[first.chosen!]!, config);
+  return { ...(boot && { boot }), tried: notes, loaders: results };
+}
+
+function said(failure: Failure | undefined): string {
+  return failure ? failureText(failure) : "no loader configuration";
+}
+
+function directBoot(config: DomainConfig): FoundBoot {
+  return {
+    loader: "direct",
+    source: [...config.where],
+    because: "kernel= in the config",
+    args: config.cmdline,
+    kernel: { from: "host", path: config.kernel! },
+    ramdisks: config.ramdisk ? [{ from: "host", path: config.ramdisk }] : [],
+  };
+}
+
+/** bootloader= and kernel=: the bootloader takes that path from the guest's disk instead of reading a menu. */
+function namedBoot(config: DomainConfig, volumes: readonly BootVolume[]): FoundBoot {
+  const volume = volumes[0];
+  const file = (path: string): BootSource =>
+    volume ? { from: "guest", file: { volume, path } } : { from: "host", path };
+  return {
+    loader: "direct",
+    source: [...config.where],
+    because: `kernel= in the config names a file in the guest, fetched by ${config.bootloader}`,
+    args: config.cmdline,
+    kernel: file(config.kernel!),
+    ramdisks: config.ramdisk ? [file(config.ramdisk)] : [],
+    ...(volume && { volume }),
+  };
+}
+
+function bootOf(
+  result: LoaderResult,
+  entry: BootEntry,
+  config: DomainConfig,
+): FoundBoot | undefined {
+  if (!entry.kernel) return undefined;
+  const guest = (file: BootFile): BootSource => ({ from: "guest", file });
+  // pygrub appends what the config says (extra=, root=) after the entry's own words.
+  const extra = usesBootloader(config) ? config.cmdline : "";
+  return {
+    loader: result.loader,
+    source: [...result.volume.fs.where, result.configPath],
+    entry: [...entry.submenus, entry.title].join(" > "),
+    because: result.because,
+    args: extra ? `${entry.args} ${extra}` : entry.args,
+    kernel: guest(entry.kernel),
+    ramdisks: entry.ramdisks.map(guest),
+    volume: result.volume,
+  };
+}

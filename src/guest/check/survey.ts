@@ -1,0 +1,124 @@
+/** Gathers everything that the rules want to know of one guest. All I/O of `domus check` is called from here. */
+import { attempt } from "../../base/failure.ts";
+import { readChanges } from "../../boot/changes/read-changes.ts";
+import type { PackageChange } from "../../boot/changes/package-change.ts";
+import type { BootVolume } from "../../boot/loader/loader.ts";
+import { pygrubView } from "../../boot/pygrub-view.ts";
+import { findRoot, parseRoot } from "../../boot/root-device.ts";
+import type { RootDevice } from "../../boot/root-device.ts";
+import type { GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
+import type { FileSystem } from "../../disk/fs/filesystem.ts";
+import type { Host } from "../../host/host.ts";
+import type { DomainConfig } from "../../xen/domain-config.ts";
+import type { HostFacts } from "../../xen/host-facts.ts";
+import { openDisks } from "../disks/open-disks.ts";
+import type { OpenDisk } from "../disks/open-disks.ts";
+import { findBoot, usesBootloader } from "./find-boot.ts";
+import type { FoundBoot } from "./find-boot.ts";
+import { readBootFiles } from "./read-boot-files.ts";
+
+export type SurveyOptions = {
+  readonly host: Host;
+  readonly xen: HostFacts;
+  readonly configPath: string;
+  readonly config: DomainConfig;
+  readonly signal?: AbortSignal;
+};
+
+/** Reads disks, loader configuration, kernel, initramfs and logs. What cannot be read becomes a fact that says so. */
+export async function survey(options: SurveyOptions): Promise<GuestFacts> {
+  const { host, xen, config, configPath, signal } = options;
+  await using opened = await openDisks(host, config.disks, signal);
+  const { disks } = opened;
+  const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
+  const search = await findBoot(config, bootVolumes, signal);
+  const volumes = disks.flatMap((disk) => disk.facts.volumes);
+  const root = search.boot && rootOf(search.boot, disks, volumes);
+  const boot = search.boot && (await plannedBoot({ host, boot: search.boot, root, signal }));
+  const pygrub = await pygrubOf(config, disks[0], signal);
+  const rootFs = rootFileSystem(bootVolumes, volumes, root);
+  return {
+    name: config.name,
+    configPath,
+    config,
+    host: xen,
+    disks: disks.map((disk) => disk.facts),
+    bootTried: search.tried,
+    changes: rootFs ? await changesOf(rootFs, signal) : [],
+    ...(boot && { boot }),
+    ...(pygrub && { pygrub }),
+  };
+}
+
+type PlanOptions = {
+  readonly host: Host;
+  readonly boot: FoundBoot;
+  readonly root: RootDevice | undefined;
+  readonly signal: AbortSignal | undefined;
+};
+
+async function plannedBoot({ host, boot, root, signal }: PlanOptions): Promise<PlannedBoot> {
+  const read = await readBootFiles(host, boot, signal);
+  return {
+    loader: boot.loader,
+    source: boot.source,
+    because: boot.because,
+    args: boot.args,
+    ...read,
+    ...(boot.entry !== undefined && { entry: boot.entry }),
+    ...(root && { root }),
+  };
+}
+
+function rootOf(
+  boot: FoundBoot,
+  disks: readonly OpenDisk[],
+  volumes: readonly VolumeFacts[],
+): RootDevice | undefined {
+  const spec = parseRoot(boot.args);
+  return spec && findRoot(spec, volumes, disks.every(isCompletelyRead));
+}
+
+/** Whether every place was read where a uuid or label could be; otherwise an absence proves nothing. */
+function isCompletelyRead(disk: OpenDisk): boolean {
+  if (disk.facts.state === "empty-cdrom") return true;
+  const { volume } = disk;
+  if (!volume) return false;
+  const opaque = (kind: string) => kind === "member" || kind === "named" || kind === "unknown";
+  return ![volume, ...volume.children].some((one) => opaque(one.content.kind));
+}
+
+async function pygrubOf(
+  config: DomainConfig,
+  first: OpenDisk | undefined,
+  signal: AbortSignal | undefined,
+): Promise<PygrubView | undefined> {
+  const isPygrub = usesBootloader(config) && /(^|\/)pygrub$/.test(config.bootloader ?? "");
+  // With kernel= it takes the named file and reads no menu.
+  if (!isPygrub || config.kernel || !first?.volume) return undefined;
+  return pygrubView({ disk: first.volume, ...(signal && { signal }) });
+}
+
+/** The filesystem that root= names; else the one that looks like a root. */
+function rootFileSystem(
+  bootVolumes: readonly BootVolume[],
+  volumes: readonly VolumeFacts[],
+  root: RootDevice | undefined,
+): FileSystem | undefined {
+  const at = (where: readonly string[] | undefined) =>
+    where && bootVolumes.find((one) => startsWith(one.fs.where, where))?.fs;
+  return at(root?.where) ?? at(volumes.find((one) => one.looksLikeRoot)?.where);
+}
+
+function startsWith(where: readonly string[], start: readonly string[]): boolean {
+  return start.every((step, index) => where[index] === step);
+}
+
+async function changesOf(
+  fs: FileSystem,
+  signal: AbortSignal | undefined,
+): Promise<readonly PackageChange[]> {
+  // No log, or a damaged one, takes nothing from the verdict.
+  const read = await attempt(() => readChanges(fs, signal ? { signal } : {}));
+  return read.ok ? read.value : [];
+}

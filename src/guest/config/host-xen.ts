@@ -1,0 +1,50 @@
+/** Which Xen will run the guest: asked of the host, read from its files, or said by the user. */
+import { attempt, missing } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import { assumeXen, parseXlInfo } from "../../xen/xl-info.ts";
+import type { HostFacts } from "../../xen/host-facts.ts";
+
+export type XenWish = {
+  /** `--xen 4.14` */
+  readonly version?: string;
+  /** `--xen-info FILE`: what `xl info` printed there. Read by the caller. */
+  readonly infoText?: string;
+};
+
+/** `missing` when nobody knows: the user then has to say it. */
+export async function findHostXen(host: Host, wish: XenWish): Promise<HostFacts> {
+  if (wish.infoText !== undefined) return parseXlInfo(wish.infoText);
+  if (wish.version !== undefined) return assumeXen(wish.version);
+  if (host.live) {
+    const ran = await attempt(() => host.run(["xl", "info"]));
+    if (ran.ok && ran.value.exitCode === 0) return parseXlInfo(ran.value.stdout);
+  }
+  const installed = await attempt(async () =>
+    installedXen(decodeText(await host.readFile("/var/lib/dpkg/status", 64 * MIB))),
+  );
+  if (installed.ok && installed.value) return assumeXen(installed.value);
+  throw missing([host.name], "running Xen (xl info) and no installed one");
+}
+
+/** `4.17.5` from Debian's package database; the newest when several are installed. */
+export function installedXen(status: string): string | undefined {
+  let newest: string | undefined;
+  for (const stanza of status.split(/\n\n+/)) {
+    if (!/^Package: xen-(utils|hypervisor)-\d/m.test(stanza)) continue;
+    if (!/^Status: \S+ \S+ installed$/m.test(stanza)) continue;
+    const version = /^Version: (?:\d+:)?(\d+\.\d+(?:\.\d+)?)/m.exec(stanza)?.[1];
+    if (version && (!newest || compare(version, newest) > 0)) newest = version;
+  }
+  return newest;
+}
+
+function compare(a: string, b: string): number {
+  const [left, right] = [a.split(".").map(Number), b.split(".").map(Number)];
+  for (let i = 0; i < 3; i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

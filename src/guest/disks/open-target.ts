@@ -1,0 +1,63 @@
+/** What a person names when they want to look into disks: a guest, its config, an image file or a device. */
+import { MIB } from "../../base/units.ts";
+import { FailureError, corrupt, missing } from "../../base/failure.ts";
+import { decodeText, latin1 } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import type { DiskSpec } from "../../xen/disk-spec.ts";
+import { parseDomainConfig } from "../../xen/domain-config.ts";
+import { findConfigs } from "../config/find-configs.ts";
+import { openDisks } from "./open-disks.ts";
+import type { OpenDisks } from "./open-disks.ts";
+
+export type Target = OpenDisks & {
+  /** The guest's name, or the image's path. */
+  readonly name: string;
+};
+
+/** Opens the disks of a guest, or one image or device. `missing` when it is neither. */
+export async function openTarget(host: Host, name: string, signal?: AbortSignal): Promise<Target> {
+  if (await isDisk(host, name)) {
+    const disks = await openDisks(host, [imageSpec(name)], signal);
+    const only = disks.disks[0]?.facts;
+    if (only?.failure) {
+      await disks[Symbol.asyncDispose]();
+      throw new FailureError(only.failure);
+    }
+    return { name, ...disks };
+  }
+  const [path = name] = await findConfigs(host, [name]);
+  const text = decodeText(await host.readFile(path, MIB));
+  const { config } = parseDomainConfig(text, { path });
+  if (!config)
+    throw corrupt(
+      [path],
+      "text that xl would refuse",
+      "a guest's config (domus check has the details)",
+    );
+  if (config.disks.length === 0) throw missing([path], "disk in this guest's config");
+  return { name: config.name, ...(await openDisks(host, config.disks, signal)) };
+}
+
+async function isDisk(host: Host, path: string): Promise<boolean> {
+  const kind = await host.kind(path);
+  if (kind === "block-device") return true;
+  if (kind !== "file" || path.endsWith(".cfg")) return false;
+  await using file = await host.openBlock(path);
+  // A config is a page of text; a disk image has NUL bytes in its first sectors, or is large.
+  if (file.size > MIB) return true;
+  const head = await file.read(0, Math.min(file.size, 4096));
+  return latin1(head).includes("\0");
+}
+
+function imageSpec(path: string): DiskSpec {
+  return {
+    text: path,
+    target: path.startsWith("/") ? path : `./${path}`,
+    format: "raw",
+    vdev: "disk",
+    readonly: true,
+    cdrom: false,
+    directIoSafe: false,
+    deprecated: [],
+  };
+}

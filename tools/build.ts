@@ -1,0 +1,67 @@
+/**
+ * `npm run build`: makes `dist/domus`, one executable that needs no Node.js.
+ *
+ * rolldown bundles the sources into one CommonJS file, Node turns it into a single-executable blob (with V8's code
+ * cache, so that starting compiles nothing), and postject puts the blob into a copy of the Node binary.
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+
+const ROOT = join(import.meta.dirname, "..");
+const DIST = join(ROOT, "dist");
+const NODE = join(ROOT, "node_modules", "node", "bin", "node");
+/** The marker that Node looks for in its own binary (nodejs.org/api/single-executable-applications.html). */
+const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+
+async function bundle(entry: string, to: string): Promise<void> {
+  const build = await rolldown({
+    input: join(ROOT, entry),
+    platform: "node",
+    // What is not needed at run time must not be looked for: everything is in the one file.
+    external: /^node:/,
+    logLevel: "warn",
+  });
+  await build.write({
+    file: to,
+    format: "cjs",
+    codeSplitting: false,
+    minify: { compress: true, mangle: false },
+  });
+  await build.close();
+}
+
+function executable(script: string, to: string): void {
+  const blob = `${script}.blob`;
+  const config = `${script}.sea.json`;
+  writeFileSync(
+    config,
+    JSON.stringify({
+      main: script,
+      output: blob,
+      disableExperimentalSEAWarning: true,
+      useCodeCache: true,
+      // A dom0's NODE_OPTIONS are for other programs.
+      execArgvExtension: "none",
+    }),
+  );
+  execFileSync(NODE, ["--experimental-sea-config", config], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  rmSync(to, { force: true });
+  copyFileSync(NODE, to);
+  const postject = join(ROOT, "node_modules", "postject", "dist", "cli.js");
+  execFileSync(NODE, [postject, to, "NODE_SEA_BLOB", blob, "--sentinel-fuse", FUSE], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  chmodSync(to, 0o755);
+  for (const file of [blob, config]) rmSync(file);
+}
+
+mkdirSync(DIST, { recursive: true });
+const script = join(DIST, "domus.cjs");
+await bundle("src/cli/main.ts", script);
+const target = join(DIST, "domus");
+executable(script, target);
+console.log(`${target}: ${(statSync(target).size / 1048576).toFixed(0)} MiB`);
