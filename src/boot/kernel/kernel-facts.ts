@@ -27,8 +27,35 @@ export type XenNotes = {
   readonly supportedFeatures?: number;
   /** PVH entry point; its presence is what makes a kernel PVH-capable. */
   readonly phys32Entry?: number;
+  /** PHYS32_RELOC: the PVH kernel may be put elsewhere, within these physical addresses. */
+  readonly phys32Reloc?: { readonly align: number; readonly min: number; readonly max: number };
   /** From the `__xen_guest` section of kernels before 2.6.23 or so, not from notes. */
   readonly legacySection: boolean;
+};
+
+/**
+ * Why Xen's domain builder would refuse the image in one kind of domain, whatever the host's Xen can unpack.
+ * The reason is for rules, the detail is a clause for people: `no ENTRY note, and the ELF entry 0x1000000 lies outside`.
+ */
+export type XenRefusal = {
+  readonly reason:
+    /** Neither Xen notes nor a `__xen_guest` section (PV), or no Xen notes (PVH). */
+    | "no-notes"
+    /** PVH only: no PHYS32_ENTRY. */
+    | "no-phys32-entry"
+    /** Neither LOADER "generic" nor GUEST_OS "linux". */
+    | "loader"
+    /** XEN_VERSION is not xen-3.0. */
+    | "xen-version"
+    /** The entry point, or another address, lies outside the image: no ENTRY note in most cases. */
+    | "entry"
+    /** FEATURES requires one that no Xen offers to a guest, `!dom0` among them. */
+    | "feature"
+    /** PV only: not an x86 ELF. */
+    | "machine"
+    /** The file is not of a kind that the builder loads: a PE (UKI), no ELF at all, an ELF that could not be read. */
+    | "format";
+  readonly detail: string;
 };
 
 /** Which initramfs compressions the kernel can unpack, and how domus knows. */
@@ -59,6 +86,7 @@ export type Segment = {
 export type KernelFacts = {
   readonly path: string;
   readonly sizeBytes: number;
+  /** Of the file, or of what its outer gzip holds. `pe`: a UKI; the other facts are of the kernel inside it. */
   readonly format: "bzimage" | "elf" | "pe" | "unknown";
   /** The bzImage boot protocol version: 0x20f is 2.15. */
   readonly bootProtocol?: number;
@@ -67,7 +95,7 @@ export type KernelFacts = {
   /** Its first word: `4.11.7-1-ARCH`. */
   readonly version?: string;
   readonly packing: Packing;
-  /** Of the payload, in bytes; 0 for a raw ELF. */
+  /** Of the payload, in bytes; for a gzipped ELF the whole file; 0 for a raw ELF. */
   readonly payloadSizeBytes: number;
   /** Of the unpacked ELF, when it could be unpacked. */
   readonly elfSizeBytes?: number;
@@ -80,9 +108,17 @@ export type KernelFacts = {
   /** PT_LOAD segments: what the domain builder lays out. */
   readonly segments: readonly Segment[];
   readonly xen?: XenNotes;
-  /** PV-capable by its notes alone (boot.md 3.3): LOADER generic or GUEST_OS linux, XEN_VERSION xen-3.0*, ENTRY. */
+  /**
+   * PV-capable: LOADER generic or GUEST_OS linux, XEN_VERSION xen-3.0*, and an entry point inside the image, which in
+   * practice means an ENTRY note. Says nothing of the host: see `packing`, `bits` and its xen_caps for that.
+   */
   readonly pv: boolean;
+  /** PVH-capable: it has PHYS32_ENTRY. */
   readonly pvh: boolean;
+  /** Set when `pv` is false. */
+  readonly pvRefusal?: XenRefusal;
+  /** Set when `pvh` is false. */
+  readonly pvhRefusal?: XenRefusal;
   readonly decompressors?: InitramfsDecompressors;
   /** Options of the build configuration where it is known: `CONFIG_XEN_BLKDEV_FRONTEND` -> `y`, `m` or text. */
   readonly config?: ReadonlyMap<string, string>;
