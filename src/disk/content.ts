@@ -79,7 +79,11 @@ export type Volume = {
   readonly children: readonly Volume[];
 };
 
-export type Magic = { readonly offset: number; readonly bytes: Uint8Array };
+export type Magic = {
+  /** In bytes; a function of the volume's size for what lies at its end (below 0: there is no room for it). */
+  readonly offset: number | ((sizeBytes: number) => number);
+  readonly bytes: Uint8Array;
+};
 
 export type ProbeContext = {
   /** The device's logical sector size where it is known, else undefined: a table prober then tries 512 and 4096. */
