@@ -20,7 +20,7 @@ const PACKAGES: Record<string, string> = {
   bzip2: "bzip2",
   gzip: "gzip",
   cpio: "cpio",
-  gcc: "gcc",
+  gcc: "gcc libc6-dev libxen-dev",
   "grub-script-check": "grub-common",
   "qemu-system-x86_64": "qemu-system-x86",
   debootstrap: "debootstrap",
