@@ -8,12 +8,16 @@ export type CacheOptions = {
   readonly capacity?: number;
 };
 
+/** So that a cache is not put over a cache. */
+const caches = new WeakSet<ByteSource>();
+
 /**
  * Remembers recently read blocks (least recently used go first). Metadata is read in small pieces that lie together,
  * so a block is much larger than a sector. A read of several blocks or more passes by: file contents would only
- * push the metadata out.
+ * push the metadata out. A source that is a cache already is returned as it is.
  */
 export function cachedSource(source: ByteSource, options: CacheOptions = {}): ByteSource {
+  if (caches.has(source)) return source;
   const blockSize = options.blockSize ?? 32 * 1024;
   const capacity = Math.max(4, Math.floor((options.capacity ?? 32 * 1024 * 1024) / blockSize));
   const blocks = new Map<number, Promise<Uint8Array>>();
@@ -61,5 +65,6 @@ export function cachedSource(source: ByteSource, options: CacheOptions = {}): By
       return out;
     },
   };
+  caches.add(cached);
   return cached;
 }

@@ -69,7 +69,7 @@ export function windowSource(
   const window: ByteSource = {
     size,
     where: step === undefined ? source.where : [...source.where, step],
-    read(at, length, signal) {
+    async read(at, length, signal) {
       assertRange(window, at, length);
       return source.read(offset + at, length, signal);
     },
