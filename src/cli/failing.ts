@@ -22,14 +22,16 @@ export class UsageError extends Error {
 export type CommandFlags = { readonly json: boolean };
 
 /** A command's work: it returns its exit code and throws what it cannot handle. */
-export type Work<F extends CommandFlags, A extends readonly string[]> = (
+export type Work<F extends CommandFlags, A extends readonly (string | undefined)[]> = (
   this: Context,
   flags: F,
   ...args: A
 ) => Promise<ExitCode>;
 
 /** Wraps a command so that every failure ends in a text with what, why and next, and the right exit code. */
-export function failing<F extends CommandFlags, A extends readonly string[]>(work: Work<F, A>) {
+export function failing<F extends CommandFlags, A extends readonly (string | undefined)[]>(
+  work: Work<F, A>,
+) {
   return async function run(this: Context, flags: F, ...args: A): Promise<void> {
     let code: ExitCode;
     try {

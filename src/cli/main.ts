@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** `domus`: parses the command line, calls one command, and ends with its exit code. */
-import { ExitCode as StricliExit, run } from "@stricli/core";
+import { run } from "@stricli/core";
 import { localHost } from "../host/local/local-host.ts";
 import { treeHost } from "../host/local/tree-host.ts";
 import { app } from "./app.ts";
 import type { Context } from "./context.ts";
-import { EXIT } from "./exit-codes.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { terminalOutput } from "./output.ts";
 
 async function main(): Promise<void> {
@@ -33,15 +33,7 @@ async function main(): Promise<void> {
     signal: interrupt.signal,
   };
   await run(app, process.argv.slice(2), context);
-  process.exitCode = exitCode(state.exitCode);
-}
-
-/** stricli's own codes are negative: wrong words on the command line are `usage`, the rest is a failure. */
-function exitCode(code: string | number | null | undefined): number {
-  const number = Number(code ?? 0);
-  if (number === StricliExit.UnknownCommand || number === StricliExit.InvalidArgument)
-    return EXIT.usage;
-  return number < 0 ? EXIT.failed : number;
+  process.exitCode = exitCodeOf(state.exitCode);
 }
 
 void main();

@@ -42,7 +42,7 @@ export const cp = failing(async function (
     if (!flags.recursive) {
       throw new UsageError(`${printable(path)} is a directory.`, "Copy it with --recursive.");
     }
-    await copyTree(job, resolved.inode, to);
+    await copyTree(job, resolved.path, to);
   } else if (resolved.inode.kind === "file") await copyFile(job, resolved.inode, to);
   else throw unsupported([...volume.fs.where, resolved.path], `copying a ${resolved.inode.kind}`);
   if (flags.json)
@@ -113,12 +113,15 @@ async function copyFile(job: Job, inode: Inode, to: string): Promise<void> {
   job.copied.bytes += inode.size;
 }
 
-async function copyTree(job: Job, root: Inode, to: string): Promise<void> {
+async function copyTree(job: Job, from: string, to: string): Promise<void> {
   const links: { at: string; target: string }[] = [];
   await makeDirectory(to);
-  for await (const { path, inode } of walk(job.fs, { from: root, signal: job.signal })) {
-    const parts = path.split("/").filter((part) => part !== "");
-    if (parts.length === 0) continue;
+  const depth = from.split("/").filter((part) => part !== "").length;
+  for await (const { path, inode } of walk(job.fs, { from, signal: job.signal })) {
+    const parts = path
+      .split("/")
+      .filter((part) => part !== "")
+      .slice(depth);
     const at = join(to, ...parts.map(safeName));
     if (inode.kind === "directory") await makeDirectory(at);
     else if (inode.kind === "file") await copyFile(job, inode, at);

@@ -1,0 +1,47 @@
+/** Runs a command of `domus` in this process, with captured output and a host of the test's choosing. */
+import { run } from "@stricli/core";
+import { app } from "../../src/cli/app.ts";
+import type { Context } from "../../src/cli/context.ts";
+import { exitCodeOf } from "../../src/cli/exit-codes.ts";
+import { terminalOutput } from "../../src/cli/output.ts";
+import type { Host } from "../../src/host/host.ts";
+import { localHost } from "../../src/host/local/local-host.ts";
+import { treeHost } from "../../src/host/local/tree-host.ts";
+
+export type CliRun = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type CliOptions = {
+  readonly host?: Host;
+  readonly columns?: number;
+  readonly signal?: AbortSignal;
+};
+
+export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const stdout = sink(options.columns);
+  const stderr = sink(options.columns);
+  const state: Context["process"] = { stdout, stderr, env: {} };
+  const context: Context = {
+    process: state,
+    out: terminalOutput(stdout, stderr, {}),
+    openHost: (root) => options.host ?? (root === undefined ? localHost() : treeHost(root)),
+    signal: options.signal ?? new AbortController().signal,
+  };
+  await run(app, argv, context);
+  return { code: exitCodeOf(state.exitCode), stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** Enough of a WriteStream for `terminalOutput`. */
+function sink(columns: number | undefined): NodeJS.WriteStream & { text(): string } {
+  const parts: Buffer[] = [];
+  const stream = {
+    isTTY: false,
+    columns,
+    write(chunk: string | Uint8Array, done?: (error?: Error) => void) {
+      parts.push(Buffer.from(chunk as Uint8Array));
+      done?.();
+      return true;
+    },
+    text: () => Buffer.concat(parts).toString("utf8"),
+  };
+  return stream as unknown as NodeJS.WriteStream & { text(): string };
+}

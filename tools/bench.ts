@@ -1,0 +1,36 @@
+/**
+ * `npm run bench [-- NAME ...]`: side-by-side measurements. Nothing here passes or fails: it prints ratios.
+ * Each is a file in tools/bench/ with what it compares and the ratio that is aimed for.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ensurePrograms } from "./programs.ts";
+import { benchCheck } from "./bench/check.ts";
+import { benchStart } from "./bench/start.ts";
+
+const BENCHES: Readonly<Record<string, (dist: string) => void>> = {
+  start: benchStart,
+  check: benchCheck,
+};
+
+const DIST = join(import.meta.dirname, "..", "dist", "domus");
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+const unknown = names.filter((name) => !BENCHES[name]);
+if (unknown.length > 0) {
+  console.error(
+    `There is no bench ${unknown.join(", ")}. There are: ${Object.keys(BENCHES).join(", ")}`,
+  );
+  process.exit(2);
+}
+if (!existsSync(DIST)) {
+  console.error("The benches measure the built executable: npm run build makes it.");
+  process.exit(1);
+}
+ensurePrograms({
+  "/usr/bin/time": "time",
+  xz: "xz-utils",
+  gzip: "gzip",
+  "mkfs.ext4": "e2fsprogs",
+  sfdisk: "fdisk",
+});
+for (const name of names) BENCHES[name]!(DIST);
