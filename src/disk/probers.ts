@@ -10,6 +10,7 @@
  * - An MBR without partitions last: a boot sector can have that shape.
  */
 import type { Prober } from "./content.ts";
+import { ext4Prober } from "./fs/ext4/prober.ts";
 import { lvm2Prober } from "./lvm/label.ts";
 import { mdProber } from "./md/superblock.ts";
 import * as named from "./named/formats.ts";
@@ -26,6 +27,7 @@ export const probers: readonly Prober[] = [
   namedProber(named.luks1),
   namedProber(named.luks2),
   namedProber(named.bcache),
+  ext4Prober,
   namedProber(named.xfs),
   namedProber(named.btrfs),
   namedProber(named.f2fs),
