@@ -2,9 +2,13 @@
 import type { Failure } from "../../base/failure.ts";
 import type { Compression } from "../../bytes/decompress/format.ts";
 
-/** One of the images that lie back to back in an initramfs file. */
+/**
+ * One of the images that lie back to back in an initramfs file: a plain archive up to its trailer, or one compressed
+ * stream (a gzip member, a zstd frame, ...), which may hold several archives.
+ */
 export type InitramfsSegment = {
   readonly offset: number;
+  /** In the file, without the NULs that follow; up to the end of the file where `failure` is set. */
   readonly compressedBytes: number;
   /** Unpacked size; equal to `compressedBytes` for a plain cpio. */
   readonly cpioBytes: number;
@@ -13,7 +17,7 @@ export type InitramfsSegment = {
   readonly xzCheck?: "none" | "crc32" | "crc64" | "sha256" | "unknown";
   /** For zstd: the window that the frame wants, in bytes; Linux takes 128 MiB at most (lib/decompress_unzstd.c). */
   readonly zstdWindowBytes?: number;
-  /** For gzip: how many members the segment's file holds from here on (Xen up to 4.19 inflates only the first). */
+  /** Of the first archive in the segment. The kernel reads newc, since 5.19 crc as well. */
   readonly cpio: "newc" | "crc" | "odc" | "bin" | "not-cpio";
   readonly entries: number;
   /** True for a leading uncompressed archive with only kernel/x86/microcode or kernel/firmware/acpi in it. */
@@ -30,6 +34,17 @@ export type InitramfsGenerator =
   | "busybox"
   | "unknown";
 
+/** The modules for one kernel version; names with `_` for `-`. */
+export type InitramfsModules = {
+  /** The .ko files, packed or not. */
+  readonly loadable: ReadonlySet<string>;
+  readonly builtin: ReadonlySet<string>;
+  /** False when there is no modules.builtin: then `builtin` is empty and proves nothing. */
+  readonly builtinKnown?: boolean;
+  /** What modules.dep names: modprobe finds no others. Undefined when there is no modules.dep. */
+  readonly listed?: ReadonlySet<string>;
+};
+
 export type InitramfsFacts = {
   readonly path: string;
   readonly sizeBytes: number;
@@ -42,10 +57,7 @@ export type InitramfsFacts = {
   /** Kernel versions that it carries modules for: the names under lib/modules. */
   readonly moduleVersions: readonly string[];
   /** Module names with `_` for `-`, of the .ko files and of modules.builtin, per version. */
-  readonly modules: ReadonlyMap<
-    string,
-    { readonly loadable: ReadonlySet<string>; readonly builtin: ReadonlySet<string> }
-  >;
+  readonly modules: ReadonlyMap<string, InitramfsModules>;
   /** Whether tools for these were found inside: what the root may need. */
   readonly tools: {
     readonly lvm: boolean;
@@ -53,8 +65,17 @@ export type InitramfsFacts = {
     readonly mdadm: boolean;
     readonly btrfs: boolean;
   };
-  /** Bytes after the last segment that are neither zero nor a segment. */
+  /**
+   * Small configuration files by path, at most 64 KiB each: `conf/initramfs.conf`, `cryptroot/crypttab`,
+   * `etc/cmdline.d/*.conf` (arguments that dracut adds), mkinitcpio's `config`.
+   */
+  readonly config?: ReadonlyMap<string, string>;
+  /** Bytes after the last segment that are neither zero nor a segment: the kernel complains and goes on. */
   readonly junkAt?: number;
-  /** The first failure that the kernel would stumble over as well. */
+  /**
+   * The first failure that the kernel would stumble over as well: what comes after it is not unpacked. Limits of
+   * domus are not among them, nor is a plain archive that ends early, which the kernel takes without a word; both
+   * are in the segment's `failure`.
+   */
   readonly failure?: Failure;
 };

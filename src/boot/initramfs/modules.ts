@@ -1,0 +1,112 @@
+/**
+ * The kernel modules in an initramfs: which there are, which are built into the kernel that it was made for, and which
+ * modprobe would find there. Packed modules (.gz .xz .zst) count by their names; nothing of them is read.
+ */
+import { attemptSync } from "../../base/failure.ts";
+import { within } from "../../base/where.ts";
+import type { Where } from "../../base/where.ts";
+import type { InitramfsFacts, InitramfsModules } from "./initramfs-facts.ts";
+import { parseKmodIndex } from "./kmod-index.ts";
+import type { InitramfsTree } from "./tree.ts";
+
+const DIRECTORY = /^(?:usr\/)?lib\/modules\/([^/]+)\/(.+)$/;
+const MODULE = /([^/]+)\.ko(?:\.(?:gz|xz|zst|bz2))?$/;
+
+/** `xen-blkfront` of `kernel/drivers/block/xen-blkfront.ko.xz`, as `xen_blkfront`; undefined for other files. */
+export function moduleName(path: string): string | undefined {
+  return MODULE.exec(path)?.[1]?.replaceAll("-", "_");
+}
+
+/** Modules by kernel version. A version whose directory is empty is left out. */
+export function readModules(tree: InitramfsTree, where: Where): Map<string, InitramfsModules> {
+  const loadable = new Map<string, Set<string>>();
+  for (const path of tree.paths()) {
+    const [, version, rest] = DIRECTORY.exec(path) ?? [];
+    if (version === undefined || rest === undefined) continue;
+    let names = loadable.get(version);
+    if (!names) loadable.set(version, (names = new Set()));
+    const name = moduleName(rest);
+    if (name !== undefined) names.add(name);
+  }
+  const modules = new Map<string, InitramfsModules>();
+  for (const [version, names] of loadable) {
+    const builtin = moduleList(tree, `${version}/modules.builtin`, where);
+    const listed = moduleList(tree, `${version}/modules.dep`, where);
+    modules.set(version, {
+      loadable: names,
+      builtin: builtin ?? new Set(),
+      builtinKnown: builtin !== undefined,
+      ...(listed && { listed }),
+    });
+  }
+  return modules;
+}
+
+function moduleList(tree: InitramfsTree, name: string, where: Where): Set<string> | undefined {
+  return (
+    readModuleList(tree, `lib/modules/${name}`, where) ??
+    readModuleList(tree, `usr/lib/modules/${name}`, where)
+  );
+}
+
+/** From the binary index, which is what modprobe reads, or else the text. */
+function readModuleList(tree: InitramfsTree, path: string, where: Where): Set<string> | undefined {
+  const index = tree.bytes(`${path}.bin`);
+  if (index) {
+    const keys = attemptSync(() => parseKmodIndex(index, within(where, `${path}.bin`)));
+    if (keys.ok) return new Set(keys.value);
+  }
+  const text = tree.text(path);
+  if (text === undefined) return undefined;
+  const names = new Set<string>();
+  for (const line of text.split("\n")) {
+    // modules.dep: `kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko ...`
+    const colon = line.indexOf(":");
+    const name = moduleName((colon < 0 ? line : line.slice(0, colon)).trimEnd());
+    if (name !== undefined) names.add(name);
+  }
+  return names;
+}
+
+export type ModuleState =
+  | "builtin"
+  | "loadable"
+  /** The file is there, but modules.dep does not name it: modprobe does not find it. */
+  | "unlisted"
+  | "absent"
+  /** No file, and no list of what is built in: it may be. */
+  | "unknown";
+
+/** `name` with `-` or `_`. `absent` for a version that the initramfs has no modules for. */
+export function moduleState(facts: InitramfsFacts, version: string, name: string): ModuleState {
+  const wanted = name.replaceAll("-", "_");
+  const modules = facts.modules.get(version);
+  if (!modules) return "absent";
+  if (modules.builtin.has(wanted)) return "builtin";
+  if (modules.loadable.has(wanted)) {
+    return modules.listed === undefined || modules.listed.has(wanted) ? "loadable" : "unlisted";
+  }
+  return modules.builtinKnown === false ? "unknown" : "absent";
+}
+
+/** The drivers of the filesystems that a guest's root can be on. ext4 mounts ext2 and ext3 as well. */
+const ROOT_FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "nfs", "vfat"] as const;
+
+/**
+ * The filesystems that it can mount under a kernel of `version`, by the modules in it; `unknown` when one may be
+ * built in but there is no list.
+ */
+export function mountable(
+  facts: InitramfsFacts,
+  version: string,
+): ReadonlyMap<string, ModuleState> {
+  const ext4 = moduleState(facts, version, "ext4");
+  return new Map(
+    ROOT_FILESYSTEMS.map((kind) => {
+      const own = moduleState(facts, version, kind);
+      const throughExt4 =
+        (kind === "ext3" || kind === "ext2") && own !== "builtin" && own !== "loadable";
+      return [kind, throughExt4 ? ext4 : own];
+    }),
+  );
+}
