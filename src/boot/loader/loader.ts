@@ -35,6 +35,8 @@ export type BootEntry = {
   readonly hypervisor?: BootFile;
   /** A file that the entry names but that is not there; the entry cannot boot. */
   readonly missing: readonly BootFile[];
+  /** Why the entry cannot boot where no file can be named: `no such device: hd1,msdos1`. */
+  readonly problem?: string;
   /** Line in the configuration file, from 1. */
   readonly line: number;
 };
@@ -45,7 +47,10 @@ export type LoaderResult = {
   readonly configPath: string;
   /** In menu order, submenus flattened depth first. */
   readonly entries: readonly BootEntry[];
-  /** Index into `entries`; undefined when the loader would start nothing. */
+  /**
+   * Index into `entries`; undefined when the loader would start nothing. When an entry is tried that cannot boot and
+   * nothing takes its place, it is that entry, and `because` says so.
+   */
   readonly chosen?: number;
   /** For people: `default="1>2" in grub.cfg line 12`, `saved_entry in grubenv`, `first entry: no default is set`. */
   readonly because: string;
