@@ -49,8 +49,7 @@ export function readBoot(reading: ConfigReading, type: GuestType): BootKeys {
 
 function readKernel(reading: ConfigReading, type: GuestType): string | undefined {
   const kernel = textOf(reading, "kernel");
-  if (type !== "hvm" || kernel === undefined || !/(?:^|\/)hvmloader\/*$/.test(kernel))
-    return kernel;
+  if (type !== "hvm" || kernel === undefined || !/(?:^|\/)hvmloader$/.test(kernel)) return kernel;
   report(reading, {
     code: "config-ignored-key",
     severity: "note",

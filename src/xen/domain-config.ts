@@ -232,7 +232,13 @@ function readMemory(reading: ConfigReading): { memory: number; maxmem: number } 
 }
 
 function readVcpus(reading: ConfigReading): { vcpus: number; maxvcpus: number } {
-  const vcpus = Math.max(numberOf(reading, "vcpus") ?? 1, 1);
+  const written = numberOf(reading, "vcpus") ?? 1;
+  if (written < 1) {
+    const what = `vcpus = ${written} is no number of CPUs.`;
+    const tell = written === 0 ? reportMisread : reportRefused;
+    tell(reading, "vcpus", what, "Write vcpus = 1 or more.");
+  }
+  const vcpus = Math.max(written, 1);
   const maxvcpus = numberOf(reading, "maxvcpus") || vcpus;
   if (maxvcpus < vcpus) {
     const what = `maxvcpus = ${maxvcpus} is less than vcpus = ${vcpus}.`;
