@@ -70,7 +70,7 @@ test("damaged disks are never a bug, and never a failure", async () => {
       damaged.set(bytes.subarray(0, 72), 440);
       return readVolumes(memorySource(damaged));
     },
-    { count: 1000 },
+    { count: 400 },
   );
   expect(run.failures).toBe(0);
 });
