@@ -6,7 +6,7 @@ import { EM_386, EM_X86_64, parseElf, PT_LOAD, type Elf } from "./elf.ts";
 import { findIkconfig } from "./ikconfig.ts";
 import type { KernelFacts } from "./kernel-facts.ts";
 import { findBanner, releaseVersion } from "./version.ts";
-import { pvhRefusal, pvRefusal } from "./xen-abi.ts";
+import { pvhRefusal, pvhSince, pvRefusal } from "./xen-abi.ts";
 import { readXenNotes } from "./xen-notes.ts";
 
 export type ElfKernel = {
@@ -37,6 +37,7 @@ export function parseElfKernel(bytes: Uint8Array, where: Where, version?: string
   const xen = readXenNotes(bytes, elf, where);
   const noPv = pvRefusal(elf, xen);
   const noPvh = pvhRefusal(elf, xen);
+  const since = xen && !noPvh ? pvhSince(elf, xen) : undefined;
   const release = findBanner(bytes);
   const table = findDecompressorTable(bytes, elf, version ?? (release && releaseVersion(release)));
   const ikconfig = findIkconfig(bytes);
@@ -49,6 +50,7 @@ export function parseElfKernel(bytes: Uint8Array, where: Where, version?: string
       pv: !noPv,
       pvh: !noPvh,
       ...(xen && { xen }),
+      ...(since && { pvhSince: since }),
       ...(noPv && { pvRefusal: noPv }),
       ...(noPvh && { pvhRefusal: noPvh }),
     },

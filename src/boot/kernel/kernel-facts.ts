@@ -113,8 +113,10 @@ export type KernelFacts = {
    * practice means an ENTRY note. Says nothing of the host: see `packing`, `bits` and its xen_caps for that.
    */
   readonly pv: boolean;
-  /** PVH-capable: it has PHYS32_ENTRY. */
+  /** PVH-capable: it has PHYS32_ENTRY. Whether the host's Xen is new enough is for `pvhSince` to say. */
   readonly pvh: boolean;
+  /** Set when Xen before that release refuses as PVH what later ones take, with its reason. PVH itself came with 4.10. */
+  readonly pvhSince?: { readonly xen: "4.16" | "4.18"; readonly refusal: XenRefusal };
   /** Set when `pv` is false. */
   readonly pvRefusal?: XenRefusal;
   /** Set when `pvh` is false. */

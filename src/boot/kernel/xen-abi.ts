@@ -1,11 +1,12 @@
 /**
  * Whether Xen's domain builder takes an ELF as a PV or as a PVH kernel, by the rules of
- * xen: xen/common/libelf/libelf-dominfo.c and tools/libs/guest/xg_dom_elfloader.c. They have been the same since PVH
- * came (4.10), and for PV since ELF notes did. What the host allows (xen_caps) is not asked here.
+ * xen: xen/common/libelf/libelf-dominfo.c and tools/libs/guest/xg_dom_elfloader.c. For PV they are those since 4.16,
+ * which refuse nothing more than earlier ones did of any Linux. For PVH they changed twice: see `pvhSince`. What the
+ * host allows (xen_caps) is not asked here.
  */
 import { hex } from "../../base/units.ts";
 import { EM_386, EM_X86_64, loadRange, type Elf } from "./elf.ts";
-import type { XenNotes, XenRefusal } from "./kernel-facts.ts";
+import type { KernelFacts, XenNotes, XenRefusal } from "./kernel-facts.ts";
 
 /** elf_xen_feature_names of libelf: a kernel that requires another one is refused. */
 const KNOWN_FEATURES: ReadonlySet<string> = new Set([
@@ -28,7 +29,7 @@ export function pvRefusal(elf: Elf, notes: XenNotes | undefined): XenRefusal | u
   if (elf.machine !== EM_386 && elf.machine !== EM_X86_64) {
     return refusal("machine", `it is for ELF machine ${elf.machine}, not for x86`);
   }
-  return featureRefusal(notes) ?? loaderRefusal(notes) ?? pvEntryRefusal(elf, notes);
+  return featureRefusal(notes) ?? loaderRefusal(notes) ?? addressRefusal(elf, notes);
 }
 
 /** `undefined`: the builder takes it as a PVH kernel. */
@@ -52,6 +53,23 @@ export function pvhRefusal(elf: Elf, notes: XenNotes | undefined): XenRefusal | 
     "entry",
     `its PHYS32_ENTRY ${hex(entry)} lies outside the image${rangeText(range)}`,
   );
+}
+
+/**
+ * The first Xen that takes a PVH kernel, where that is later than PVH itself (4.10), and why those before it refuse.
+ *
+ * Up to 4.15 the builder compared the addresses of a PVH kernel as if it were PV, so it refused those without PV (no
+ * ENTRY note): Linux of 32 bits since 5.9, and all that are built without CONFIG_XEN_PV. In 4.16 and 4.17 a PADDR_OFFSET
+ * without a VIRT_BASE was still an error (xen: commits 632cbaf124 and b77ed96fce).
+ */
+export function pvhSince(elf: Elf, notes: XenNotes): KernelFacts["pvhSince"] {
+  const refusal = addressRefusal(elf, notes);
+  if (!refusal) return undefined;
+  return { xen: hasStrayPaddrOffset(notes) ? "4.18" : "4.16", refusal };
+}
+
+function hasStrayPaddrOffset({ paddrOffset, virtBase }: XenNotes): boolean {
+  return paddrOffset !== undefined && virtBase === undefined;
 }
 
 function featureRefusal(notes: XenNotes): XenRefusal | undefined {
@@ -85,10 +103,10 @@ function loaderRefusal(notes: XenNotes): XenRefusal | undefined {
  * The builder does not ask for an ENTRY note: without one it takes the ELF's entry point. That is a physical address
  * in Linux since 2.6.26 or so, hence outside the (virtual) image, and so the note decides after all.
  */
-function pvEntryRefusal(elf: Elf, notes: XenNotes): XenRefusal | undefined {
+function addressRefusal(elf: Elf, notes: XenNotes): XenRefusal | undefined {
   const range = loadRange(elf);
   if (!range) return refusal("entry", "it has no segment to load");
-  if (notes.paddrOffset !== undefined && notes.virtBase === undefined) {
+  if (hasStrayPaddrOffset(notes)) {
     return refusal("entry", "it has a PADDR_OFFSET note but no VIRT_BASE");
   }
   const virtBase = notes.virtBase ?? 0n;

@@ -63,8 +63,9 @@ function takeNotes(into: Mutable<XenNotes>, notes: Iterable<ElfNote>): number {
 }
 
 /** A note that comes twice: the later one counts, as in libelf. */
-function takeNote(into: Mutable<XenNotes>, { type, desc }: ElfNote): void {
-  switch (type) {
+function takeNote(into: Mutable<XenNotes>, note: ElfNote): void {
+  const { desc } = note;
+  switch (note.type) {
     case XEN_ELFNOTE_ENTRY:
       into.entry = numeric(desc);
       break;
@@ -78,22 +79,22 @@ function takeNote(into: Mutable<XenNotes>, { type, desc }: ElfNote): void {
       into.paddrOffset = numeric(desc);
       break;
     case XEN_ELFNOTE_XEN_VERSION:
-      into.xenVersion = decodeCString(desc);
+      into.xenVersion = note.text();
       break;
     case XEN_ELFNOTE_GUEST_OS:
-      into.guestOs = decodeCString(desc);
+      into.guestOs = note.text();
       break;
     case XEN_ELFNOTE_GUEST_VERSION:
-      into.guestVersion = decodeCString(desc);
+      into.guestVersion = note.text();
       break;
     case XEN_ELFNOTE_LOADER:
-      into.loader = decodeCString(desc);
+      into.loader = note.text();
       break;
     case XEN_ELFNOTE_PAE_MODE:
-      into.paeMode = decodeCString(desc);
+      into.paeMode = note.text();
       break;
     case XEN_ELFNOTE_FEATURES:
-      into.features = decodeCString(desc);
+      into.features = note.text();
       break;
     case XEN_ELFNOTE_INIT_P2M:
       into.initP2m = numeric(desc);

@@ -98,12 +98,18 @@ describe("notes", () => {
     expect(read(bytes)[0]!.desc).toEqual(Buffer.from("odd"));
   });
 
-  test("end at the first that does not fit", () => {
-    const bytes = Buffer.concat([note({ type: 6, value: "linux" }), note({ type: 8, value: 1 })]);
-    expect(read(bytes, bytes.length - 1)).toHaveLength(1);
-    bytes.writeUInt32LE(0xffff_fffd, 0);
-    expect(read(bytes)).toHaveLength(0);
+  test("end with their run; the last may end after it, and strings at their NUL", () => {
+    const bytes = Buffer.concat([
+      note({ type: 6, value: "linux" }),
+      note({ type: 8, value: "xen" }),
+    ]);
+    expect(read(bytes, bytes.length - 1)).toHaveLength(2);
+    expect(read(bytes, bytes.length / 2)).toHaveLength(1);
     expect(read(Buffer.alloc(0), 1 << 30)).toHaveLength(0);
+    bytes.writeUInt32LE(0, 4);
+    expect(read(bytes)[0]!.text()).toBe("linux");
+    bytes.writeUInt32LE(0xffff_fffd, 0);
+    expect(read(bytes).map(({ desc }) => desc.length)).toEqual([0]);
   });
 
   test("are counted", () => {
