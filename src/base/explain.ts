@@ -1,0 +1,106 @@
+/** What, why and what next for every kind of failure. The codes are permanent; docs/reference/errors.md lists them. */
+import type { Failure } from "./failure.ts";
+import { whereText } from "./where.ts";
+
+export type FailureCode =
+  | "io-failed"
+  | "not-permitted"
+  | "corrupt-data"
+  | "not-supported"
+  | "not-found"
+  | "limit-reached"
+  | "syntax-error";
+
+export type Explanation = {
+  readonly code: FailureCode;
+  readonly what: string;
+  readonly why: string;
+  readonly next: string;
+};
+
+/** The text is not escaped: it can hold names from a guest, so it goes through `printable` before a terminal. */
+export function explainFailure(failure: Failure): Explanation {
+  const at = whereText(failure.where);
+  switch (failure.kind) {
+    case "io":
+      return explainIo(failure, at);
+    case "corrupt":
+      return {
+        code: "corrupt-data",
+        what: `The data at ${at} is damaged.`,
+        why: `It has ${failure.found} where ${failure.expected} belongs.`,
+        next: "If the guest is running, look again after it is stopped: its disk changes under the reader. If it stays so, check the filesystem from inside the guest or a rescue system (fsck on a copy first), or restore it.",
+      };
+    case "unsupported":
+      return {
+        code: "not-supported",
+        what: `domus cannot read ${at}.`,
+        why: `It does not know ${failure.feature}. That says nothing against the data: the guest may read it well.`,
+        next: "Look from inside the guest. If domus should know it, report it with this text.",
+      };
+    case "missing":
+      return {
+        code: "not-found",
+        what: `${at} has no ${failure.what}.`,
+        why: "It was looked for there and is not there: a name is wrong, or it was removed.",
+        next: "Check the spelling. domus disk parts and domus disk ls show what is there.",
+      };
+    case "limit":
+      return {
+        code: "limit-reached",
+        what: `domus stopped reading ${at}.`,
+        why: `The limit for ${failure.what} is ${failure.limit}. Sound data stays far below it; damaged or hostile data may not.`,
+        next: "Treat the data with suspicion. If it is sound, report it with this text: then the limit is too low.",
+      };
+    case "syntax":
+      return {
+        code: "syntax-error",
+        what: `Line ${failure.line}, column ${failure.column} of ${at} is not understood.`,
+        why: `There is ${failure.found} where ${failure.expected} belongs.`,
+        next: "Correct that line, then run the command again.",
+      };
+  }
+}
+
+/** What an errno means to an admin; others are given as they are. */
+const ERRNO: Readonly<Record<string, readonly [why: string, next: string]>> = {
+  EIO: [
+    "The device reported an error (EIO).",
+    "Look for disk errors with dmesg and smartctl in dom0, and make a copy of the disk before anything else.",
+  ],
+  EBUSY: [
+    "Something else holds it exclusively (EBUSY).",
+    "See who has it: fuser -v, lsof, losetup -a, xl block-list.",
+  ],
+  ENOENT: [
+    "There is no such file or device (ENOENT).",
+    "Check the path. For a logical volume: lvs, and vgchange -ay if it is not active.",
+  ],
+  ENXIO: [
+    "The device node leads to no device (ENXIO).",
+    "Check that the device is there: lsblk. For a logical volume: vgchange -ay.",
+  ],
+  ENOSPC: ["The disk is full (ENOSPC).", "Make room (df -h), then run the command again."],
+  ETIMEDOUT: [
+    "It did not answer in time (ETIMEDOUT).",
+    "Check that the host or the device is up, then run the command again.",
+  ],
+};
+
+function explainIo(failure: Extract<Failure, { kind: "io" }>, at: string): Explanation {
+  const what = `${at}: ${failure.op} failed.`;
+  if (failure.errno === "EACCES" || failure.errno === "EPERM") {
+    return {
+      code: "not-permitted",
+      what,
+      why: `This user may not do that (${failure.errno}).`,
+      next: "Run domus as root: guests' disks are readable for root only.",
+    };
+  }
+  const known = Object.hasOwn(ERRNO, failure.errno) ? ERRNO[failure.errno] : undefined;
+  const [why, next] = known ?? [
+    `The system says ${failure.errno}.`,
+    "Look in dmesg and the journal of dom0 for the time of the error.",
+  ];
+  return { code: "io-failed", what, why, next };
+}

@@ -1,0 +1,24 @@
+/** What it means for the boot that the kernel cannot unpack a part of its initramfs. */
+import type { GuestFacts, PlannedBoot } from "./facts.ts";
+import { initramfsNeed } from "./initramfs-need.ts";
+import { shorten } from "./remedy.ts";
+
+/**
+ * Error, unless the kernel is known to reach its root without an initramfs: then it prints the message and goes on.
+ */
+export function unpackSeverity({ boot }: GuestFacts): "error" | "warning" {
+  return boot && initramfsNeed(boot).needed === false ? "warning" : "error";
+}
+
+/**
+ * What the admin sees, in the order in which it scrolls by. `message` is what the kernel gives as the reason, where
+ * that is known to the letter (init/initramfs.c, lib/decompress_*.c).
+ */
+export function unpackConsole(boot: PlannedBoot, message?: string): string {
+  const { needed, because } = initramfsNeed(boot);
+  const first = `The kernel prints "Initramfs unpacking failed:${message === undefined ? '" and a reason' : ` ${message}"`}`;
+  if (needed === false) return `${first} and goes on: it has the drivers for its root built in.`;
+  const root = boot.root ? ` "${shorten(boot.root.spec.text)}"` : "";
+  const reason = because === "" ? "" : ` (${shorten(because)})`;
+  return `${first}, then 'VFS: Cannot open root device${root}' and "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"${reason}.`;
+}

@@ -1,0 +1,54 @@
+/** A boot file that is named and not there: the same for the kernel and the initramfs. */
+import type { GuestFacts, NeededFile } from "./facts.ts";
+import { filesAreInDom0, isBuiltByXen } from "./guest-boot.ts";
+import { IN_THE_GUEST, directoryOf, listCommand, listText } from "./remedy.ts";
+import type { RuleFinding } from "./rule.ts";
+
+const NOUN = { kernel: "kernel", ramdisk: "initramfs" } as const;
+
+export function missingFile(
+  facts: GuestFacts,
+  role: NeededFile["role"],
+  code: string,
+): RuleFinding[] {
+  const { boot } = facts;
+  if (!boot) return [];
+  return boot.files
+    .filter((file) => file.role === role && file.state === "missing")
+    .map((file) => ({
+      code,
+      severity: "error",
+      where: file.where,
+      what: `The ${NOUN[role]} ${file.path} is not there.`,
+      why: `${namedBy(facts, role)}. ${consoleText(facts, file)}`,
+      next: nextText(facts, file),
+    }));
+}
+
+function namedBy(facts: GuestFacts, role: NeededFile["role"]): string {
+  const { boot } = facts;
+  if (boot?.loader === "direct") return `${role}= in the config names it`;
+  if (boot?.entry === undefined) return "The loader's configuration names it";
+  return `The loader's entry "${boot.entry}" names it`;
+}
+
+function consoleText(facts: GuestFacts, { path }: NeededFile): string {
+  if (filesAreInDom0(facts)) return "xl create fails: the file cannot be opened.";
+  if (isBuiltByXen(facts))
+    return `pygrub says "Error opening ${path} in guest" and xl create fails.`;
+  return `GRUB says "error: file '${path}' not found." and waits.`;
+}
+
+function nextText(facts: GuestFacts, { path, role, alternatives }: NeededFile): string {
+  const others = alternatives.filter((one) => one !== path);
+  const there =
+    others.length > 0
+      ? `There are: ${listText(others)}.`
+      : `See what is there: ${listCommand(facts, directoryOf(path))}.`;
+  if (facts.boot?.loader === "direct") return `${there} Correct ${role}= in the config.`;
+  const make =
+    role === "ramdisk"
+      ? "make it anew (update-initramfs -c -k all, mkinitcpio -P, dracut --regenerate-all)"
+      : "install the kernel package again";
+  return `${there} ${IN_THE_GUEST}: ${make}, then write the menu anew (update-grub, grub2-mkconfig -o). If /boot is a filesystem of its own, make sure that it was mounted when the kernel was installed.`;
+}

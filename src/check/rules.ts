@@ -1,0 +1,85 @@
+/** All rules, in the order in which a boot would hit what they are about. */
+import type { Rule } from "./rule.ts";
+import { bootFileUnreadable } from "./rules/boot-file-unreadable.ts";
+import { commandLineTooLong } from "./rules/command-line-too-long.ts";
+import { consoleMissing } from "./rules/console-missing.ts";
+import { diskMissing } from "./rules/disk-missing.ts";
+import { diskUnknownFormat } from "./rules/disk-unknown-format.ts";
+import { diskUnreadable } from "./rules/disk-unreadable.ts";
+import { filesystemDirty } from "./rules/filesystem-dirty.ts";
+import { initramfsCompression } from "./rules/initramfs-compression.ts";
+import { initramfsCpio } from "./rules/initramfs-cpio.ts";
+import { initramfsGzipMembers } from "./rules/initramfs-gzip-members.ts";
+import { initramfsJunk } from "./rules/initramfs-junk.ts";
+import { initramfsLz4Frame } from "./rules/initramfs-lz4-frame.ts";
+import { initramfsMissing } from "./rules/initramfs-missing.ts";
+import { initramfsNoBlkfront } from "./rules/initramfs-no-blkfront.ts";
+import { initramfsNoInit } from "./rules/initramfs-no-init.ts";
+import { initramfsNoLvm } from "./rules/initramfs-no-lvm.ts";
+import { initramfsNoRootFs } from "./rules/initramfs-no-root-fs.ts";
+import { initramfsTruncated } from "./rules/initramfs-truncated.ts";
+import { initramfsVersion } from "./rules/initramfs-version.ts";
+import { initramfsXzCheck } from "./rules/initramfs-xz-check.ts";
+import { initramfsZstdWindow } from "./rules/initramfs-zstd-window.ts";
+import { kernelDamaged } from "./rules/kernel-damaged.ts";
+import { kernelMissing } from "./rules/kernel-missing.ts";
+import { kernelNoInitramfs } from "./rules/kernel-no-initramfs.ts";
+import { kernelNotPv } from "./rules/kernel-not-pv.ts";
+import { kernelNotPvh } from "./rules/kernel-not-pvh.ts";
+import { kernelPacking } from "./rules/kernel-packing.ts";
+import { kernelWidth } from "./rules/kernel-width.ts";
+import { memoryTooSmall } from "./rules/memory-too-small.ts";
+import { noBootEntry } from "./rules/no-boot-entry.ts";
+import { onCrashEvidence } from "./rules/on-crash-evidence.ts";
+import { pygrubBlind } from "./rules/pygrub-blind.ts";
+import { pygrubEntry } from "./rules/pygrub-entry.ts";
+import { ramdiskMissing } from "./rules/ramdisk-missing.ts";
+import { rootAmbiguous } from "./rules/root-ambiguous.ts";
+import { rootDeviceName } from "./rules/root-device-name.ts";
+import { rootMissing } from "./rules/root-missing.ts";
+import { rootNoInit } from "./rules/root-no-init.ts";
+import { rootNotAFilesystem } from "./rules/root-not-a-filesystem.ts";
+import { rootNotFound } from "./rules/root-not-found.ts";
+
+export const RULES: readonly Rule[] = [
+  diskMissing,
+  diskUnreadable,
+  diskUnknownFormat,
+  filesystemDirty,
+  noBootEntry,
+  pygrubBlind,
+  pygrubEntry,
+  kernelMissing,
+  ramdiskMissing,
+  bootFileUnreadable,
+  kernelDamaged,
+  kernelPacking,
+  kernelNotPv,
+  kernelNotPvh,
+  kernelWidth,
+  memoryTooSmall,
+  commandLineTooLong,
+  consoleMissing,
+  kernelNoInitramfs,
+  initramfsMissing,
+  initramfsGzipMembers,
+  initramfsCompression,
+  initramfsLz4Frame,
+  initramfsXzCheck,
+  initramfsZstdWindow,
+  initramfsCpio,
+  initramfsTruncated,
+  initramfsJunk,
+  initramfsNoInit,
+  initramfsVersion,
+  initramfsNoBlkfront,
+  initramfsNoLvm,
+  initramfsNoRootFs,
+  rootMissing,
+  rootDeviceName,
+  rootNotFound,
+  rootAmbiguous,
+  rootNotAFilesystem,
+  rootNoInit,
+  onCrashEvidence,
+];

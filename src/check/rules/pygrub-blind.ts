@@ -1,0 +1,32 @@
+import { isXenOlder } from "../guest-boot.ts";
+import { shellWord, shorten } from "../remedy.ts";
+import type { Rule } from "../rule.ts";
+
+export const pygrubBlind: Rule = {
+  code: "pygrub-blind",
+  severity: "error",
+  summary: "pygrub finds no kernel on this disk, whatever the guest's own loader would do.",
+  check: (facts) => {
+    const { pygrub, boot, config, host } = facts;
+    if (!pygrub || pygrub.entry) return [];
+    const reasons = pygrub.blind
+      .slice(0, 6)
+      .map((line) => shorten(line))
+      .join("; ");
+    const grub = isXenOlder(host, 4, 10) ? "pv" : "pv or pvh";
+    const kernel = boot?.kernel?.path ?? boot?.files.find((file) => file.role === "kernel")?.path;
+    const direct = kernel
+      ? ` Or take the kernel out, domus disk cp ${shellWord(facts.name)} ${shellWord(kernel)} ., and boot it with kernel=, ramdisk= and cmdline= in place of bootloader=.`
+      : "";
+    return [
+      {
+        code: "pygrub-blind",
+        severity: "error",
+        where: [...config.where, "bootloader"],
+        what: "pygrub cannot find a kernel on this guest's first disk.",
+        why: `xl create stops with "Unable to find partition containing kernel".${reasons ? ` pygrub: ${reasons}.` : ""}`,
+        next: `Let a real GRUB read the disk: kernel="/usr/lib/grub-xen/grub-x86_64-xen.bin" in place of bootloader= (Debian: grub-xen-host; there is one for ${grub}).${direct}`,
+      },
+    ];
+  },
+};
