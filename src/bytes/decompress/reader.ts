@@ -17,7 +17,8 @@ export class Reader {
   readonly #part: string | undefined;
 
   constructor(bytes: Uint8Array, where: Where, part?: string) {
-    this.bytes = bytes;
+    // Not the caller's Buffer, whose slice() would not copy
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.where = where;
     this.#part = part;
   }

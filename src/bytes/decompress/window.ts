@@ -1,10 +1,10 @@
-import { GIB, MIB, sizeText } from "../../base/units.ts";
+import { GIB, KIB, MIB, sizeText } from "../../base/units.ts";
 import { overLimit } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 
 /** The most history that domus keeps; xz writes dictionaries up to 1.5 GiB, kernels and initramfs up to 128 MiB. */
 const MAX_BYTES = GIB;
-const FIRST_BYTES = MIB;
+const FIRST_BYTES = 64 * KIB;
 
 /**
  * The output of an LZ77 decoder and the history that its matches point into, in one buffer. It grows only as output

@@ -17,7 +17,10 @@ export async function* runZlib(
 ): AsyncGenerator<Uint8Array, number> {
   stream.end(input);
   try {
-    for await (const chunk of stream) yield chunk as Uint8Array;
+    for await (const chunk of stream) {
+      const { buffer, byteOffset, byteLength } = chunk as Buffer<ArrayBuffer>;
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
   } catch (error) {
     throw inOurWords(error, reader);
   }

@@ -35,7 +35,8 @@ export async function* unpackZstd(reader: Reader): AsyncGenerator<Uint8Array, vo
     chunkSize: CHUNK_BYTES,
     params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
   });
-  yield* runZlib(zstd, frame, reader);
+  const taken = yield* runZlib(zstd, frame, reader);
+  if (taken !== frame.length) throw reader.corrupt(`a frame of ${taken} bytes`, `${frame.length}`);
 }
 
 /** The window that a zstd frame wants, in bytes, from its header; undefined when there is none. */
