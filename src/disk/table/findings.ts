@@ -108,7 +108,7 @@ export function partitionPastEnd({ where, partition, diskBytes, table }: PastEnd
       ? `The partition begins after the end of the disk, which has ${sizeText(diskBytes)}.`
       : `The partition ends ${sizeText(over)} after the end of the disk, which has ${sizeText(diskBytes)}.`,
     why: `${linux}. The disk was shrunk, or it is an incomplete copy of a larger one.`,
-    next: "Copy the disk again, or make it at least as large as it was (lvextend -L, truncate -s).",
+    next: "Copy the disk again, or give it its old size back (LVM: vgcfgrestore with a file of /etc/lvm/archive).",
   };
 }
 

@@ -37,17 +37,29 @@ type Row = {
   name?: string;
 };
 
+type SfdiskPartition = {
+  readonly node: string;
+  readonly start: number;
+  readonly size: number;
+  readonly type: string;
+  readonly bootable?: boolean;
+  readonly attrs?: string;
+  readonly uuid?: string;
+  readonly name?: string;
+};
+
 /** What sfdisk says, in the shape of `ours`. */
 function sfdisk(path: string): { id: string; label: string; rows: Row[] } {
   const { partitiontable: table } = JSON.parse(sh(`sfdisk -J ${path}`).toString());
-  const rows = (table.partitions ?? []).map((part: Record<string, string & number & boolean>) => ({
-    number: Number(/(\d+)$/.exec(part["node"]!)![1]),
-    start: part["start"],
-    size: part["size"],
-    type: part["type"]!.toLowerCase(),
-    bootable: part["bootable"] ?? (part["attrs"]?.includes("LegacyBIOSBootable") || false),
-    ...(part["uuid"] && { uuid: part["uuid"].toLowerCase() }),
-    ...(part["name"] && { name: part["name"] }),
+  const parts: readonly SfdiskPartition[] = table.partitions ?? [];
+  const rows = parts.map(({ node, start, size, type, bootable, attrs, uuid, name }): Row => ({
+    number: Number(/(\d+)$/.exec(node)![1]),
+    start,
+    size,
+    type: type.toLowerCase(),
+    bootable: bootable ?? attrs?.includes("LegacyBIOSBootable") ?? false,
+    ...(uuid && { uuid: uuid.toLowerCase() }),
+    ...(name && { name }),
   }));
   return { id: table.id.toLowerCase().replace("0x", ""), label: table.label, rows };
 }
@@ -215,7 +227,7 @@ describe("GPT", () => {
     const path = image(`${THREE}type=linux\n`);
     sh(`sfdisk -q ${path}`, { input: "label: dos\n,,83\n" });
     expect(ours(await tableOf(path))).toEqual(sfdisk(path));
-    sh(`sfdisk -q ${path}`, { input: `${THREE}` });
+    sh(`sfdisk -q ${path}`, { input: THREE });
     expect(ours(await tableOf(path))).toEqual(sfdisk(path));
   });
 });

@@ -70,6 +70,17 @@ describe("without any", () => {
     expect(content).toEqual({ kind: "empty" });
   });
 
+  test("but not when somebody recognised the end of it", async () => {
+    const end: Magic = { offset: (size) => size - 1, bytes: Uint8Array.of(0) };
+    const fails = prober("fails", end, async () => {
+      throw corrupt(["disk"], "this", "that");
+    });
+    const { content, tried } = await detectContent(memorySource(new Uint8Array(200_000)), {}, [
+      fails,
+    ]);
+    expect([content.kind, tried.length]).toEqual(["unknown", 1]);
+  });
+
   test("anything else is unknown; so is no byte at all", async () => {
     const bytes = new Uint8Array(200_000);
     bytes[60_000] = 1;

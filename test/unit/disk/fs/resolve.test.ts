@@ -98,7 +98,7 @@ describe("resolvePath", () => {
     ["/etc/fstab/..", "directory /etc/fstab (it is a file)"],
     ["/boot/gone", "/boot/vmlinuz-7, where the symlink /boot/gone leads"],
     ["/a\0b", "path with a NUL byte"],
-  ])("%s: no %s", async (path, what) => {
+  ])("%j: no %s", async (path, what) => {
     expect(await failureOf(resolvePath(fs, path))).toEqual({
       kind: "missing",
       where: ["xvda", "ext4", path],

@@ -34,7 +34,7 @@ test("no uuid is none", async () => {
   expect(await probe(swapArea(4096).fill(0, 1036, 1052))).toMatchObject({ uuid: "" });
 });
 
-test.each(["S1SUSPEND\0", "ULSUSPEND\0"])("a hibernated guest is said: %s", async (signature) => {
+test.each(["S1SUSPEND\0", "ULSUSPEND\0"])("a hibernated guest is said: %j", async (signature) => {
   const content = await probe(swapArea(4096, signature));
   expect(content).toMatchObject({ kind: "named", why: expect.stringContaining("hibernated") });
 });

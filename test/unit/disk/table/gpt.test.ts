@@ -76,6 +76,12 @@ describe("an intact table", () => {
     expect(codes(table)).toEqual(["gpt-ignored-by-linux"]);
   });
 
+  test("a name may fill its field", async () => {
+    const name = "123456789012345678901234567890123456";
+    const table = await tableOf(disk({ parts: [{ first: 100, last: 101, name }] }));
+    expect(table.partitions[0]!.label).toBe(name);
+  });
+
   test("half a surrogate pair in a name becomes U+FFFD", async () => {
     const table = await tableOf(disk({ parts: [{ first: 100, last: 101, name: "a\udc80" }] }));
     expect(table.partitions[0]!.label).toBe("a\ufffd");
