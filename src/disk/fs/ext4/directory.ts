@@ -25,6 +25,7 @@ import type { Superblock } from "./superblock.ts";
 import { readBlock } from "./volume.ts";
 import type { Ext4Volume } from "./volume.ts";
 
+/** The name follows it. */
 export const ext4DirEntry2 = struct("ext4_dir_entry_2", 8, {
   inode: [0x0, u32le],
   rec_len: [0x4, u16le],
@@ -78,6 +79,7 @@ export async function* listDirectory(
   }
 }
 
+/** The entry of that name, `undefined` when there is none. */
 export async function lookupName(
   volume: Ext4Volume,
   directory: InodeDetail,

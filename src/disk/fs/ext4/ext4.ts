@@ -17,15 +17,16 @@ import { readInode, ROOT_INODE } from "./inode.ts";
 import type { InodeDetail } from "./inode.ts";
 import { replayedSource } from "./journal/overlay.ts";
 import { openJournal, replayJournal } from "./journal/replay.ts";
-import { findSuperblock } from "./find-superblock.ts";
+import { findSuperblock, readSuperblock } from "./find-superblock.ts";
 import { bitmapsDistrusted, describeNotes, describeState } from "./state.ts";
 import type { Opened } from "./state.ts";
-import { hasIncompat, parseSuperblock, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "./superblock.ts";
+import { hasIncompat, SUPERBLOCK_OFFSET } from "./superblock.ts";
 import { readSymlink } from "./symlink.ts";
 import { usedExtents } from "./used-extents.ts";
 import { ext4Volume } from "./volume.ts";
 import type { Ext4Volume } from "./volume.ts";
 
+/** The signal ends the replay of a journal. */
 export type Ext4Options = { readonly signal?: AbortSignal };
 
 /** Opens an ext2, ext3 or ext4 filesystem. Reads the superblock and, when it is dirty, the journal. */
@@ -42,8 +43,10 @@ export async function openExt4(source: ByteSource, options: Ext4Options = {}): P
   const replay = await replayJournal(before, await openJournal(before), options.signal);
   // The journal also holds copies of the superblock; what counts is the newest.
   const replayed = replayedSource(source, replay);
-  const bytes = await replayed.read(SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
-  const newest = backupBlock === undefined ? parseSuperblock(bytes, where) : superblock;
+  const newest =
+    backupBlock === undefined
+      ? await readSuperblock(replayed, SUPERBLOCK_OFFSET, within(where, "superblock"))
+      : superblock;
   if (newest.blockSizeBytes !== superblock.blockSizeBytes) {
     throw corrupt(where, `blocks of ${newest.blockSizeBytes} bytes after the replay`, "no change");
   }

@@ -15,6 +15,7 @@ import type { InodeDetail } from "./inode.ts";
 import { assertBlocks, readBlock } from "./volume.ts";
 import type { Ext4Volume } from "./volume.ts";
 
+/** At the start of every node. */
 export const ext4ExtentHeader = struct("ext4_extent_header", 12, {
   eh_magic: [0x0, u16le],
   eh_entries: [0x2, u16le],
@@ -37,6 +38,7 @@ export const ext4ExtentIdx = struct("ext4_extent_idx", 12, {
   ei_leaf_hi: [0x8, u16le],
 });
 
+/** After the last possible entry of a node in a block of its own. */
 export const ext4ExtentTail = struct("ext4_extent_tail", 4, { et_checksum: [0x0, u32le] });
 
 const EXT4_EXT_MAGIC = 0xf30a;

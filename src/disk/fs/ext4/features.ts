@@ -16,6 +16,7 @@ import { hex } from "../../../base/units.ts";
 
 type Bits = Readonly<Record<string, number>>;
 
+/** Features that an unknowing kernel may ignore. */
 export const COMPAT = {
   dir_prealloc: 0x1,
   imagic_inodes: 0x2,
@@ -29,6 +30,7 @@ export const COMPAT = {
   orphan_file: 0x1000,
 } as const satisfies Bits;
 
+/** Features that a reader has to know. */
 export const INCOMPAT = {
   filetype: 0x2,
   needs_recovery: 0x4,
@@ -53,6 +55,7 @@ const INCOMPAT_REFUSED: Bits = {
   dirdata: 0x1000,
 };
 
+/** Features that a writer has to know. */
 export const RO_COMPAT = {
   sparse_super: 0x1,
   large_file: 0x2,
@@ -75,6 +78,7 @@ export const RO_COMPAT = {
 const EXT3_INCOMPAT = INCOMPAT.filetype | INCOMPAT.needs_recovery | INCOMPAT.meta_bg;
 const EXT3_RO_COMPAT = RO_COMPAT.sparse_super | RO_COMPAT.large_file | RO_COMPAT.btree_dir;
 
+/** The three feature words of a superblock. */
 export type Features = {
   readonly compat: number;
   readonly incompat: number;

@@ -24,6 +24,7 @@ export function fileRuns(
     : blockMapRuns(volume, file, from, to);
 }
 
+/** In bytes. */
 export type Range = { readonly offset: number; readonly length: number };
 
 /** The bytes of a range that is shortened to the file's size. Holes are zeroes. */

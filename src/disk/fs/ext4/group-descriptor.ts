@@ -14,6 +14,7 @@ import { assertChecksum, checksumOfNumber, checksumWithHole } from "./checksum.t
 import { hasIncompat, hasRoCompat } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
 
+/** The first half of a descriptor, or all of it without the feature 64bit. */
 export const ext4GroupDesc = struct("ext4_group_desc", 32, {
   bg_block_bitmap_lo: [0x0, u32le],
   bg_inode_bitmap_lo: [0x4, u32le],
@@ -34,6 +35,7 @@ export const ext4GroupDescHigh = struct("ext4_group_desc (second half)", 32, {
 const CHECKSUM_AT = 0x1e;
 const EXT4_BG_BLOCK_UNINIT = 0x2;
 
+/** A descriptor whose block numbers have been checked. */
 export type GroupDescriptor = {
   readonly group: number;
   /** Block numbers, checked to lie in the filesystem, the inode table with its whole length. */
@@ -52,6 +54,7 @@ export function inodeTableBlocks(superblock: Superblock): number {
   return Math.ceil((inodesPerGroup * inodeSizeBytes) / blockSizeBytes);
 }
 
+/** The first block of a group. */
 export function groupFirstBlock(superblock: Superblock, group: number): number {
   return superblock.firstDataBlock + group * superblock.blocksPerGroup;
 }
@@ -108,7 +111,7 @@ export function groupHeadBlocks(superblock: Superblock, group: number): number {
   return own + (place === 0 || place === 1 || place === perBlock - 1 ? 1 : 0);
 }
 
-/** Checks and translates one descriptor; `bytes` are exactly its own. */
+/** Checks and translates one descriptor; `bytes` are exactly its own. `corrupt` for a wrong checksum or place. */
 export function parseGroupDescriptor(
   superblock: Superblock,
   group: number,

@@ -13,6 +13,7 @@ import { struct } from "../../../bytes/struct.ts";
 import { latin1 } from "../../../bytes/text.ts";
 import type { InodeDetail } from "./inode.ts";
 
+/** The name follows it, then padding to a multiple of 4. */
 export const ext4XattrEntry = struct("ext4_xattr_entry", 16, {
   e_name_len: [0x0, u8],
   e_name_index: [0x1, u8],

@@ -15,6 +15,7 @@ import { hasIncompat } from "./superblock.ts";
 import { inodeWhere } from "./volume.ts";
 import type { Ext4Volume } from "./volume.ts";
 
+/** The first 128 bytes. */
 export const ext4Inode = struct("ext4_inode", 128, {
   i_mode: [0x0, u16le],
   i_uid: [0x2, u16le],
@@ -43,8 +44,10 @@ const CHECKSUM_LO_AT = 0x7c;
 const CHECKSUM_HI_AT = 0x82;
 const MTIME_EXTRA_END = 0x8c;
 
+/** EXT4_ROOT_INO */
 export const ROOT_INODE = 2;
 
+/** The EXT4_*_FL bits of `i_flags` that change how an inode is read. */
 export const INODE_FLAGS = {
   encrypt: 0x800,
   index: 0x1000,

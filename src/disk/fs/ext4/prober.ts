@@ -5,6 +5,7 @@ import { openExt4 } from "./ext4.ts";
 import { INCOMPAT } from "./features.ts";
 import { ext4SuperBlock, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "./superblock.ts";
 
+/** A filesystem, or a `named` content for a device that is nothing but a journal. */
 export const ext4Prober: Prober = {
   name: "ext4",
   // s_magic

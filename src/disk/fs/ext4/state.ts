@@ -11,6 +11,7 @@ import type { Superblock } from "./superblock.ts";
 const EXT4_VALID_FS = 0x1;
 const EXT4_ERROR_FS = 0x2;
 
+/** What is known once a filesystem is open. */
 export type Opened = {
   /** After the replay, when there was one. */
   readonly superblock: Superblock;
@@ -26,6 +27,7 @@ function journalElsewhere({ superblock, replay }: Opened): boolean {
   return hasIncompat(superblock, "needs_recovery") && replay === undefined;
 }
 
+/** One line that says whether what is shown is all there is. */
 export function describeState(opened: Opened): FileSystemState {
   const { superblock, replay, backupBlock } = opened;
   const said: string[] = [];
@@ -58,10 +60,11 @@ export function bitmapsDistrusted(opened: Opened): string | undefined {
   // Without a journal nothing orders the writing of bitmaps.
   const journaled = (superblock.compat & COMPAT.has_journal) !== 0;
   if (!journaled && (superblock.state & EXT4_VALID_FS) === 0) return "not cleanly unmounted";
-  const unknown = unknownFeatures(superblock).find((name) => name.startsWith("ro_compat"));
-  return unknown;
+  // A feature that only matters to writers may well change what the bitmaps mean.
+  return unknownFeatures(superblock).find((name) => name.startsWith("ro_compat"));
 }
 
+/** What an admin should know about the filesystem. */
 export function describeNotes(opened: Opened): Finding[] {
   const { superblock, where, replay, backupBlock } = opened;
   const notes: Finding[] = unknownFeatures(superblock).map((name) => ({

@@ -15,10 +15,12 @@ import { assertChecksum } from "./checksum.ts";
 import { INCOMPAT, refuseUnknownIncompat, RO_COMPAT } from "./features.ts";
 import type { Features } from "./features.ts";
 
+/** In bytes from the start of the device, whatever the block size. */
 export const SUPERBLOCK_OFFSET = 1024;
 export const SUPERBLOCK_SIZE = 1024;
 export const EXT4_SUPER_MAGIC = 0xef53;
 
+/** The fields that are looked at; the kernel has more. */
 export const ext4SuperBlock = struct("ext4_super_block", SUPERBLOCK_SIZE, {
   s_inodes_count: [0x0, u32le],
   s_blocks_count_lo: [0x4, u32le],
@@ -101,10 +103,12 @@ export type Superblock = Features & {
   readonly groupNumber: number;
 };
 
+/** Whether an incompat feature is on. */
 export function hasIncompat(superblock: Features, name: keyof typeof INCOMPAT): boolean {
   return (superblock.incompat & INCOMPAT[name]) !== 0;
 }
 
+/** Whether a ro_compat feature is on. */
 export function hasRoCompat(superblock: Features, name: keyof typeof RO_COMPAT): boolean {
   return (superblock.roCompat & RO_COMPAT[name]) !== 0;
 }

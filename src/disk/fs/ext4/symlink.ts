@@ -10,6 +10,7 @@ import { INODE_FLAGS } from "./inode.ts";
 import type { InodeDetail } from "./inode.ts";
 import type { Ext4Volume } from "./volume.ts";
 
+/** The target of a symlink. `unsupported` when it is encrypted. */
 export async function readSymlink(volume: Ext4Volume, link: InodeDetail): Promise<string> {
   const { inode, flags, where } = link;
   if (inode.kind !== "symlink") throw corrupt(where, inode.kind, "symlink");

@@ -7,6 +7,7 @@ import { descriptorTableBlock, parseGroupDescriptor } from "./group-descriptor.t
 import type { GroupDescriptor } from "./group-descriptor.ts";
 import type { Superblock } from "./superblock.ts";
 
+/** A filesystem being read. */
 export type Ext4Volume = {
   /** The filesystem's bytes with its journal applied, behind a cache. */
   readonly source: ByteSource;
@@ -19,6 +20,7 @@ export type Ext4Volume = {
 /** Descriptors kept in memory, about 200 bytes each: those of a filesystem of 8 TiB. */
 const MAX_KEPT_DESCRIPTORS = 65_536;
 
+/** `source` should have a cache: structures are read in small pieces. */
 export function ext4Volume(source: ByteSource, superblock: Superblock, where: Where): Ext4Volume {
   const kept = new Map<number, GroupDescriptor>();
   const { blockSizeBytes, descriptorSizeBytes } = superblock;
@@ -61,6 +63,7 @@ export async function readBlock(
   return volume.source.read(block * size, size);
 }
 
+/** The place of an inode, for failures. */
 export function inodeWhere(volume: Ext4Volume, number: number): Where {
   return within(volume.where, `inode ${number}`);
 }

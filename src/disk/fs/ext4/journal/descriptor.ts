@@ -14,6 +14,7 @@ import { checksumWithHole } from "../checksum.ts";
 import { journalHeader } from "./superblock.ts";
 import type { JournalSuperblock } from "./superblock.ts";
 
+/** The block that makes a transaction complete. */
 export const commitHeader = struct("commit_header", 60, {
   h_chksum_type: [0xc, u8],
   h_chksum_size: [0xd, u8],
@@ -30,6 +31,7 @@ const REVOKE_HEADER_SIZE = 16;
 const JBD2_CRC32_CHKSUM = 1;
 const JBD2_CRC32_CHKSUM_SIZE = 4;
 
+/** What a descriptor says about one copy. */
 export type JournalTag = {
   /** The filesystem block that the copy belongs to. */
   readonly block: number;
@@ -113,6 +115,7 @@ export function copyChecksumHolds(
   return tag.checksum === (journal.checksums === "v3" ? computed : computed & 0xffff);
 }
 
+/** What a commit block says about its transaction. */
 export type Commit = {
   /** Seconds since 1970. */
   readonly time: bigint;

@@ -14,6 +14,7 @@ export type ReplayedBlocks = {
   readonly escaped: ReadonlySet<number>;
 };
 
+/** `source` is the one that the copies were found in. */
 export function replayedSource(source: ByteSource, replayed: ReplayedBlocks): ByteSource {
   const { blockSizeBytes: size, journal, copies, escaped } = replayed;
   if (copies.size === 0) return source;

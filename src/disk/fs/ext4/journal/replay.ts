@@ -19,6 +19,7 @@ import { advance, journalBlockWhere, readJournalBlock, scanJournal } from "./sca
 import type { Journal } from "./scan.ts";
 import { MAX_JOURNAL_BLOCKS, parseJournalSuperblock } from "./superblock.ts";
 
+/** The outcome of a replay. */
 export type Replay = ReplayedBlocks & {
   readonly transactions: number;
   /** The last transaction was committed, but not all of it reached the disk; the kernel drops it too. */

@@ -21,6 +21,7 @@ export type Journal = {
   readonly superblock: JournalSuperblock;
 };
 
+/** A complete transaction. */
 export type Transaction = {
   readonly sequence: number;
   /** Journal blocks that hold descriptors, and revocations. */
@@ -28,6 +29,7 @@ export type Transaction = {
   readonly revocations: readonly number[];
 };
 
+/** What was found in the log, oldest first. */
 export type Scan = {
   readonly transactions: readonly Transaction[];
   /** The number of the first transaction that is not complete. */
@@ -36,10 +38,12 @@ export type Scan = {
   readonly damagedEnd: boolean;
 };
 
+/** The place of a journal block, for failures. */
 export function journalBlockWhere(journal: Journal, block: number): Where {
   return within(journal.source.where, `journal block ${block}`);
 }
 
+/** A block of the journal, counted from its start. */
 export function readJournalBlock(journal: Journal, block: number): Promise<Uint8Array> {
   return journal.source.read(block * journal.blockSizeBytes, journal.blockSizeBytes);
 }

@@ -12,12 +12,14 @@ import { bytesField, u32be, u8 } from "../../../../bytes/fields.ts";
 import { struct } from "../../../../bytes/struct.ts";
 import { assertChecksum, checksumWithHole } from "../checksum.ts";
 
+/** At the start of every block of the log, except copies. */
 export const journalHeader = struct("journal_header_t", 12, {
   h_magic: [0x0, u32be],
   h_blocktype: [0x4, u32be],
   h_sequence: [0x8, u32be],
 });
 
+/** Fields before `s_feature_compat` are all that version 1 has. */
 export const journalSuperblock = struct("journal_superblock_t", 1024, {
   h_magic: [0x0, u32be],
   h_blocktype: [0x4, u32be],
@@ -37,6 +39,7 @@ export const journalSuperblock = struct("journal_superblock_t", 1024, {
 
 export const JBD2_MAGIC_NUMBER = 0xc03b_3998;
 
+/** `h_blocktype` */
 export const JBD2_BLOCK = {
   descriptor: 1,
   commit: 2,
@@ -65,6 +68,7 @@ export const MAX_JOURNAL_BLOCKS = 10_240_000;
 /** How a journal's blocks are protected: not, by a checksum of whole transactions, or each for itself. */
 export type JournalChecksums = "none" | "v1" | "v2" | "v3";
 
+/** A journal superblock whose numbers agree with each other. */
 export type JournalSuperblock = {
   /** In blocks, superblock and fast commit area included. */
   readonly length: number;
@@ -85,6 +89,7 @@ export type JournalSuperblock = {
   readonly errno: number;
 };
 
+/** What the journal's own numbers are checked against. */
 export type JournalSize = { readonly blockSizeBytes: number; readonly blockCount: number };
 
 /** Checks and translates; `size` is that of the filesystem's blocks and of the file that holds the journal. */
