@@ -1,7 +1,19 @@
 /**
  * What Xen's own pygrub would do with the same disk: which partitions it sees, which file it reads, which entry it
- * takes. Facts and versions: xen tools/pygrub/src/pygrub and GrubConf.py, as of 4.14 to 4.20.
+ * takes. Facts and versions: xen tools/pygrub/src/pygrub and GrubConf.py, as of 4.14 to 4.20, run with Python 3.
+ *
+ * Only configurations of GRUB 2 are read as pygrub reads them; of the others it is said that pygrub would take them.
  */
+import { attempt } from "../base/failure.ts";
+import { decodeText } from "../bytes/text.ts";
+import type { Volume } from "../disk/content.ts";
+import { findPath } from "../disk/fs/resolve.ts";
+import type { FileSystem } from "../disk/fs/filesystem.ts";
+import { parseGrub2AsPygrub } from "./pygrub/grub2-config.ts";
+import type { PygrubEntry } from "./pygrub/grub2-config.ts";
+import { pygrubOffsets } from "./pygrub/offsets.ts";
+import { whyUnreadable } from "./pygrub/readable.ts";
+
 export type PygrubView = {
   /** Set when pygrub finds an entry with a kernel. */
   readonly entry?: {
@@ -9,10 +21,154 @@ export type PygrubView = {
     readonly index: number;
     readonly kernelPath: string;
     readonly ramdiskPath?: string;
+    /** From the configuration alone; pygrub appends what the guest's config says. */
     readonly args: string;
     readonly configPath: string;
     readonly partitionNumber?: number;
+    /** Of kernel and ramdisk: those that are not there. pygrub then stops with `Error opening ... in guest`. */
+    readonly missing?: readonly string[];
   };
   /** When it finds none: why, in its own terms, one line per partition or volume that it cannot see or read. */
   readonly blind: readonly string[];
+  /** What may make it see something else than domus does: a journal that it does not replay. */
+  readonly notes?: readonly string[];
 };
+
+export type PygrubInput = {
+  /** The guest's first disk; pygrub is given no other. */
+  readonly disk: Volume;
+  readonly signal?: AbortSignal;
+};
+
+/** In this order; the first that is there is taken, whatever is in it. */
+const GRUB2_CONFIGS = [
+  "/boot/grub/grub.cfg",
+  "/grub/grub.cfg",
+  "/boot/grub2/grub.cfg",
+  "/grub2/grub.cfg",
+];
+const OTHER_CONFIGS = [
+  "/boot/isolinux/isolinux.cfg",
+  "/boot/extlinux/extlinux.conf",
+  "/boot/extlinux.conf",
+  "/extlinux/extlinux.conf",
+  "/extlinux.conf",
+  "/boot/grub/menu.lst",
+  "/boot/grub/grub.conf",
+  "/grub/menu.lst",
+  "/grub/grub.conf",
+];
+/** FS_READ_MAX in pygrub: what comes later in the file is not seen. */
+const READ_MAX_BYTES = 1024 * 1024;
+
+/** Fails only when the first sectors of the disk cannot be read. */
+export async function pygrubView({ disk, signal }: PygrubInput): Promise<PygrubView> {
+  const { offsets, problem } = await pygrubOffsets(disk.source, signal);
+  if (problem !== undefined) return { blind: [`${disk.name}: ${problem}`] };
+  const blind: string[] = [];
+  const looked = new Set<Volume>();
+  for (const offset of offsets) {
+    const volume = volumeAt(disk, offset);
+    if (!volume || looked.has(volume)) continue;
+    looked.add(volume);
+    const look = await lookAt(volume, signal);
+    if ("why" in look) {
+      if (look.why !== "") blind.push(`${volume.name}: ${look.why}`);
+      continue;
+    }
+    const notes = staleNotes(volume, look.fs);
+    return { entry: look.entry, blind: [], ...(notes.length > 0 && { notes }) };
+  }
+  blind.push(...unseen(disk, looked));
+  return { blind };
+}
+
+function volumeAt(disk: Volume, offset: number): Volume | undefined {
+  if (offset === 0 && disk.content.kind !== "table") return disk;
+  return disk.children.find((child) => child.partition?.offset === offset);
+}
+
+type Look =
+  | { readonly entry: NonNullable<PygrubView["entry"]>; readonly fs: FileSystem }
+  /** Empty where there is nothing to say: swap, blank space. */
+  | { readonly why: string };
+
+async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
+  const unreadable = await whyUnreadable(volume, signal);
+  if (unreadable !== undefined || volume.content.kind !== "filesystem") {
+    return { why: unreadable ?? "" };
+  }
+  const { fs } = volume.content;
+  const read = await attempt(() => readConfig(fs, signal));
+  if (!read.ok) return { why: `its ${fs.kind} filesystem is damaged` };
+  if (!read.value)
+    return { why: `${fs.kind} without any configuration file that pygrub looks for` };
+  const { path, bytes } = read.value;
+  if (!bytes) return { why: `it would read ${path}, which is not modelled here` };
+  const text = decodeText(bytes);
+  if (!text.isWellFormed()) return { why: `${path} is not UTF-8, which ends pygrub's reading` };
+  const parsed = parseGrub2AsPygrub(text);
+  if ("crash" in parsed) return { why: `its parser gives up on ${path}: ${parsed.crash}` };
+  const entry = await entryOf(fs, parsed.chosen, path);
+  const { partition } = volume;
+  return { fs, entry: { ...entry, ...(partition && { partitionNumber: partition.number }) } };
+}
+
+type Config = {
+  readonly path: string;
+  /** Not set for a format that is not modelled. */
+  readonly bytes?: Uint8Array;
+};
+
+async function readConfig(fs: FileSystem, signal?: AbortSignal): Promise<Config | undefined> {
+  for (const path of [...GRUB2_CONFIGS, ...OTHER_CONFIGS]) {
+    const found = await findPath(fs, path);
+    if (found?.inode.kind !== "file") continue;
+    if (!GRUB2_CONFIGS.includes(path)) return { path };
+    const length = Math.min(found.inode.size, READ_MAX_BYTES);
+    return { path, bytes: await fs.read(found.inode, 0, length, signal) };
+  }
+  return undefined;
+}
+
+async function entryOf(
+  fs: FileSystem,
+  chosen: PygrubEntry,
+  configPath: string,
+): Promise<NonNullable<PygrubView["entry"]>> {
+  const { title, index, kernelPath, ramdiskPath, args } = chosen;
+  const missing: string[] = [];
+  for (const path of [kernelPath, ramdiskPath]) {
+    if (path === undefined || path === "") continue;
+    const found = await attempt(() => findPath(fs, path));
+    // Damage on the way there keeps pygrub from it as well.
+    if (!found.ok || found.value?.inode.kind !== "file") missing.push(path);
+  }
+  return {
+    title,
+    index,
+    kernelPath,
+    args,
+    configPath,
+    ...(ramdiskPath !== undefined && ramdiskPath !== "" && { ramdiskPath }),
+    ...(missing.length > 0 && { missing }),
+  };
+}
+
+function staleNotes(volume: Volume, fs: FileSystem): string[] {
+  if (fs.state.clean && !/replay/.test(fs.state.text)) return [];
+  return [
+    `${volume.name}: ${fs.kind} with a journal that is not replayed (${fs.state.text}); pygrub reads the disk as it is and may see older files`,
+  ];
+}
+
+/** Partitions and the disk itself, where pygrub did not even look. */
+function unseen(disk: Volume, looked: ReadonlySet<Volume>): string[] {
+  return disk.children
+    .filter((child) => !looked.has(child) && child.content.kind !== "empty")
+    .map((child) =>
+      child.partition?.logical
+        ? `${child.name}: a logical partition; pygrub looks at the four primary ones only`
+        : `${child.name}: pygrub does not find it, as it takes the GPT for granted: first copy, entries in sector 2, sectors of 512 bytes`,
+    );
+}

@@ -167,6 +167,14 @@ export function blsBody(
   return lines.join("\n");
 }
 
+/** Whether GRUB asks for a password before it starts the entry, once it has superusers. */
+export function isBlsRestricted(
+  entry: BlsEntry,
+  variable: (name: string) => string | undefined,
+): boolean {
+  return expandOptions(blsField(entry, "grub_users") ?? "", variable) !== "";
+}
+
 /** `$kernelopts` and the like; a blank follows the value, and one that followed the name is taken away. */
 function expandOptions(text: string, variable: (name: string) => string | undefined): string {
   return text.replace(/\$([A-Za-z0-9_]+) ?/g, (_, name: string) => {

@@ -12,6 +12,15 @@ import type { Origin } from "./environment.ts";
 import type { MenuNode, MenuTree } from "./menu-tree.ts";
 import { readNumber, readTimeout } from "./number.ts";
 
+/** Bounds the sentence, not GRUB: nobody writes more than two or three. */
+const MAX_FALLBACKS = 20;
+/** Titles and values are the guest's; only their beginning is repeated. */
+const MAX_QUOTED = 100;
+
+function quoted(text: string): string {
+  return text.length > MAX_QUOTED ? `"${text.slice(0, MAX_QUOTED)}..."` : `"${text}"`;
+}
+
 export type Choice = {
   /** Index into the flat list of entries. When nothing boots: the entry that is tried first. */
   readonly index?: number;
@@ -47,9 +56,10 @@ export function chooseEntry(tree: MenuTree): Choice {
 }
 
 function defaultText({ value, origin }: { value: string; origin?: Origin }): string {
-  if (!origin) return `default="${value}"`;
-  if (origin.place === "") return `default is taken from ${origin.name}, which is not set`;
-  return `${origin.name}="${value}" in ${origin.place}`;
+  if (!origin) return `default=${quoted(value)}`;
+  if (origin.place === "")
+    return `default is taken from ${origin.name.slice(0, MAX_QUOTED)}, which is not set`;
+  return `${origin.name}=${quoted(value)} in ${origin.place}`;
 }
 
 type Wanted = {
@@ -91,7 +101,7 @@ function joined(...parts: string[]): string {
 
 function startNode(node: MenuNode, wanted: Wanted | undefined, start: Start): Run {
   start.tried.push(node);
-  const title = `"${node.entry.title}"`;
+  const title = quoted(node.entry.title);
   if (node.outcome === "boots") return { node, text: "" };
   if (node.outcome === "stops") {
     return { node, text: `${title} boots nothing, it runs \`${node.stoppedBy}\`` };
@@ -156,12 +166,13 @@ function fallBack(tree: MenuTree, failed: string, start: Start): Run {
   const fallback = tree.menu.env.variable("fallback");
   let text = failed;
   let left = fallback?.value ?? "";
-  // Ends: each turn takes a number away from the text.
-  for (let number = readNumber(left); number; number = readNumber(left)) {
+  for (let turn = 0; turn < MAX_FALLBACKS; turn++) {
+    const number = readNumber(left);
+    if (!number) break;
     left = number.rest.trimStart();
     const node = tree.nodes[number.value];
     if (!node) break;
-    text = `${text}; then fallback="${fallback!.value}"`;
+    text = `${text}; then fallback=${quoted(fallback!.value)}`;
     if (fallback!.origin) text += ` in ${fallback!.origin.place}`;
     const run = startNode(node, undefined, start);
     text = joined(text, run.text);

@@ -57,11 +57,21 @@ export function isPartOf(volume: BootVolume, disk: string): boolean {
  * the last to the first (grub-core/kern/device.c puts them on a list in front of each other). Logical volumes last.
  */
 export function searchOrder(volumes: readonly BootVolume[]): BootVolume[] {
-  const rank = (volume: BootVolume) => (volume.grubName === undefined ? 0 : 1);
-  const number = (volume: BootVolume) => volume.partition?.number ?? Infinity;
   return volumes.toSorted(
-    (a, b) => rank(a) - rank(b) || a.diskIndex - b.diskIndex || (number(a) < number(b) ? 1 : -1),
+    (a, b) =>
+      Number(isLogical(a)) - Number(isLogical(b)) ||
+      a.diskIndex - b.diskIndex ||
+      (partitionNumber(a) < partitionNumber(b) ? 1 : -1),
   );
+}
+
+function isLogical(volume: BootVolume): boolean {
+  return volume.grubName !== undefined;
+}
+
+/** The whole disk counts as more than any partition. */
+function partitionNumber(volume: BootVolume): number {
+  return volume.partition?.number ?? Infinity;
 }
 
 /** A path as a command gives it: `/vmlinuz`, `(hd0,1)/vmlinuz`, `(lvm/vg-root)/boot/x`. */

@@ -20,7 +20,8 @@ import type { Call } from "./commands/call.ts";
 import { assign } from "./commands/variables.ts";
 import { parseStatement } from "./parser.ts";
 import type { Command } from "./parser.ts";
-import type { Source } from "./source.ts";
+import { blockSource } from "./source.ts";
+import type { Block, Source } from "./source.ts";
 import type { Word } from "./word.ts";
 
 /** Runs a text statement by statement; one that does not parse is noted and passed over. */
@@ -32,6 +33,7 @@ export async function runSource(machine: Machine, source: Source): Promise<numbe
     machine.steps.spend();
     machine.devices.signal?.throwIfAborted();
     const statement = parseStatement(source, at);
+    machine.characters.spend(statement.next - at);
     at = statement.next;
     for (const { name, body } of statement.functions) machine.functions.set(name, body);
     if (statement.failure?.kind === "syntax") {
@@ -88,7 +90,7 @@ async function runCommand(machine: Machine, command: Command): Promise<number> {
       for (const clause of command.clauses) {
         await runCommands(machine, clause.condition);
         if (machine.returning || machine.stopped) return OK;
-        if (machine.env.get("?") === "0") return runBlock(machine, clause.then);
+        if (machine.env.get("?") === "0") return runBlock(machine, clause.body);
       }
       return runBlock(machine, command.otherwise);
     }
@@ -176,16 +178,16 @@ async function runSimple(
   const name = argv.shift();
   if (name === undefined) return invert ? BAD_ARGUMENT : OK;
   const call: Call = { name, args: argv, ...command };
-  const status = await dispatch(machine, call);
+  const found = commands.get(name);
+  const body = machine.functions.get(name);
+  if (!found && !body) return assignOrPassOver(machine, call);
+  const status = found ? await found(machine, call) : await callFunction(machine, body!, call.args);
   if (!invert) return status;
   return status === OK ? TEST_FAILED : OK;
 }
 
-async function dispatch(machine: Machine, call: Call): Promise<number> {
-  const command = commands.get(call.name);
-  if (command) return command(machine, call);
-  const body = machine.functions.get(call.name);
-  if (body) return callFunction(machine, body, call.args);
+/** What is neither a command nor a function; always a success, even after `!`. */
+function assignOrPassOver(machine: Machine, call: Call): number {
   if (call.name.includes("=")) {
     assign(machine, call.name, call);
     return OK;
@@ -219,9 +221,11 @@ async function callFunction(
 /** Runs text with parameters of its own, as a menu entry's body is run. */
 export async function runBody(
   machine: Machine,
-  source: Source,
+  block: Block,
   parameters: readonly string[],
 ): Promise<number> {
   machine.parameters = parameters;
-  return runSource(machine, source);
+  // Cutting it out costs as much as reading it; a menu of many entries can share one large body.
+  machine.characters.spend(block.end - block.start);
+  return runSource(machine, blockSource(block));
 }

@@ -94,7 +94,7 @@ function expandVariable(
   }
 }
 
-const REFERENCE = /\\(.)|\$(?:\{([^}]*)\}|([0-9]+|[A-Za-z_][A-Za-z0-9_]*|[?#]))/gs;
+const REFERENCE = /\\(.)|\$(?:\{([^}]{0,255})\}|([0-9]+|[A-Za-z_][A-Za-z0-9_]*|[?#]))/gs;
 
 /** Puts variables into a `$"..."` string; domus has no translations. */
 function putVariables(text: string, lookup: Lookup): string {

@@ -4,8 +4,7 @@
  * - a word runs to the next blank or one of `{}|&$;<>`; quotes, `\x` and `$name` may be part of it;
  * - `|`, `||`, `&`, `&&`, `;;`, `<`, `>`, `[[` and `]]` are tokens that no rule of the grammar takes;
  * - a line is read at a time: a statement ends with its line unless a block, a loop, a quote or a `\` is open;
- * - `#` begins a comment only where a word could begin, and a word that is longer than the comment wins
- *   (`#don't` opens a string).
+ * - `#` begins a comment only where a word could begin.
  */
 import { FailureError } from "../../../base/failure.ts";
 import { endOfLine, positionOf } from "./source.ts";
@@ -84,32 +83,27 @@ export class Lexer {
         case "}":
           this.#at += 1;
           return { kind: char, start, end: start + 1 };
-        default: {
-          const token = this.#word(start);
-          if (token) return token;
-        }
+        case "#":
+          // A backslash at the end of a comment does not continue it, and quotes in it mean nothing.
+          this.#at = this.#limit - 1;
+          continue;
+        default:
+          return this.#word(start);
       }
     }
   }
 
-  /** `undefined` for a comment, which is skipped. */
-  #word(start: number): Token | undefined {
+  #word(start: number): Token {
     const { text } = this.#source;
     const end = this.#wordEnd(start);
-    if (text[start] === "#") {
-      const newline = text.indexOf("\n", start);
-      if (newline >= end) {
-        this.#at = newline;
-        return undefined;
-      }
-    }
     const raw = text.slice(start, end);
     if (raw === "" || raw === "[[" || raw === "]]") {
       const found = raw === "" ? text[start]! : raw;
       throw this.fail(start, `\`${found}\``, "a word");
     }
     const segments = splitWord(raw);
-    if (!segments) throw this.fail(start, `\`$\` without a name in ${raw}`, "a variable");
+    if (!segments)
+      throw this.fail(start, `\`$\` without a name in ${raw.slice(0, 60)}`, "a variable");
     this.#at = end;
     const kind = KEYWORDS.has(raw) ? "keyword" : "word";
     return { kind, word: { text: raw, segments }, start, end };

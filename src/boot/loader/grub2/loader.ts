@@ -10,7 +10,7 @@ const PATHS = ["/boot/grub/grub.cfg", "/grub/grub.cfg", "/boot/grub2/grub.cfg", 
 /** Subvolumes that Ubuntu and Debian install into. */
 const BTRFS_ROOTS = ["/@", "/@rootfs"];
 /** Directories in EFI/ that are looked at: one for each system that ever was installed. */
-const MAX_EFI_DIRECTORIES = 100;
+const MAX_EFI_DIRECTORIES = 16;
 
 export const grub2Loader: Loader = { name: "grub2", find: findGrub2 };
 

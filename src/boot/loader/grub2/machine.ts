@@ -11,7 +11,7 @@ import { deviceName, findDevice, parseGrubPath } from "./devices.ts";
 import type { Devices } from "./devices.ts";
 import { Environment } from "./environment.ts";
 import type { Command } from "./parser.ts";
-import type { Source } from "./source.ts";
+import type { Block, Source } from "./source.ts";
 
 /** Commands run, turns of loops, statements parsed. A real configuration with 20 entries takes about 1,000. */
 const MAX_STEPS = 200_000;
@@ -40,7 +40,7 @@ export type MenuEntry = {
   readonly hasId: boolean;
   /** What the body sees as `$1`, `$2`...: the title and the words after it. */
   readonly parameters: readonly string[];
-  readonly body: Source;
+  readonly body: Block;
   readonly submenu: boolean;
   /** Only for GRUB's superusers and the users named: asks for a password when superusers are set. */
   readonly restricted: boolean;

@@ -9,7 +9,7 @@ export type ReadNumber = { readonly value: number; readonly rest: string };
  */
 export function readNumber(text: string): ReadNumber | undefined {
   const body = text.replace(/^[ \t\n\v\f\r]+/, "");
-  const hexadecimal = /^0x/.test(body);
+  const hexadecimal = body.startsWith("0x");
   const digits = (hexadecimal ? /^0x([0-9A-Fa-f]+)/ : /^([0-9]+)/).exec(body);
   if (!digits) return undefined;
   const base = hexadecimal ? 16 : /^0[0-7]/.test(body) ? 8 : 10;

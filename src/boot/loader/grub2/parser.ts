@@ -11,18 +11,18 @@ import { FailureError, overLimit } from "../../../base/failure.ts";
 import type { Failure } from "../../../base/failure.ts";
 import { isName, Lexer } from "./lexer.ts";
 import type { Token } from "./lexer.ts";
-import { positionOf, sliceSource } from "./source.ts";
-import type { Source } from "./source.ts";
+import { positionOf } from "./source.ts";
+import type { Block, Source } from "./source.ts";
 import type { Word } from "./word.ts";
 
-export type Clause = { readonly condition: readonly Command[]; readonly then: readonly Command[] };
+export type Clause = { readonly condition: readonly Command[]; readonly body: readonly Command[] };
 
 export type Command =
   | {
       readonly kind: "simple";
       readonly words: readonly Word[];
       /** The text between the braces, to be parsed when it is run. */
-      readonly block?: Source;
+      readonly block?: Block;
       /** Line in the file. */
       readonly line: number;
     }
@@ -146,7 +146,7 @@ class Parser {
     const token = this.#token;
     const found =
       token.kind === "word" || token.kind === "keyword"
-        ? `\`${token.word.text}\``
+        ? `\`${token.word.text.slice(0, 60)}\``
         : token.kind === "newline" || token.kind === "end"
           ? "the end of the line"
           : `\`${token.kind}\``;
@@ -196,14 +196,14 @@ class Parser {
     return { kind: "simple", words, line, block: this.#block() };
   }
 
-  #block(): Source {
+  #block(): Block {
     const start = this.#token.end;
     this.#enter();
     this.#commands((token) => token.kind === "}");
     if (this.#token.kind !== "}") throw this.#unexpected("`}`");
     const end = this.#token.start;
     this.#leave();
-    return sliceSource(this.#source, start, end);
+    return { source: this.#source, start, end };
   }
 
   #if(): Command {
@@ -221,8 +221,8 @@ class Parser {
     for (;;) {
       const condition = this.#commandsBefore("then");
       this.#advance();
-      const then = this.#commandsBefore("elif", "else", "fi");
-      clauses.push({ condition, then });
+      const body = this.#commandsBefore("elif", "else", "fi");
+      clauses.push({ condition, body });
       if (this.#isKeyword("fi")) break;
       const last = this.#isKeyword("else");
       this.#advance();
@@ -269,7 +269,7 @@ class Parser {
     const token = this.#token;
     if (token.kind !== "word" || !isName(token.word)) throw this.#unexpected("a function name");
     this.#enter();
-    if (this.#token.kind === ";" || this.#token.kind === "newline") this.#delimiters("`{`");
+    this.#newlines();
     if (this.#token.kind !== "{") throw this.#unexpected("`{`");
     this.#advance();
     let delimited = false;

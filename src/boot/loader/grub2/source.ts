@@ -58,8 +58,14 @@ export function commandSource(text: string, origin: Origin & { readonly line: nu
   );
 }
 
-/** The part between two offsets: the body of a menu entry. */
-export function sliceSource(source: Source, start: number, end: number): Source {
+/** A part of a text, between two offsets: the body of a menu entry, cut out when it is run. */
+export type Block = { readonly source: Source; readonly start: number; readonly end: number };
+
+export function wholeBlock(source: Source): Block {
+  return { source, start: 0, end: source.text.length };
+}
+
+export function blockSource({ source, start, end }: Block): Source {
   const first = lineIndex(source, start);
   const text = source.text.slice(start, end);
   return fromLines(

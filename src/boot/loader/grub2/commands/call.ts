@@ -1,5 +1,5 @@
 import type { Machine } from "../machine.ts";
-import type { Source } from "../source.ts";
+import type { Block } from "../source.ts";
 import type { Word } from "../word.ts";
 
 /** One command as it is run. */
@@ -9,7 +9,7 @@ export type Call = {
   readonly args: readonly string[];
   /** As written, the name included. */
   readonly words: readonly Word[];
-  readonly block?: Source;
+  readonly block?: Block;
   readonly line: number;
 };
 

@@ -175,7 +175,8 @@ async function fileInfo(machine: Machine, text: string): Promise<FileInfo | unde
   const parsed = parseGrubPath(text);
   const volume = parsed && deviceOf(machine, parsed.device);
   if (!volume) return undefined;
-  const path = `/${parsed.path.replace(/^\/+|\/+$/g, "")}`;
+  // Empty names are nothing: slashes in a row, and at the ends.
+  const path = `/${parsed.path.split("/").filter(Boolean).join("/")}`;
   const inode = await statFile(machine.devices, { volume, path });
   if (!inode) return undefined;
   return {

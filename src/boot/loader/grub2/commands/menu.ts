@@ -1,6 +1,6 @@
 /** `menuentry`, `submenu` and `blscfg`: what puts entries into the menu. */
 import { overLimit } from "../../../../base/failure.ts";
-import { blsBody, blsField, blsFields, readBlsEntries } from "../bls.ts";
+import { blsBody, blsField, blsFields, isBlsRestricted, readBlsEntries } from "../bls.ts";
 import {
   BAD_ARGUMENT,
   configWhere,
@@ -12,7 +12,7 @@ import {
 import type { Machine, MenuEntry } from "../machine.ts";
 import { parseOptions } from "../options.ts";
 import type { OptionSpec } from "../options.ts";
-import { commandSource } from "../source.ts";
+import { commandSource, wholeBlock } from "../source.ts";
 import type { Call, CommandTable } from "./call.ts";
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -45,7 +45,8 @@ function menuEntry(machine: Machine, { name, args, block, line }: Call): number 
   if (title === undefined || (text === undefined) === (block === undefined)) return BAD_ARGUMENT;
   const { config } = machine.menu;
   const body =
-    block ?? commandSource(text!, { where: configWhere(config), path: config.path, line });
+    block ??
+    wholeBlock(commandSource(text!, { where: configWhere(config), path: config.path, line }));
   const id = options.get("id")?.at(-1);
   add(machine, {
     title,
@@ -67,6 +68,7 @@ async function blscfg(machine: Machine, { line }: Call): Promise<number> {
   const volume = deviceOf(machine, undefined);
   if (!volume) return FILE_NOT_FOUND;
   const { signal, budget } = machine.devices;
+  const variable = (name: string) => machine.env.get(name);
   const directories = [machine.env.get("blsdir") ?? "/loader/entries", "/boot/loader/entries"];
   for (const directory of directories) {
     budget.spend();
@@ -76,7 +78,7 @@ async function blscfg(machine: Machine, { line }: Call): Promise<number> {
     });
     if (!entries) continue;
     for (const entry of entries) {
-      const body = blsBody(entry, (name) => machine.env.get(name));
+      const body = blsBody(entry, variable);
       if (body === undefined) continue;
       const title = blsField(entry, "title") ?? blsField(entry, "linux") ?? entry.id;
       const path = `${directory}/${entry.id}.conf`;
@@ -85,9 +87,9 @@ async function blscfg(machine: Machine, { line }: Call): Promise<number> {
         id: entry.id,
         hasId: true,
         parameters: [title, ...blsFields(entry, "grub_arg")],
-        body: commandSource(body, { where: [...volume.fs.where, path], path, line: 1 }),
+        body: wholeBlock(commandSource(body, { where: [...volume.fs.where, path], path, line: 1 })),
         submenu: false,
-        restricted: blsField(entry, "grub_users") !== undefined,
+        restricted: isBlsRestricted(entry, variable),
         line,
       });
     }

@@ -95,6 +95,7 @@ function echo(machine: Machine, { args }: Call): number {
     newline &&= !args[at]!.includes("n");
     escapes ||= args[at]!.includes("e");
   }
+  if (args[at] === "--") at += 1;
   const text = args.slice(at).join(" ");
   print(machine, (escapes ? unescapeEcho(text) : text) + (newline ? "\n" : ""));
   return OK;
