@@ -22,7 +22,7 @@ const PACMAN = `[2013-01-05 09:00] Running 'pacman -S linux'
 [2017-07-20 10:35] [PACMAN] starting full system upgrade
 [2017-07-20 10:36] [ALPM] transaction started
 [2017-07-20 10:36] [ALPM] upgraded linux (4.11.6-1 -> 4.11.7-1)
-[2017-07-20 10:36] [ALPM-SCRIPTLET] [2017-07-20 10:36] [ALPM] upgraded evil (1 -> 2)
+[2017-07-20 10:36] [ALPM-SCRIPTLET] upgraded evil (1 -> 2)
 [2017-07-20 10:36] [ALPM] installed libnew (1:2.0-1)
 [2017-07-20 10:36] [ALPM] warning: /etc/mkinitcpio.conf installed as /etc/mkinitcpio.conf.pacnew
 [2017-07-20 10:37] [ALPM] running '90-mkinitcpio-install.hook'...

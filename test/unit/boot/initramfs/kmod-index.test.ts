@@ -10,6 +10,18 @@ test("the keys of a trie", () => {
   expect(parseKmodIndex(kmodIndex([]), [])).toEqual([]);
 });
 
+test("prefixes add up", () => {
+  const index = Buffer.alloc(40);
+  index.set(kmodIndex([]).subarray(0, 8));
+  // Root: prefix "xen" and one child "_", which has the prefix "net" and a value.
+  index.writeUInt32BE(0xa000000c, 8);
+  index.set(Buffer.from("xen\0__"), 12);
+  index.writeUInt32BE(0xc0000016, 18);
+  index.set(Buffer.from("net\0"), 22);
+  index.writeUInt32BE(1, 26);
+  expect(parseKmodIndex(index, [])).toEqual(["xen_net"]);
+});
+
 test("loops, foreign files and other versions are failures", () => {
   const index = kmodIndex(NAMES);
   const loop = Buffer.from(index);

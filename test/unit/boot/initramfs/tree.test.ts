@@ -27,6 +27,7 @@ describe("InitramfsTree", () => {
       { name: "./usr/lib/systemd/systemd" },
       { name: "init", mode: SYMLINK, content: "/lib/systemd/systemd" },
       { name: "lib", mode: SYMLINK, content: "usr/lib" },
+      { name: "deep/er/abs", mode: SYMLINK, content: "/init" },
       { name: "sbin/up", mode: SYMLINK, content: "../../../init" },
       { name: "loop", mode: SYMLINK, content: "loop" },
       { name: "grow", mode: SYMLINK, content: "grow/a/a/a/a" },
@@ -35,6 +36,7 @@ describe("InitramfsTree", () => {
     ]);
     expect(files.resolve("init")).toEqual({ path: "usr/lib/systemd/systemd", mode: PROGRAM });
     expect(files.resolve("/lib/../sbin/up")?.path).toBe("usr/lib/systemd/systemd");
+    expect(files.resolve("deep/er/abs")?.path).toBe("usr/lib/systemd/systemd");
     expect(files.has("usr")).toBe(true);
     for (const path of ["loop", "grow", "dangling", "nothing", "init/x"]) {
       expect(files.resolve(path), path).toBeUndefined();
