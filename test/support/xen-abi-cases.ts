@@ -71,6 +71,7 @@ export const XEN_ABI_CASES: readonly [what: string, spec: ElfSpec, pv: Reason, p
     undefined,
   ],
   ["PHYS32_ENTRY before the image", linux([18], { type: 18, value: 0xffffff }), undefined, "entry"],
+  ["nothing of PV", linux([1, 3, 4, 5, 8]), "xen-version", undefined],
   ["no VIRT_BASE", linux([3]), "entry", undefined],
   [
     "VIRT_BASE above the image",

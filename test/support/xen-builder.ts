@@ -1,12 +1,12 @@
 /**
- * The oracle for everything that domus says about Xen and kernels: Xen's own domain builder (libxenguest of Debian's
- * libxen-dev), which runs on any file, without Xen. See xen-builder/builder.c.
+ * The oracle for everything that domus says about Xen and kernels: Xen's own domain builder (libxenguest, of Debian 11,
+ * 12 and 13), which runs on any file, without Xen. See xen-builder/builder.c.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { cacheDir } from "../../lab/debian.ts";
+import { cacheDir, debianPackage, type Release } from "../../lab/debian.ts";
 import { need, sh } from "./need.ts";
 
 /** xen_caps of a Xen 4.14 or later in its usual build: no 32-bit PV. */
@@ -14,8 +14,14 @@ export const USUAL_CAPS = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0
 /** As above, with 32-bit PV: Xen up to 4.13, or built with PV32. */
 export const PV32_CAPS = `${USUAL_CAPS} xen-3.0-x86_32p`;
 
+/** The releases of Xen that can be asked. Debian 11's unpacks gzip, lzma and xz; 12's and 13's zstd too, and lz4. */
+export type BuilderXen = "4.14" | "4.17" | "4.20";
+export const BUILDER_XENS: readonly BuilderXen[] = ["4.14", "4.17", "4.20"];
+
 export type BuilderQuestion = {
   readonly type: "pv" | "pvh";
+  /** Default 4.17. */
+  readonly xen?: BuilderXen;
   /** xen_caps; default `USUAL_CAPS`. */
   readonly caps?: string;
   /** With this, the kernel is also laid out in a guest of that much memory. */
@@ -36,18 +42,13 @@ export type BuilderVerdict = {
   readonly log: string[];
 };
 
-/** The version of Xen that answers: `4.17.7`. */
-export function builderXenVersion(): string {
-  return sh("dpkg-query -W -f '${Version}' libxen-dev").toString().split(/[+-]/, 1)[0]!;
-}
-
 /** What Xen's domain builder makes of that kernel. */
 export function builderVerdict(kernelPath: string, question: BuilderQuestion): BuilderVerdict {
-  const { type, caps = USUAL_CAPS, memoryMib, ramdisk } = question;
-  const args = [type, caps, kernelPath];
+  const { type, xen = "4.17", caps = USUAL_CAPS, memoryMib, ramdisk } = question;
+  const [program, ...args] = [...builderCommand(xen), type, caps, kernelPath];
   if (memoryMib !== undefined) args.push(String(memoryMib));
   if (memoryMib !== undefined && ramdisk !== undefined) args.push(ramdisk);
-  const ran = spawnSync(builderProgram(), args, { encoding: "utf8", maxBuffer: 1 << 26 });
+  const ran = spawnSync(program, args, { encoding: "utf8", maxBuffer: 1 << 26 });
   if (ran.status !== 0) {
     throw new Error(`builder ${args.join(" ")}: ${ran.status ?? ran.signal}\n${ran.stderr}`);
   }
@@ -61,20 +62,44 @@ export function builderVerdict(kernelPath: string, question: BuilderQuestion): B
   };
 }
 
-let program: string | undefined;
+const DEBIAN: Record<BuilderXen, Release> = {
+  "4.14": "bullseye",
+  "4.17": "bookworm",
+  "4.20": "trixie",
+};
+const LIB = "usr/lib/x86_64-linux-gnu";
+const commands = new Map<BuilderXen, readonly string[]>();
 
-/** Compiled once per version of the source. */
-function builderProgram(): string {
-  if (program !== undefined) return program;
+/** The builder of that release, as the beginning of a command line. */
+function builderCommand(xen: BuilderXen): readonly string[] {
+  const known = commands.get(xen);
+  if (known) return known;
+  const libraries = join(debianPackage(DEBIAN[xen], `libxenmisc${xen}`), LIB);
+  // The newest libc runs them all: those of other releases, and this machine's liblzma, libzstd and so on.
+  const libc = join(debianPackage("trixie", "libc6"), LIB);
+  const path = [libraries, libc, `/${LIB}`].join(":");
+  const loader = join(libc, "ld-linux-x86-64.so.2");
+  const command = [loader, "--library-path", path, compile(xen, libraries)];
+  commands.set(xen, command);
+  return command;
+}
+
+/** Once per version of the source. */
+function compile(xen: BuilderXen, libraries: string): string {
   need("gcc");
   const source = join(import.meta.dirname, "xen-builder", "builder.c");
   const hash = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 12);
-  const target = join(cacheDir("xen-builder"), `builder-${builderXenVersion()}-${hash}`);
-  if (!existsSync(target)) {
-    // -rdynamic: the stubs in the program must be visible to the library that they stand in for.
-    sh(`gcc -O2 -Wall -rdynamic -o ${target}.new ${source} -lxenguest -lxenctrl -lxentoollog`);
-    renameSync(`${target}.new`, target);
-  }
-  program = target;
+  const target = join(cacheDir("xen-builder"), `builder-${xen}-${hash}`);
+  if (existsSync(target)) return target;
+  const include = join(debianPackage(DEBIAN[xen], "libxen-dev"), "usr/include");
+  const links = [`libxenguest.so.${xen}`, `libxenctrl.so.${xen}`].map((name) =>
+    join(libraries, name),
+  );
+  // -rdynamic: the stubs in the program must be visible to the library that they stand in for.
+  sh(
+    `gcc -O2 -Wall -rdynamic -DXEN_MINOR=${xen.slice(2)} -I${include} -o ${target}.${process.pid} ${source} ` +
+      `-Wl,--allow-shlib-undefined ${links.join(" ")} -lxentoollog`,
+  );
+  renameSync(`${target}.${process.pid}`, target);
   return target;
 }

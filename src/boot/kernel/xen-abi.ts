@@ -63,9 +63,9 @@ export function pvhRefusal(elf: Elf, notes: XenNotes | undefined): XenRefusal | 
  * without a VIRT_BASE was still an error (xen: commits 632cbaf124 and b77ed96fce).
  */
 export function pvhSince(elf: Elf, notes: XenNotes): KernelFacts["pvhSince"] {
-  const refusal = addressRefusal(elf, notes);
-  if (!refusal) return undefined;
-  return { xen: hasStrayPaddrOffset(notes) ? "4.18" : "4.16", refusal };
+  const asPv = addressRefusal(elf, notes);
+  if (!asPv) return undefined;
+  return { xen: hasStrayPaddrOffset(notes) ? "4.18" : "4.16", refusal: asPv };
 }
 
 function hasStrayPaddrOffset({ paddrOffset, virtBase }: XenNotes): boolean {
