@@ -25,8 +25,10 @@ export function* unpackLzma(reader: Reader): Generator<Uint8Array, void> {
   let left = size ?? Infinity;
   let ended = false;
   while (left > 0 && !ended) {
+    // First: making room may slide the window, and the position with it.
+    const room = window.reserve();
     const from = window.position;
-    const outcome = lzma.decode(from + Math.min(left, window.reserve()));
+    const outcome = lzma.decode(from + Math.min(left, room));
     input.checkOverrun();
     left -= window.position - from;
     ended = outcome === "ended";
