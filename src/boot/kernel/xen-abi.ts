@@ -58,9 +58,9 @@ export function pvhRefusal(elf: Elf, notes: XenNotes | undefined): XenRefusal | 
 /**
  * The first Xen that takes a PVH kernel, where that is later than PVH itself (4.10), and why those before it refuse.
  *
- * Up to 4.15 the builder compared the addresses of a PVH kernel as if it were PV, so it refused those without PV (no
- * ENTRY note): Linux of 32 bits since 5.9, and all that are built without CONFIG_XEN_PV. In 4.16 and 4.17 a PADDR_OFFSET
- * without a VIRT_BASE was still an error (xen: commits 632cbaf124 and b77ed96fce).
+ * Up to 4.15 the builder compared the addresses of a PVH kernel as if it were PV, so it refused those with a VIRT_BASE
+ * but no ENTRY note: Linux of 32 bits since 5.9 (Debian's 5.10 686-pae), 64-bit ones built without CONFIG_XEN_PV. In
+ * 4.16 and 4.17 a PADDR_OFFSET without a VIRT_BASE was still an error (xen: commits 632cbaf124 and b77ed96fce).
  */
 export function pvhSince(elf: Elf, notes: XenNotes): KernelFacts["pvhSince"] {
   const asPv = addressRefusal(elf, notes);
