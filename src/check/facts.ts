@@ -75,6 +75,17 @@ export type PlannedBoot = {
   readonly initramfs: readonly InitramfsFacts[];
   /** What root= names, and whether it is there. */
   readonly root?: RootDevice;
+  /** What was noticed in the loader's configuration while reading it. */
+  readonly findings?: readonly Finding[];
+};
+
+/** What the guest's own loader configuration asks for, whoever reads it on this host. */
+export type ConfiguredBoot = {
+  readonly entry?: string;
+  readonly because: string;
+  readonly kernel: string;
+  readonly ramdisks: readonly string[];
+  readonly args: string;
 };
 
 export type GuestFacts = {
@@ -83,7 +94,10 @@ export type GuestFacts = {
   readonly config: DomainConfig;
   readonly host: HostFacts;
   readonly disks: readonly DiskFacts[];
+  /** What will be started on this host: pygrub's choice where pygrub runs and finds one. */
   readonly boot?: PlannedBoot;
+  /** Absent when no loader configuration was found. */
+  readonly configured?: ConfiguredBoot;
   /** Why there is no boot plan; each volume or config that was looked at, and what it said. */
   readonly bootTried: readonly { readonly where: Where; readonly said: string }[];
   /** Set when the config names pygrub as its bootloader. */

@@ -87,14 +87,14 @@ function pandora(dir: string): void {
 const PACMAN_LOG = `[2017-06-30 20:11] [PACMAN] Running 'pacman -Syu'
 [2017-06-30 20:12] [ALPM] upgraded linux (4.11.6-3 -> 4.11.7-1)
 [2017-06-30 20:12] [ALPM] upgraded mkinitcpio (23-1 -> 23-2)
-[2021-02-20T21:40:12+0100] [PACMAN] Running 'pacman -Syu'
-[2021-02-20T21:41:55+0100] [ALPM] warning: linux: ignoring package upgrade (4.11.7-1 => 5.11.1.arch1-1)
-[2021-02-20T21:43:01+0100] [ALPM] transaction started
-[2021-02-20T21:43:01+0100] [ALPM] upgraded zstd (1.4.5-1 -> 1.4.8-1)
-[2021-02-20T21:43:02+0100] [ALPM] upgraded mkinitcpio (28-2 -> 29-1)
-[2021-02-20T21:43:02+0100] [ALPM] upgraded openssh (8.4p1-2 -> 8.4p1-3)
-[2021-02-20T21:43:03+0100] [ALPM] transaction completed
-[2021-02-20T21:43:05+0100] [ALPM] running '90-mkinitcpio-install.hook'...
+[2021-03-06T21:40:12+0100] [PACMAN] Running 'pacman -Syu'
+[2021-03-06T21:41:55+0100] [ALPM] warning: linux: ignoring package upgrade (4.11.7-1 => 5.11.1.arch1-1)
+[2021-03-06T21:43:01+0100] [ALPM] transaction started
+[2021-03-06T21:43:01+0100] [ALPM] upgraded zstd (1.4.5-1 -> 1.4.8-1)
+[2021-03-06T21:43:02+0100] [ALPM] upgraded mkinitcpio (29-1 -> 30-1)
+[2021-03-06T21:43:02+0100] [ALPM] upgraded openssh (8.4p1-2 -> 8.4p1-3)
+[2021-03-06T21:43:03+0100] [ALPM] transaction completed
+[2021-03-06T21:43:05+0100] [ALPM] running '90-mkinitcpio-install.hook'...
 `;
 
 function archGrub(uuid: string): string {

@@ -4,6 +4,7 @@ import { printable } from "../../base/printable.ts";
 import { sizeText } from "../../base/units.ts";
 import { whereText } from "../../base/where.ts";
 import type { GuestFacts, PlannedBoot } from "../../check/facts.ts";
+import { RECENT_CHANGE } from "../../check/recent-change.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Output, Style } from "../output.ts";
@@ -21,45 +22,49 @@ export function xenText({ version }: HostFacts): string {
 }
 
 export function guestStory(report: GuestReport, xen: HostFacts, out: Output): string {
-  const lines = [...verdictLines(report, xen, out)];
-  for (const finding of told(report.findings)) lines.push("", ...findingLines(finding, out));
+  const [headline, cause] = headlineOf(report, xen, out);
+  const lines = [...headline];
+  for (const finding of report.findings) {
+    // The cause and what changed have been told at the top; what is left of them is the detail.
+    const told = finding === cause || finding.code === RECENT_CHANGE.code;
+    lines.push("", ...(told ? detailLines(finding, out) : findingLines(finding, out)));
+  }
   if (report.facts) lines.push("", ...planLines(report.facts, out));
   return lines.join("\n");
 }
 
-/** What changed belongs right behind what it broke. */
-function told(findings: readonly Finding[]): Finding[] {
-  const changed = (finding: Finding) => finding.code === "recent-change";
-  const errors = findings.filter((one) => one.severity === "error");
-  const rest = findings.filter((one) => one.severity !== "error" && !changed(one));
-  return [...errors, ...findings.filter(changed), ...rest];
-}
-
-function verdictLines(report: GuestReport, xen: HostFacts, out: Output): string[] {
+/** What somebody reads at night: will it boot, why not, what changed, what to do. And the finding that says so. */
+function headlineOf(
+  report: GuestReport,
+  xen: HostFacts,
+  out: Output,
+): [lines: string[], cause: Finding | undefined] {
   const name = printable(report.name);
   const on = `on Xen ${printable(xenText(xen))}`;
-  switch (report.verdict) {
-    case "boots":
-      return [out.style("green", `${name} will boot ${on}.`)];
-    case "fails": {
-      const first = report.findings.find((one) => one.severity === "error");
-      const because = first ? ` ${printable(first.what)}` : "";
-      return wrap(`${name} will not boot ${on}.${because}`, out.width).map((line) =>
-        out.style("red", line),
-      );
-    }
-    case "unknown":
-      return wrap(`domus cannot tell whether ${name} will boot ${on}: see below.`, out.width).map(
-        (line) => out.style("yellow", line),
-      );
+  if (report.verdict === "boots")
+    return [[out.style("green", `${name} will boot ${on}.`)], undefined];
+  if (report.verdict === "unknown") {
+    const text = `domus cannot tell whether ${name} will boot ${on}: see below.`;
+    return [wrap(text, out.width).map((line) => out.style("yellow", line)), undefined];
   }
+  const lines = [out.style("red", out.style("bold", `${name} will not boot ${on}.`))];
+  const cause = report.findings.find((one) => one.severity === "error");
+  const change = report.findings.find((one) => one.code === RECENT_CHANGE.code);
+  if (cause) lines.push(...wrapLabelled("because", printable(cause.what), out.width));
+  if (change) lines.push(...wrapLabelled("changed", printable(change.what), out.width));
+  if (cause?.next) lines.push(...wrapLabelled("do", printable(cause.next), out.width));
+  return [lines, cause];
+}
+
+function detailLines(finding: Finding, out: Output): string[] {
+  return findingLines({ ...finding, what: "", next: "" }, out);
 }
 
 export function findingLines(finding: Finding, out: Output): string[] {
   const style = SEVERITY_STYLE[finding.severity];
   return [
     `${out.style(style, finding.severity)} ${out.style("bold", finding.code)}`,
-    ...wrapLabelled("what", printable(finding.what), out.width),
+    ...(finding.what ? wrapLabelled("what", printable(finding.what), out.width) : []),
     ...wrapLabelled("where", printable(whereText(finding.where)), out.width),
     ...(finding.why ? wrapLabelled("why", printable(finding.why), out.width) : []),
     ...(finding.next ? wrapLabelled("next", printable(finding.next), out.width) : []),

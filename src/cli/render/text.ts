@@ -16,7 +16,7 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-const LABEL_WIDTH = 9;
+const LABEL_WIDTH = 11;
 
 /** `  label  text`, continued under the text. */
 export function wrapLabelled(label: string, text: string, width: number): string[] {

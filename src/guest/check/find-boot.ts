@@ -4,6 +4,7 @@ import { failureText } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 import { findLoaders } from "../../boot/loader/loaders.ts";
 import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../../boot/loader/loader.ts";
+import type { PygrubView } from "../../boot/pygrub-view.ts";
 import type { DomainConfig } from "../../xen/domain-config.ts";
 
 /** A file to be read for the boot: in a guest's filesystem, or in dom0 for a direct boot. */
@@ -105,4 +106,38 @@ function bootOf(
     ramdisks: entry.ramdisks.map(guest),
     volume: result.volume,
   };
+}
+
+/**
+ * What pygrub starts from the first disk. It reads the same file as the guest's GRUB by rules of its own, and it is what
+ * runs on this host.
+ */
+export function pygrubBoot(
+  view: PygrubView,
+  volumes: readonly BootVolume[],
+  config: DomainConfig,
+): FoundBoot | undefined {
+  const { entry } = view;
+  const volume = volumes.find(
+    (one) => one.diskIndex === 0 && one.partition?.number === entry?.partitionNumber,
+  );
+  if (!entry || !volume) return undefined;
+  const guest = (path: string): BootSource => ({ from: "guest", file: { volume, path } });
+  return {
+    loader: "grub2",
+    source: [...volume.fs.where, entry.configPath],
+    entry: entry.title,
+    because: `pygrub takes entry ${entry.index}`,
+    args: config.cmdline ? `${entry.args} ${config.cmdline}` : entry.args,
+    kernel: guest(entry.kernelPath),
+    ramdisks: entry.ramdiskPath === undefined ? [] : [guest(entry.ramdiskPath)],
+    volume,
+  };
+}
+
+/** The paths of kernel and ramdisks, for comparing two boots. */
+export function bootPaths(boot: FoundBoot): { kernel: string; ramdisks: readonly string[] } {
+  const path = (source: BootSource) =>
+    (source.from === "host" ? source.path : source.file.path).replace(/\/{2,}/g, "/");
+  return { kernel: path(boot.kernel), ramdisks: boot.ramdisks.map(path) };
 }

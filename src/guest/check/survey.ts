@@ -4,16 +4,17 @@ import { readChanges } from "../../boot/changes/read-changes.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
 import type { BootVolume } from "../../boot/loader/loader.ts";
 import { pygrubView } from "../../boot/pygrub-view.ts";
+import type { PygrubView } from "../../boot/pygrub-view.ts";
 import { findRoot, parseRoot } from "../../boot/root-device.ts";
 import type { RootDevice } from "../../boot/root-device.ts";
-import type { GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
+import type { ConfiguredBoot, GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
 import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainConfig } from "../../xen/domain-config.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import { openDisks } from "../disks/open-disks.ts";
 import type { OpenDisk } from "../disks/open-disks.ts";
-import { findBoot, usesBootloader } from "./find-boot.ts";
+import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
 
@@ -33,9 +34,11 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
   const search = await findBoot(config, bootVolumes, signal);
   const volumes = disks.flatMap((disk) => disk.facts.volumes);
-  const root = search.boot && rootOf(search.boot, disks, volumes);
-  const boot = search.boot && (await plannedBoot({ host, boot: search.boot, root, signal }));
   const pygrub = await pygrubOf(config, disks[0], signal);
+  // What runs on this host decides; what the guest's own loader would start is kept for comparison.
+  const found = (pygrub && pygrubBoot(pygrub, bootVolumes, config)) ?? search.boot;
+  const root = found && rootOf(found, disks, volumes);
+  const boot = found && (await plannedBoot({ host, boot: found, root, signal }));
   const rootFs = rootFileSystem(bootVolumes, volumes, root);
   return {
     name: config.name,
@@ -47,6 +50,7 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     changes: rootFs ? await changesOf(rootFs, signal) : [],
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
+    ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
 }
 
@@ -68,6 +72,11 @@ async function plannedBoot({ host, boot, root, signal }: PlanOptions): Promise<P
     ...(boot.entry !== undefined && { entry: boot.entry }),
     ...(root && { root }),
   };
+}
+
+function configuredBoot(boot: FoundBoot): ConfiguredBoot {
+  const { entry, because, args } = boot;
+  return { because, args, ...bootPaths(boot), ...(entry !== undefined && { entry }) };
 }
 
 function rootOf(

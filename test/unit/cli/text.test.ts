@@ -14,8 +14,8 @@ test("wrap breaks at spaces and leaves a long word whole", () => {
 
 test("a labelled text is continued under itself", () => {
   expect(wrapLabelled("next", "one two three four five six seven", 40)).toEqual([
-    "  next     one two three four five six",
-    "           seven",
+    "  next       one two three four five six",
+    "             seven",
   ]);
 });
 
