@@ -190,6 +190,11 @@ const CASES: readonly string[] = [
 /** libxl leaves out of its JSON what has its default. */
 const ACTION_DEFAULT = "destroy";
 
+function action(name: string | undefined): string {
+  const spelt = (name ?? ACTION_DEFAULT).replaceAll("_", "-");
+  return spelt === "restart-rename" ? "rename-restart" : spelt;
+}
+
 function theirs({
   c_info,
   b_info,
@@ -201,10 +206,6 @@ function theirs({
   const type = c_info.type;
   const hvm = b_info["type.hvm"] as Record<string, unknown> | undefined;
   const pvh = b_info["type.pvh"] as Record<string, unknown> | undefined;
-  const action = (name: string | undefined) => {
-    const spelt = (name ?? ACTION_DEFAULT).replaceAll("_", "-");
-    return spelt === "restart-rename" ? "rename-restart" : spelt;
-  };
   return {
     name: c_info.name,
     type,
