@@ -30,6 +30,8 @@ export type PygrubView = {
   };
   /** When it finds none: why, in its own terms, one line per partition or volume that it cannot see or read. */
   readonly blind: readonly string[];
+  /** A configuration that pygrub would read, of a format that is not modelled here: whether it finds an entry is open. */
+  readonly unmodelled?: string;
   /** What may make it see something else than domus does: a journal that it does not replay. */
   readonly notes?: readonly string[];
 };
@@ -72,6 +74,10 @@ export async function pygrubView({ disk, signal }: PygrubInput): Promise<PygrubV
     if (!volume || looked.has(volume)) continue;
     looked.add(volume);
     const look = await lookAt(volume, signal);
+    if ("unmodelled" in look) {
+      const why = `it would read ${look.unmodelled}, which is not modelled here`;
+      return { blind: [...blind, `${volume.name}: ${why}`], unmodelled: look.unmodelled };
+    }
     if ("why" in look) {
       if (look.why !== "") blind.push(`${volume.name}: ${look.why}`);
       continue;
@@ -91,7 +97,9 @@ function volumeAt(disk: Volume, offset: number): Volume | undefined {
 type Look =
   | { readonly entry: NonNullable<PygrubView["entry"]>; readonly fs: FileSystem }
   /** Empty where there is nothing to say: swap, blank space. */
-  | { readonly why: string };
+  | { readonly why: string }
+  /** Its path: see `PygrubView.unmodelled`. */
+  | { readonly unmodelled: string };
 
 async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
   const unreadable = await whyUnreadable(volume, signal);
@@ -104,7 +112,7 @@ async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
   if (!read.value)
     return { why: `${fs.kind} without any configuration file that pygrub looks for` };
   const { path, bytes } = read.value;
-  if (!bytes) return { why: `it would read ${path}, which is not modelled here` };
+  if (!bytes) return { unmodelled: path };
   const text = decodeText(bytes);
   if (!text.isWellFormed()) return { why: `${path} is not UTF-8, which ends pygrub's reading` };
   const parsed = parseGrub2AsPygrub(text);

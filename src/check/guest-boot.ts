@@ -15,6 +15,12 @@ export function kernelRole({ config }: GuestFacts): "pv" | "pvh" | "hvm" {
   return config.type === "pvh" && config.pvshim ? "pv" : config.type;
 }
 
+/** True when the kernel says itself that it is no Linux: GRUB for PV guests, a BSD, a unikernel. */
+export function isOtherKernel({ boot }: GuestFacts): boolean {
+  const guestOs = boot?.kernel?.xen?.guestOs;
+  return guestOs !== undefined && guestOs !== "" && !/^linux/i.test(guestOs);
+}
+
 /** With kernel= and no bootloader= the boot files are dom0's. */
 export function filesAreInDom0({ config, boot }: GuestFacts): boolean {
   return boot?.loader === "direct" && !config.bootloader;

@@ -18,7 +18,6 @@ export function unpackConsole(boot: PlannedBoot, message?: string): string {
   const { needed, because } = initramfsNeed(boot);
   const first = `The kernel prints "Initramfs unpacking failed:${message === undefined ? '" and a reason' : ` ${message}"`}`;
   if (needed === false) return `${first} and goes on: it has the drivers for its root built in.`;
-  const root = boot.root ? ` "${shorten(boot.root.spec.text)}"` : "";
-  const reason = because === "" ? "" : ` (${shorten(because)})`;
-  return `${first}, then 'VFS: Cannot open root device${root}' and "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"${reason}.`;
+  const reason = because === "" ? "" : `: ${shorten(because)}`;
+  return `${first}, then "VFS: Cannot open root device" and "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"${reason}.`;
 }

@@ -16,10 +16,10 @@ export function initramfsNeed(boot: PlannedBoot): InitramfsNeed {
   if (kernel?.config?.get("CONFIG_INITRAMFS_SOURCE")) return { needed: false, because: "" };
   const spec = root?.spec;
   if (spec?.kind === "uuid" || spec?.kind === "label") {
-    const tag = spec.kind === "uuid" ? "a filesystem's UUID" : "a filesystem's label";
+    const tag = spec.kind === "uuid" ? "UUID" : "label";
     return {
       needed: true,
-      because: `the kernel cannot look up ${tag} by itself (root=${spec.text})`,
+      because: `the kernel alone cannot look up a ${tag}`,
     };
   }
   if (spec?.kind === "path" && spec.value.startsWith("/dev/mapper/")) {

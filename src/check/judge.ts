@@ -2,9 +2,10 @@
 import { bySeverity } from "../base/finding.ts";
 import type { Finding } from "../base/finding.ts";
 import type { GuestFacts } from "./facts.ts";
+import { isOtherKernel } from "./guest-boot.ts";
 import { recentChange } from "./recent-change.ts";
 import type { RuleFinding } from "./rule.ts";
-import { RULES } from "./rules.ts";
+import { HOST_RULES, LINUX_RULES } from "./rules.ts";
 
 /**
  * `fails`: an error finding stops the boot. `unknown`: something that decides could not be read or told, and a finding
@@ -18,12 +19,14 @@ export type Judgement = {
   readonly findings: readonly Finding[];
 };
 
-/** Merges what the config and the disks brought with what the rules find. */
+/** Merges what the config, the disks and the loader brought with what the rules find. */
 export function judge(facts: GuestFacts): Judgement {
   const found: RuleFinding[] = [
     ...facts.config.findings,
     ...facts.disks.flatMap((disk) => disk.findings),
-    ...RULES.flatMap((rule) => rule.check(facts)),
+    ...(facts.boot?.findings ?? []),
+    ...HOST_RULES.flatMap((rule) => rule.check(facts)),
+    ...(isOtherKernel(facts) ? [] : LINUX_RULES.flatMap((rule) => rule.check(facts))),
   ];
   const findings = bySeverity(found);
   const all = bySeverity([...findings, ...recentChange(facts, findings)]);

@@ -12,6 +12,11 @@ export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A clause as the start of a sentence. */
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** At most `length` characters of what a guest wrote; it may be of any size. */
 export function shorten(text: string, length = 160): string {
   return text.length <= length ? text : `${text.slice(0, length - 3)}...`;

@@ -1,4 +1,4 @@
-/** All rules, in the order in which a boot would hit what they are about. */
+/** All rules, each list in the order in which a boot would hit what they are about. */
 import type { Rule } from "./rule.ts";
 import { bootFileUnreadable } from "./rules/boot-file-unreadable.ts";
 import { commandLineTooLong } from "./rules/command-line-too-long.ts";
@@ -24,6 +24,7 @@ import { initramfsZstdWindow } from "./rules/initramfs-zstd-window.ts";
 import { kernelDamaged } from "./rules/kernel-damaged.ts";
 import { kernelMissing } from "./rules/kernel-missing.ts";
 import { kernelNoInitramfs } from "./rules/kernel-no-initramfs.ts";
+import { kernelNotLinux } from "./rules/kernel-not-linux.ts";
 import { kernelNotPv } from "./rules/kernel-not-pv.ts";
 import { kernelNotPvh } from "./rules/kernel-not-pvh.ts";
 import { kernelPacking } from "./rules/kernel-packing.ts";
@@ -41,7 +42,8 @@ import { rootNoInit } from "./rules/root-no-init.ts";
 import { rootNotAFilesystem } from "./rules/root-not-a-filesystem.ts";
 import { rootNotFound } from "./rules/root-not-found.ts";
 
-export const RULES: readonly Rule[] = [
+/** About what happens before the kernel runs, whatever kernel it is. */
+export const HOST_RULES: readonly Rule[] = [
   diskMissing,
   diskUnreadable,
   diskUnknownFormat,
@@ -56,8 +58,14 @@ export const RULES: readonly Rule[] = [
   kernelPacking,
   kernelNotPv,
   kernelNotPvh,
+  kernelNotLinux,
   kernelWidth,
   memoryTooSmall,
+  onCrashEvidence,
+];
+
+/** About what Linux then does with its command line, initramfs and root. */
+export const LINUX_RULES: readonly Rule[] = [
   commandLineTooLong,
   consoleMissing,
   kernelNoInitramfs,
@@ -81,5 +89,6 @@ export const RULES: readonly Rule[] = [
   rootAmbiguous,
   rootNotAFilesystem,
   rootNoInit,
-  onCrashEvidence,
 ];
+
+export const RULES: readonly Rule[] = [...HOST_RULES, ...LINUX_RULES];

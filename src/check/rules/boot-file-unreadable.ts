@@ -2,7 +2,7 @@ import { failureText } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 import type { GuestFacts } from "../facts.ts";
-import { imageWhere, kernelWhere } from "../guest-boot.ts";
+import { imageWhere, isBuiltByXen, kernelWhere } from "../guest-boot.ts";
 import type { Rule, RuleFinding } from "../rule.ts";
 
 const code = "boot-file-unreadable";
@@ -23,11 +23,15 @@ function unread({ boot }: GuestFacts): RuleFinding[] {
 }
 
 /** The file is there, but domus gave up on it; damage has rules of its own. */
-function notUnderstood({ boot }: GuestFacts): RuleFinding[] {
+function notUnderstood(facts: GuestFacts): RuleFinding[] {
+  const { boot } = facts;
   if (!boot) return [];
   const found: RuleFinding[] = [];
   const { kernel } = boot;
-  if (kernel?.failure && isOurLimit(kernel.failure)) {
+  // What Xen does not know either is told by kernel-packing and kernel-damaged.
+  const told =
+    isBuiltByXen(facts) && (kernel?.packing === "unknown" || kernel?.format === "unknown");
+  if (kernel?.failure && isOurLimit(kernel.failure) && !told) {
     found.push(finding(kernel.path, kernelWhere(boot), kernel.failure));
   }
   for (const image of boot.initramfs) {

@@ -14,7 +14,7 @@ export const diskMissing: Rule = {
         what: `The disk ${spec.vdev} points to ${target}, which is not there.`,
         why: `xl create stops with "Disk vdev=${spec.vdev} failed to stat: ${target}: No such file or directory" and the guest is not made.`,
         next: spec.cdrom
-          ? `Put the image back, or take the drive out of disk= (an empty drive is written '${spec.vdev}:cdrom' with no target).`
+          ? "Put the image back, or take the drive out of disk=."
           : target.startsWith("/dev/")
             ? "See whether the volume exists and is active: lvs -a, then vgchange -ay VG. If it has another name now, correct disk= in the config."
             : "Put the image back, mount the filesystem that it is on, or correct disk= in the config.",

@@ -41,7 +41,7 @@ const SOURCE: Record<InitramfsDecompressors["source"], string> = {
   table: "read from the kernel's own table of decompressors",
   ikconfig: "read from the build configuration inside the kernel",
   config: "read from the kernel's /boot/config file",
-  version: "from its version alone: no kernel that old knows it",
+  version: "at most, going by its version",
 };
 
 function judgeOne(

@@ -27,7 +27,7 @@ export const initramfsGzipMembers: Rule = {
         where: imageWhere(boot, image),
         what: `The guest gets only the first of the ${image.segments.length} parts of ${image.path}.`,
         why: `${xenText(host)} inflates a gzip initramfs before the guest starts, and only its first gzip member. What follows byte ${lost[0]!.offset} is lost without a word: ${files} files, ${sizeText(bytes)}${isMain ? ", the larger part" : ""}. (Xen 4.20 leaves it to the kernel, which reads all.)`,
-        next: `Make it one archive: gzip -dc IMAGE | gzip > NEW does, since gzip reads all members. Or ${IN_THE_GUEST.charAt(0).toLowerCase()}${IN_THE_GUEST.slice(1)}: put the extra files in by a hook, and run ${rebuildCommand(image.generator, boot.kernel?.version)}.`,
+        next: `Make it one archive: gzip -dc IMAGE | gzip > NEW does, since gzip reads all members. ${IN_THE_GUEST}: put the extra files in by a hook of the generator, and run ${rebuildCommand(image.generator, boot.kernel?.version)}.`,
         ...(!isMain && { undecided: true as const }),
       },
     ];

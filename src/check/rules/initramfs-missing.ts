@@ -1,6 +1,6 @@
 import { hasRamdisk, kernelText } from "../guest-boot.ts";
 import { initramfsNeed } from "../initramfs-need.ts";
-import { IN_THE_GUEST, listCommand } from "../remedy.ts";
+import { IN_THE_GUEST, capitalized, listCommand } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
 const code = "initramfs-missing";
@@ -36,7 +36,7 @@ export const initramfsMissing: Rule = {
         ...base,
         severity: "error",
         what: `No initramfs is given, and ${kernelText(boot)} cannot mount its root without one.`,
-        why: `${because.charAt(0).toUpperCase()}${because.slice(1)}. It ends in "VFS: Unable to mount root fs on unknown-block(0,0)".`,
+        why: `${capitalized(because)}. It ends in "VFS: Unable to mount root fs on unknown-block(0,0)".`,
         next: give,
       },
     ];

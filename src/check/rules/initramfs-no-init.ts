@@ -23,7 +23,7 @@ export const initramfsNoInit: Rule = {
         what: onlyEarly
           ? `The initramfs ${image.path} is microcode only; the real one is not given.`
           : `The initramfs ${image.path} has no executable /init.`,
-        why: `Without it the kernel mounts root= itself${because ? `, and ${because}` : ""}: "VFS: Unable to mount root fs on unknown-block(0,0)".`,
+        why: `Without it the kernel has to mount the root itself${because ? `, and ${because}` : ""}: "VFS: Unable to mount root fs on unknown-block(0,0)".`,
         next: onlyEarly
           ? "Name the main image as well: GRUB and extlinux take several (initrd UCODE MAIN); xl and pygrub take one, so give the main image there."
           : rebuild(facts, image),

@@ -2,7 +2,7 @@ import { failureText } from "../../base/failure.ts";
 import { hex } from "../../base/units.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { filesAreInDom0, isBuiltByXen, kernelText, kernelWhere } from "../guest-boot.ts";
-import { IN_THE_GUEST, directoryOf, listCommand } from "../remedy.ts";
+import { IN_THE_GUEST, capitalized, directoryOf, listCommand } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 import { isOurLimit } from "./boot-file-unreadable.ts";
 
@@ -47,14 +47,14 @@ function damageOf(
   }
   if (xen && kernel.bootProtocol !== undefined && kernel.bootProtocol < OLDEST_PROTOCOL) {
     return {
-      what: `${capital(kernelText(boot))} is too old a bzImage for Xen.`,
+      what: `${capitalized(kernelText(boot))} is too old a bzImage for Xen.`,
       why: `Its boot protocol is ${hex(kernel.bootProtocol, 3)}, and Xen's builder needs 0x208 (Linux 2.6.26): "boot protocol too old".`,
       next: "Boot the unpacked vmlinux of the same kernel, or a newer kernel.",
     };
   }
   if (!kernel.failure || isOurLimit(kernel.failure)) return undefined;
   return {
-    what: `${capital(kernelText(boot))} is damaged.`,
+    what: `${capitalized(kernelText(boot))} is damaged.`,
     why: `${failureText(kernel.failure)}. ${xen ? `xl create says "unable to ${kernel.packing === "none" ? "" : `${kernel.packing} `}decompress kernel", "inflate failed" or "payload length overflow".` : "The kernel unpacks itself and stops there."}`,
     next: reinstall(facts, kernel.path),
   };
@@ -65,8 +65,4 @@ function reinstall(facts: GuestFacts, path: string): string {
   if (filesAreInDom0(facts))
     return `Copy it into dom0 again and compare sizes (sha256sum on both sides). ${other}`;
   return `${IN_THE_GUEST}: install the kernel package again (apt install --reinstall linux-image-VERSION, pacman -S linux, dnf reinstall kernel-core). ${other}`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,5 +1,6 @@
 import { hasRamdisk, kernelText, kernelWhere } from "../guest-boot.ts";
 import { initramfsNeed } from "../initramfs-need.ts";
+import { capitalized } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
 export const kernelNoInitramfs: Rule = {
@@ -14,7 +15,7 @@ export const kernelNoInitramfs: Rule = {
         code: "kernel-no-initramfs",
         severity: needed === false ? "warning" : "error",
         where: kernelWhere(boot),
-        what: `${kernelText(boot)} ignores the initramfs that it is given.`.replace(/^t/, "T"),
+        what: `${capitalized(kernelText(boot))} ignores the initramfs that it is given.`,
         why: `It was built without CONFIG_BLK_DEV_INITRD.${because ? ` But ${because}.` : ""}`,
         next: "Build or install a kernel with CONFIG_BLK_DEV_INITRD=y; every distribution's own kernel has it.",
       },

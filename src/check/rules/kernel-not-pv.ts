@@ -2,6 +2,7 @@ import { isKernelAtLeast, kernelRole, kernelText, kernelWhere } from "../guest-b
 import type { PlannedBoot } from "../facts.ts";
 import type { XenRefusal } from "../../boot/kernel/kernel-facts.ts";
 import { refusalMessage, wasRead } from "../kernel-refusal.ts";
+import { capitalized } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
 export const kernelNotPv: Rule = {
@@ -22,7 +23,7 @@ export const kernelNotPv: Rule = {
         where: kernelWhere(boot),
         what: `This guest runs as PV${shim}, but ${kernelText(boot)} cannot.`,
         why: whyText(boot, refusal),
-        next: nextText(boot),
+        next: nextText(boot, config.pvshim),
       },
     ];
   },
@@ -31,20 +32,22 @@ export const kernelNotPv: Rule = {
 function whyText(boot: PlannedBoot, refusal: XenRefusal | undefined): string {
   const kernel = boot.kernel!;
   const detail = refusal
-    ? `Of this kernel: ${refusal.detail}.`
+    ? `${capitalized(refusal.detail)}.`
     : "It lacks the Xen ELF notes of a PV kernel.";
   const gone =
     kernel.bits === 32 && isKernelAtLeast(boot, "5.9") ? " Linux dropped 32-bit PV in 5.9." : "";
   return `${detail}${gone} xl create stops with "${refusalMessage(refusal)}".`;
 }
 
-function nextText(boot: PlannedBoot): string {
+function nextText(boot: PlannedBoot, pvshim: boolean): string {
   const kernel = boot.kernel!;
   if (kernel.format === "pe") {
     return "Boot the kernel inside it: have the guest install a plain vmlinuz beside the unified image, and a loader entry for it.";
   }
   if (kernel.pvh)
-    return 'This kernel runs as PVH: set type="pvh" in the config (the host needs VT-x or SVM).';
+    return pvshim
+      ? "This kernel runs as PVH without the shim: take pvshim= out of the config."
+      : 'This kernel runs as PVH: set type="pvh" in the config (the host needs VT-x or SVM).';
   if (kernel.bits === 32)
     return "Install a 64-bit kernel in the guest (it runs 32-bit programs too), or boot the guest as HVM.";
   return 'Boot the guest as HVM (type="hvm", which needs a boot loader on the disk), or install a kernel built with CONFIG_XEN_PV.';

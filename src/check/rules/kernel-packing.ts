@@ -4,11 +4,12 @@ import {
   filesAreInDom0,
   isBuiltByXen,
   isKernelAtLeast,
+  isXenOlder,
   kernelText,
   kernelWhere,
   xenText,
 } from "../guest-boot.ts";
-import { directoryOf, listCommand, shellWord } from "../remedy.ts";
+import { directoryOf, listCommand, listText, shellWord } from "../remedy.ts";
 import type { Rule, RuleFinding } from "../rule.ts";
 
 const code = "kernel-packing";
@@ -30,7 +31,7 @@ export const kernelPacking: Rule = {
         where: kernelWhere(boot),
         what: sure
           ? `${xenText(facts.host)} cannot unpack ${kernelText(boot)}, which is packed with ${nameOf(boot.kernel.packing)}.`
-          : `It depends on how Xen was built whether it can unpack ${kernelText(boot)}, which is packed with ${nameOf(boot.kernel.packing)}.`,
+          : `${xenText(facts.host)} may not be able to unpack ${kernelText(boot)}, which is packed with ${nameOf(boot.kernel.packing)}.`,
         why,
         next: nextText(facts, boot, sure),
         ...(!sure && { undecided: true as const }),
@@ -38,6 +39,8 @@ export const kernelPacking: Rule = {
     ];
   },
 };
+
+const UNKNOWN = 'xl create stops with "xc_dom_probe_bzimage_kernel: unknown compression format"';
 
 type Unpacking = { readonly sure: boolean; readonly why: string };
 
@@ -47,17 +50,16 @@ function verdictOf(
   boot: PlannedBoot,
   packing: Packing,
 ): Unpacking | undefined {
-  const unknown = 'xl create stops with "xc_dom_probe_bzimage_kernel: unknown compression format"';
   if (packing === "none") return undefined;
   if (packing === "unknown") {
     // Of a file that is no bzImage, kernel-damaged speaks.
     if (boot.kernel?.format !== "bzimage") return undefined;
-    return { sure: true, why: `Its payload begins with no magic that Xen knows. ${unknown}.` };
+    return { sure: true, why: `Its payload begins with no magic that Xen knows. ${UNKNOWN}.` };
   }
   if (packing === "lz4-frame") {
     return {
       sure: true,
-      why: `Xen and Linux read the legacy lz4 format only (lz4 -l). ${unknown}.`,
+      why: `Xen and Linux read the legacy lz4 format only (lz4 -l). ${UNKNOWN}.`,
     };
   }
   if (host.uncertainPackings?.includes(packing)) {
@@ -66,19 +68,29 @@ function verdictOf(
       why: `${host.kernelPackingsBecause}. Without it xl create stops with "unable to ${packing.toUpperCase()} decompress kernel" (decompress support unavailable).`,
     };
   }
-  if (!host.kernelPackings.includes(packing)) {
-    const since = SINCE[packing];
-    const release = since ? ` ${packing} came with Xen ${since}.` : "";
-    return {
-      sure: true,
-      why: `It unpacks ${host.kernelPackings.join(", ") || "nothing"}: ${host.kernelPackingsBecause}.${release} ${unknown}, or "unable to ${packing.toUpperCase()} decompress kernel".`,
-    };
-  }
+  if (!host.kernelPackings.includes(packing)) return refused(host, packing);
   return packing === "lz4" ? lz4Verdict(host.lz4, boot) : undefined;
 }
 
-/** Beyond these it is a library that is missing. */
-const SINCE: Partial<Record<Packing, string>> = { xz: "4.2", lz4: "4.4", zstd: "4.15" };
+/** The first release whose builder knows it; in later ones it is a library that is missing. */
+const SINCE: Partial<Record<Packing, readonly [major: number, minor: number]>> = {
+  bzip2: [4, 0],
+  lzma: [4, 0],
+  lzo: [4, 1],
+  xz: [4, 2],
+  lz4: [4, 4],
+  zstd: [4, 15],
+};
+
+function refused(host: GuestFacts["host"], packing: Packing): Unpacking {
+  const list = `It unpacks ${listText(host.kernelPackings, 8) || "nothing"} (${host.kernelPackingsBecause}).`;
+  const since = SINCE[packing];
+  const why =
+    since && isXenOlder(host, ...since)
+      ? `${list} Xen knows ${packing} since ${since.join(".")}. ${UNKNOWN}.`
+      : `${list} xl create stops with "unable to ${packing.toUpperCase()} decompress kernel" (decompress support unavailable).`;
+  return { sure: true, why };
+}
 
 function lz4Verdict(fix: GuestFacts["host"]["lz4"], boot: PlannedBoot): Unpacking | undefined {
   if (fix === undefined || fix === "fixed" || !isKernelAtLeast(boot, "5.3")) return undefined;
@@ -98,15 +110,20 @@ function nameOf(packing: Packing): string {
 }
 
 function nextText(facts: GuestFacts, boot: PlannedBoot, sure: boolean): string {
-  const path = boot.kernel!.path;
+  const { path, packing } = boot.kernel!;
   const test = sure
     ? ""
-    : "See what it was built with: ldd /usr/lib/*/libxenguest.so.* in dom0 (Debian: xen-utils-*). ";
-  const name = shellWord(path.replace(/^.*\//, ""));
-  const get = filesAreInDom0(facts)
-    ? ""
-    : `domus disk cp ${shellWord(facts.name)} ${shellWord(path)} ., then `;
-  const from = filesAreInDom0(facts) ? shellWord(path) : name;
+    : packing === "lz4"
+      ? "Ask the package's changelog for the fix (upstream commit 2d7572cdfa). "
+      : "See what it was built with, in dom0: ldd /usr/lib/*/libxenguest.so.*, or where your Xen has it. ";
   const others = listCommand(facts, directoryOf(path));
-  return `${test}Xen takes the unpacked kernel in any release: ${get}extract-vmlinux ${from} > vmlinux (the script is in the kernel's scripts/), and boot it with kernel=, ramdisk= and cmdline= in place of bootloader=. Or boot an older kernel of the guest (${others}). For good: a newer Xen in dom0.`;
+  const rest = `Or boot an older kernel (${others}). For good: a newer Xen in dom0.`;
+  const unpacked = "Every Xen takes the unpacked kernel:";
+  const script = "(the script is in the scripts/ of the kernel's source and headers)";
+  if (filesAreInDom0(facts)) {
+    return `${test}${unpacked} extract-vmlinux ${shellWord(path)} > VMLINUX ${script}, and kernel="VMLINUX" in the config. ${rest}`;
+  }
+  const name = shellWord(path.replace(/^.*\//, ""));
+  const copy = `domus disk cp ${shellWord(facts.name)} ${shellWord(path)} .`;
+  return `${test}${unpacked} ${copy}, then extract-vmlinux ${name} > vmlinux ${script}, and boot it with kernel=, ramdisk= and cmdline= in the config in place of bootloader=. ${rest}`;
 }

@@ -1,14 +1,11 @@
-import type { Where } from "../../base/where.ts";
 import { whereText } from "../../base/where.ts";
 import type { GuestFacts } from "../facts.ts";
 import { isBuiltByXen } from "../guest-boot.ts";
+import { opaqueVolumes } from "../opaque-volumes.ts";
 import { shellWord, shorten } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
 const code = "no-boot-entry";
-
-/** What can hold a loader configuration but is not read: then nobody can say that there is none. */
-const OPAQUE = /^(LVM2|md RAID|LUKS|unknown$|bcache|ZFS|btrfs$|bitlocker)/i;
 
 export const noBootEntry: Rule = {
   code,
@@ -18,8 +15,8 @@ export const noBootEntry: Rule = {
     const { boot, config, disks } = facts;
     // A disk that is not there is the cause, and its own finding.
     if (boot || disks.some((disk) => disk.state === "missing")) return [];
-    const opaque = disks.flatMap(whatIsOpaque);
-    const certain = opaque.length === 0 && isBuiltByXen(facts);
+    const opaque = opaqueVolumes(facts);
+    const certain = opaque.length === 0 && facts.pygrub?.unmodelled === undefined;
     const base = { code, where: config.where, why: whyText(facts, opaque) };
     if (!isBuiltByXen(facts)) {
       return [
@@ -39,34 +36,32 @@ export const noBootEntry: Rule = {
         what: certain
           ? "No kernel to start: no loader configuration on its disks, and no kernel= in its config."
           : "domus found no loader configuration, and could not look everywhere.",
-        next: `See what is there: domus disk parts ${shellWord(facts.name)}. Then install a loader configuration in the guest (update-grub), or name a kernel of dom0 with kernel= and ramdisk= in the config.`,
+        next:
+          disks.length === 0
+            ? "Add the guest's disk to disk= in the config, or name a kernel of dom0 with kernel= and ramdisk=."
+            : `See what is there: domus disk parts ${shellWord(facts.name)}. Then install a loader configuration in the guest (update-grub), or name a kernel of dom0 with kernel= and ramdisk= in the config.`,
         ...(!certain && { undecided: true as const }),
       },
     ];
   },
 };
 
-function whatIsOpaque({ spec, state, volumes }: GuestFacts["disks"][number]): string[] {
-  if (state === "not-read" || state === "unreadable") return [`${spec.vdev} (not read)`];
-  return volumes
-    .filter((volume) => OPAQUE.test(volume.format))
-    .map((volume) => `${volume.device ?? whereText(volume.where)} (${volume.format})`);
-}
-
-function whyText({ bootTried, disks }: GuestFacts, opaque: readonly string[]): string {
+function whyText({ bootTried, disks, pygrub }: GuestFacts, opaque: readonly string[]): string {
   if (disks.length === 0 && bootTried.length === 0)
     return "The config has no disks and no kernel=.";
-  const tried = bootTried.slice(0, 8).map(({ where, said }) => `${place(where)}: ${shorten(said)}`);
+  const tried = bootTried.slice(0, 8).map(({ where, said }) => {
+    const place = whereText(where);
+    return shorten(said.startsWith(place) ? said : `${place}: ${said}`, 240);
+  });
   const rest = bootTried.length - tried.length;
   const looked =
     tried.length === 0 ? "No filesystem was found to look in." : `Looked at ${tried.join("; ")}.`;
   return [
     looked,
     ...(rest > 0 ? [`And ${rest} more.`] : []),
+    ...(pygrub?.unmodelled === undefined
+      ? []
+      : [`pygrub would read ${pygrub.unmodelled}, which domus does not.`]),
     ...(opaque.length > 0 ? [`Not looked into: ${opaque.slice(0, 8).join(", ")}.`] : []),
   ].join(" ");
-}
-
-function place(where: Where): string {
-  return shorten(whereText(where));
 }

@@ -1,4 +1,3 @@
-import { isXenOlder } from "../guest-boot.ts";
 import { shellWord, shorten } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -7,13 +6,15 @@ export const pygrubBlind: Rule = {
   severity: "error",
   summary: "pygrub finds no kernel on this disk, whatever the guest's own loader would do.",
   check: (facts) => {
-    const { pygrub, boot, config, host } = facts;
+    const { pygrub, boot, config } = facts;
     if (!pygrub || pygrub.entry) return [];
+    // Of menu.lst and extlinux.conf it is known that pygrub reads them, not that it finds nothing.
+    if (pygrub.unmodelled !== undefined) return [];
     const reasons = pygrub.blind
       .slice(0, 6)
       .map((line) => shorten(line))
       .join("; ");
-    const grub = isXenOlder(host, 4, 10) ? "pv" : "pv or pvh";
+    const grub = config.type === "pvh" ? "grub-i386-xen_pvh.bin" : "grub-x86_64-xen.bin";
     const kernel = boot?.kernel?.path ?? boot?.files.find((file) => file.role === "kernel")?.path;
     const direct = kernel
       ? ` Or take the kernel out, domus disk cp ${shellWord(facts.name)} ${shellWord(kernel)} ., and boot it with kernel=, ramdisk= and cmdline= in place of bootloader=.`
@@ -25,7 +26,7 @@ export const pygrubBlind: Rule = {
         where: [...config.where, "bootloader"],
         what: "pygrub cannot find a kernel on this guest's first disk.",
         why: `xl create stops with "Unable to find partition containing kernel".${reasons ? ` pygrub: ${reasons}.` : ""}`,
-        next: `Let a real GRUB read the disk: kernel="/usr/lib/grub-xen/grub-x86_64-xen.bin" in place of bootloader= (Debian: grub-xen-host; there is one for ${grub}).${direct}`,
+        next: `Let a real GRUB read the disk: kernel="/usr/lib/grub-xen/${grub}" in place of bootloader= (package grub-xen-host of Debian).${direct}`,
       },
     ];
   },

@@ -1,4 +1,4 @@
-import { parseCommandLine } from "../../boot/command-line.ts";
+import { lastValue, parseCommandLine } from "../../boot/command-line.ts";
 import { hasRamdisk } from "../guest-boot.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { changeRoot, suggestionText } from "../root-names.ts";
@@ -37,7 +37,9 @@ function judgeBy(facts: GuestFacts, boot: PlannedBoot): Omit<RuleFinding, "code"
       next,
     };
   }
-  if (boot.initramfs.some((image) => image.generator === "initramfs-tools")) {
+  // Live systems are told by boot=live or boot=casper where to look.
+  const boots = lastValue(parseCommandLine(boot.args).args, "boot") ?? "local";
+  if (boots === "local" && boot.initramfs.some((image) => image.generator === "initramfs-tools")) {
     return {
       severity: "error",
       what,

@@ -1,5 +1,5 @@
-import { whereText } from "../../base/where.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
+import { opaqueVolumes } from "../opaque-volumes.ts";
 import { listText, shorten } from "../remedy.ts";
 import { changeRoot, pvName, suggestionText } from "../root-names.ts";
 import { foreignName } from "./root-device-name.ts";
@@ -68,17 +68,11 @@ function waitText({ initramfs }: PlannedBoot, text: string): string {
   }
 }
 
-function reasonText({ boot, disks }: GuestFacts): string {
-  const kind = boot?.root?.spec.kind;
+function reasonText(facts: GuestFacts): string {
+  const kind = facts.boot?.root?.spec.kind;
   if (kind === "nfs") return "The root comes over the network; domus looks at disks only.";
   if (kind === "other") return "What this names is decided inside the initramfs.";
-  const opaque = disks.flatMap(({ spec, state, volumes }) => {
-    if (state === "missing" || state === "unreadable" || state === "not-read")
-      return [`${spec.vdev} (${state})`];
-    return volumes
-      .filter((volume) => /^(LVM2|md RAID|LUKS|unknown$)/i.test(volume.format))
-      .map((volume) => `${volume.device ?? whereText(volume.where)} (${volume.format})`);
-  });
+  const opaque = opaqueVolumes(facts);
   return opaque.length === 0
     ? "The name exists only while the guest runs."
     : `Not looked into: ${listText(opaque)}.`;
