@@ -28,9 +28,7 @@ export async function whyUnreadable(
         ? "part of an LVM2 volume group, which pygrub does not look into"
         : "part of an md array, which pygrub does not look into";
     case "named":
-      return /reiserfs|ufs|zfs/i.test(content.format)
-        ? `${content.format}, which pygrub may read, but domus does not`
-        : `${content.format}, which pygrub does not read`;
+      return whyNotNamed(content.format, source, signal);
     case "swap":
     case "empty":
       return "";
@@ -39,6 +37,19 @@ export async function whyUnreadable(
     case "unknown":
       return "no filesystem that is known";
   }
+}
+
+/** What domus only knows by name, pygrub may be able to read. */
+async function whyNotNamed(
+  format: string,
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<string> {
+  const why = /xfs/i.test(format) ? await attempt(() => whyNotXfs(source, signal)) : undefined;
+  if (why?.ok && why.value !== undefined) return why.value;
+  return /reiserfs|ufs|zfs|xfs|fat|iso/i.test(format)
+    ? `${format}, which pygrub may read, but domus does not`
+    : `${format}, which pygrub does not read`;
 }
 
 async function whyNotThis(

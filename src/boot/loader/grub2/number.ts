@@ -2,6 +2,8 @@
 
 export type ReadNumber = { readonly value: number; readonly rest: string };
 
+const DIGITS = { 8: /^([0-7]+)/, 10: /^([0-9]+)/, 16: /^0x([0-9A-Fa-f]+)/ } as const;
+
 /**
  * The number that `text` begins with, after blanks: `0x` hexadecimal, a leading `0` octal, else decimal. What
  * follows it does not matter, so `2 Debian` is 2. `undefined` when there is none; infinite when it does not fit into
@@ -9,12 +11,10 @@ export type ReadNumber = { readonly value: number; readonly rest: string };
  */
 export function readNumber(text: string): ReadNumber | undefined {
   const body = text.replace(/^[ \t\n\v\f\r]+/, "");
-  const hexadecimal = body.startsWith("0x");
-  const digits = (hexadecimal ? /^0x([0-9A-Fa-f]+)/ : /^([0-9]+)/).exec(body);
+  const base = body.startsWith("0x") ? 16 : /^0[0-7]/.test(body) ? 8 : 10;
+  const digits = DIGITS[base].exec(body);
   if (!digits) return undefined;
-  const base = hexadecimal ? 16 : /^0[0-7]/.test(body) ? 8 : 10;
   let value = 0;
-  // A digit 8 or 9 in an octal number counts as it is: GRUB compares only letters with the base.
   for (const digit of digits[1]!) value = value * base + Number.parseInt(digit, 16);
   return { value: value < 2 ** 64 ? value : Infinity, rest: body.slice(digits[0].length) };
 }
