@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { imageSource, mounted } from "./mounted.ts";
-import { makeTree, makeUnwritten } from "./tree.ts";
-import { differences, domusView, kernelView } from "./view.ts";
+import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
+import { makeTree, makeUnwritten } from "../../../../support/fs/tree.ts";
+import { differences, domusView, kernelView } from "../../../../support/fs/view.ts";
 
 type Variant = {
   readonly name: string;

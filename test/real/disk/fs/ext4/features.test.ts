@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import { ext4Prober } from "../../../../../src/disk/fs/ext4/prober.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { imageSource, mounted } from "./mounted.ts";
-import { domusView, kernelView } from "./view.ts";
-import type { Seen, View } from "./view.ts";
+import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
+import { domusView, kernelView } from "../../../../support/fs/view.ts";
+import type { Seen, View } from "../../../../support/fs/view.ts";
 
 function sampleTree(dir: string): string {
   const tree = `${dir}/tree`;

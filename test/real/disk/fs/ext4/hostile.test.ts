@@ -7,7 +7,7 @@ import type { FileSystem } from "../../../../../src/disk/fs/filesystem.ts";
 import { memorySource } from "../../../../../src/disk/source.ts";
 import { survivesMutation } from "../../../../support/mutate.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { mounted } from "./mounted.ts";
+import { mounted } from "../../../../support/fs/mounted.ts";
 
 /** A small filesystem, in use, with one of everything. */
 async function smallImage(mkfs: string): Promise<{ image: Uint8Array; path: string }> {

@@ -7,8 +7,8 @@ import { openJournal, replayJournal } from "../../../../../src/disk/fs/ext4/jour
 import { scanJournal } from "../../../../../src/disk/fs/ext4/journal/scan.ts";
 import { ext4Volume } from "../../../../../src/disk/fs/ext4/volume.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { imageSource, mounted } from "./mounted.ts";
-import { differences, domusView, kernelView } from "./view.ts";
+import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
+import { differences, domusView, kernelView } from "../../../../support/fs/view.ts";
 
 type Variant = {
   readonly name: string;

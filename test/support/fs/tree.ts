@@ -14,8 +14,8 @@ import {
   writeSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { randomSource } from "../../../../support/mutate.ts";
-import { sh } from "../../../../support/need.ts";
+import { randomSource } from "../mutate.ts";
+import { sh } from "../need.ts";
 
 export type TreeOptions = {
   /** Regular files in all. */

@@ -1,8 +1,8 @@
 /** The same description of every file in a tree, once as the kernel sees it and once as domus does. */
 import { createHash } from "node:crypto";
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
-import { decodeText } from "../../../../../src/bytes/text.ts";
-import type { FileKind, FileSystem, Inode } from "../../../../../src/disk/fs/filesystem.ts";
+import { decodeText } from "../../../src/bytes/text.ts";
+import type { FileKind, FileSystem, Inode } from "../../../src/disk/fs/filesystem.ts";
 
 export type Seen = {
   readonly kind: FileKind;

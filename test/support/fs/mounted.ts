@@ -2,19 +2,25 @@
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertRange } from "../../../../../src/disk/source.ts";
-import type { ByteSource } from "../../../../../src/disk/source.ts";
-import { sh } from "../../../../support/need.ts";
+import { assertRange } from "../../../src/disk/source.ts";
+import type { ByteSource } from "../../../src/disk/source.ts";
+import { sh } from "../need.ts";
+
+export type Mount = {
+  readonly image: string;
+  /** The kernel's name of the driver. */
+  readonly type: string;
+  readonly options?: string;
+};
 
 /** Mounts an image, gives its root to `work`, unmounts it whatever happens. */
-export async function mounted<T>(
-  image: string,
-  options: string,
+export async function mountedAs<T>(
+  { image, type, options = "" }: Mount,
   work: (root: string) => Promise<T> | T,
 ): Promise<T> {
   const root = mkdtempSync(join(tmpdir(), "domus-mount-"));
   try {
-    sh(`mount -t ext4 -o loop${options ? `,${options}` : ""} '${image}' '${root}'`);
+    sh(`mount -t ${type} -o loop${options ? `,${options}` : ""} '${image}' '${root}'`);
     try {
       return await work(root);
     } finally {
@@ -23,6 +29,15 @@ export async function mounted<T>(
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+/** `mountedAs` for ext2, ext3 and ext4: the ext4 driver mounts them all. */
+export async function mounted<T>(
+  image: string,
+  options: string,
+  work: (root: string) => Promise<T> | T,
+): Promise<T> {
+  return mountedAs({ image, type: "ext4", options }, work);
 }
 
 export type ImageSource = ByteSource & Disposable & { reads: number };
