@@ -8,12 +8,17 @@ export function copyMatch(
   offset: number,
   length: number,
 ): number {
+  const from = position - offset;
   const end = position + length;
-  if (length > 64 && offset >= length) {
-    out.copyWithin(position, position - offset, position - offset + length);
+  if (length <= 64) {
+    for (let source = from; position < end;) out[position++] = out[source++]!;
     return end;
   }
-  let from = position - offset;
-  while (position < end) out[position++] = out[from++]!;
+  // What is there since `from` repeats every `offset` bytes, so each round can copy all of it and double it
+  while (position < end) {
+    const count = Math.min(position - from, end - position);
+    out.copyWithin(position, from, from + count);
+    position += count;
+  }
   return end;
 }

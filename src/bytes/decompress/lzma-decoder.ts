@@ -2,6 +2,7 @@
  * The LZMA coding that .lzma and .xz have in common: a range coder with adaptive bit models drives an LZ77 decoder.
  * Facts: the LZMA specification (lzma-specification.txt of the LZMA SDK, public domain), linux: lib/xz/xz_dec_lzma2.c.
  */
+import { copyMatch } from "./copy-match.ts";
 import type { Window } from "./window.ts";
 
 /** A symbol takes at most 48 bits: 4 of type, 10 of length, 6 of slot, 26 direct, 4 aligned; each reads <= 1 byte. */
@@ -167,9 +168,13 @@ export class LzmaDecoder {
         let count = stop - position;
         if (length < count) count = length;
         length -= count;
-        let from = position - rep0 - 1;
-        const end = position + count;
-        while (position < end) out[position++] = out[from++]!;
+        if (count > 128) {
+          position = copyMatch(out, position, rep0 + 1, count);
+        } else {
+          let from = position - rep0 - 1;
+          const end = position + count;
+          while (position < end) out[position++] = out[from++]!;
+        }
         previous = out[position - 1]!;
       }
       if (position >= stop) break;
