@@ -1,11 +1,12 @@
 /** The types a field of an on-disk struct can have. Sizes are in bytes. */
-import { FailureError } from "../base/failure.ts";
+import { corrupt } from "../base/failure.ts";
+import type { Where } from "../base/where.ts";
 import { uuidText } from "./uuid.ts";
 
 export type FieldType<T> = {
   readonly size: number;
-  /** `view` covers the whole struct at `at`; the struct has checked the bounds. */
-  readonly get: (view: DataView, at: number) => T;
+  /** `view` covers the whole struct at `at`; the struct has checked the bounds. `where` is for failures. */
+  readonly get: (view: DataView, at: number, where?: Where) => T;
 };
 
 export const u8: FieldType<number> = { size: 1, get: (view, at) => view.getUint8(at) };
@@ -19,11 +20,11 @@ export const i32be: FieldType<number> = { size: 4, get: (view, at) => view.getIn
 /** A 64-bit count or offset. Above 2^53 - 1 no device is that large: the field is corrupt. */
 export const u64le: FieldType<number> = {
   size: 8,
-  get: (view, at) => safe(view.getUint32(at + 4, true), view.getUint32(at, true)),
+  get: (view, at, where) => safe(view.getUint32(at + 4, true), view.getUint32(at, true), where),
 };
 export const u64be: FieldType<number> = {
   size: 8,
-  get: (view, at) => safe(view.getUint32(at, false), view.getUint32(at + 4, false)),
+  get: (view, at, where) => safe(view.getUint32(at, false), view.getUint32(at + 4, false), where),
 };
 
 /** For masks, generations and halves of ids, where all 64 bits count. */
@@ -36,10 +37,10 @@ export const u64beRaw: FieldType<bigint> = {
   get: (view, at) => view.getBigUint64(at, false),
 };
 
-function safe(high: number, low: number): number {
+function safe(high: number, low: number, where: Where = []): number {
   if (high > 0x1fffff) {
     const found = `64-bit value 0x${high.toString(16)}${low.toString(16).padStart(8, "0")}`;
-    throw new FailureError({ kind: "corrupt", where: [], found, expected: "a value below 2^53" });
+    throw corrupt(where, found, "a value below 2^53");
   }
   return high * 0x1_0000_0000 + low;
 }
@@ -59,6 +60,7 @@ export const uuid: FieldType<string> = {
 export function arrayField<T>(type: FieldType<T>, count: number): FieldType<T[]> {
   return {
     size: type.size * count,
-    get: (view, at) => Array.from({ length: count }, (_, i) => type.get(view, at + i * type.size)),
+    get: (view, at, where) =>
+      Array.from({ length: count }, (_, i) => type.get(view, at + i * type.size, where)),
   };
 }

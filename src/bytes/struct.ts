@@ -39,8 +39,10 @@ export const declaredStructs: Struct<Fields>[] = [];
 export function struct<const F extends Fields>(name: string, size: number, fields: F): Struct<F> {
   class Accessor {
     readonly view: DataView;
-    constructor(view: DataView) {
+    readonly where: Where;
+    constructor(view: DataView, where: Where) {
       this.view = view;
+      this.where = where;
     }
   }
   for (const [field, [offset, type]] of Object.entries(fields)) {
@@ -48,7 +50,7 @@ export function struct<const F extends Fields>(name: string, size: number, field
     Object.defineProperty(Accessor.prototype, field, {
       enumerable: true,
       get(this: Accessor) {
-        return type.get(this.view, offset);
+        return type.get(this.view, offset, this.where);
       },
     });
   }
@@ -62,6 +64,7 @@ export function struct<const F extends Fields>(name: string, size: number, field
       }
       return new Accessor(
         new DataView(bytes.buffer, bytes.byteOffset + at, size),
+        where,
       ) as unknown as Values<F>;
     },
   };
