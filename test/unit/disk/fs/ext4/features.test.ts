@@ -7,9 +7,11 @@ import {
 import { parseSuperblock } from "../../../../../src/disk/fs/ext4/superblock.ts";
 import { makeImage } from "./image.ts";
 
+function name(compat: number, incompat: number, roCompat: number): string {
+  return driverName({ compat, incompat, roCompat });
+}
+
 test("the driver's name, as blkid decides it", () => {
-  const name = (compat: number, incompat: number, roCompat: number) =>
-    driverName({ compat, incompat, roCompat });
   expect(name(0, 0, 0)).toBe("ext2");
   expect(name(0x38, 0x2, 0x3)).toBe("ext2");
   expect(name(0x3c, 0x6, 0x3)).toBe("ext3");
