@@ -9,7 +9,8 @@ export type FailureCode =
   | "not-supported"
   | "not-found"
   | "limit-reached"
-  | "syntax-error";
+  | "syntax-error"
+  | "usage";
 
 export type Explanation = {
   readonly code: FailureCode;
@@ -59,6 +60,8 @@ export function explainFailure(failure: Failure): Explanation {
         why: `There is ${failure.found} where ${failure.expected} belongs.`,
         next: "Correct that line, then run the command again.",
       };
+    case "misuse":
+      return { code: "usage", what: failure.what, why: "", next: failure.next };
   }
 }
 

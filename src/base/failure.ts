@@ -30,6 +30,13 @@ export type Failure =
       readonly column: number;
       readonly found: string;
       readonly expected: string;
+    }
+  /** What was asked for cannot be meant. `next` says how to ask. */
+  | {
+      readonly kind: "misuse";
+      readonly where: Where;
+      readonly what: string;
+      readonly next: string;
     };
 
 export type FailureKind = Failure["kind"];
@@ -60,6 +67,8 @@ export function failureText(failure: Failure): string {
       return `${at}: ${failure.what} is over the limit of ${failure.limit}`;
     case "syntax":
       return `${at}:${failure.line}:${failure.column}: found ${failure.found}, expected ${failure.expected}`;
+    case "misuse":
+      return failure.what;
   }
 }
 
@@ -79,8 +88,18 @@ export function overLimit(where: Where, what: string, limit: string): FailureErr
   return new FailureError({ kind: "limit", where, what, limit });
 }
 
+export function misuse(what: string, next: string): FailureError {
+  return new FailureError({ kind: "misuse", where: [], what, next });
+}
+
 export function ioFailure(where: Where, op: string, errno: string, cause?: unknown): FailureError {
   return new FailureError({ kind: "io", where, op, errno }, { cause });
+}
+
+/** Whether the failure says that the thing is not there, rather than that it could not be had. */
+export function isAbsent(failure: Failure): boolean {
+  if (failure.kind === "missing") return true;
+  return failure.kind === "io" && ["ENOENT", "ENOTDIR", "ENXIO"].includes(failure.errno);
 }
 
 export type Result<T> =

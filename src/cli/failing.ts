@@ -8,17 +8,6 @@ import { EXIT } from "./exit-codes.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { wrapLabelled } from "./render/text.ts";
 
-/** Arguments that cannot be meant; `next` says how to call it. */
-export class UsageError extends Error {
-  readonly next: string;
-
-  constructor(what: string, next: string) {
-    super(what);
-    this.name = "UsageError";
-    this.next = next;
-  }
-}
-
 export type CommandFlags = { readonly json: boolean };
 
 /** A command's work: it returns its exit code and throws what it cannot handle. */
@@ -49,16 +38,10 @@ function report(context: Context, error: unknown, json: boolean): ExitCode {
     out.say("Interrupted. Nothing was changed.");
     return EXIT.interrupted;
   }
-  if (error instanceof UsageError) {
-    if (json)
-      out.json({ error: { code: "usage", what: error.message, why: "", next: error.next } });
-    out.say(`domus: ${error.message}\n${error.next}`);
-    return EXIT.usage;
-  }
   if (error instanceof FailureError) {
     if (json) out.json({ error: failureJson(error.failure) });
     out.say(failureStory(context, error.failure));
-    return EXIT.failed;
+    return error.failure.kind === "misuse" ? EXIT.usage : EXIT.failed;
   }
   // The reader of a pipe went away (`| head`): its choice, no error of ours.
   if (error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE") return EXIT.done;

@@ -1,4 +1,4 @@
-import { attempt, FailureError } from "../../base/failure.ts";
+import { attempt, FailureError, misuse } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { explainFailure } from "../../base/explain.ts";
 import { printable } from "../../base/printable.ts";
@@ -6,6 +6,7 @@ import { decodeText } from "../../bytes/text.ts";
 import { checkGuest } from "../../guest/check/check-guest.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import { findConfigs } from "../../guest/config/find-configs.ts";
+import { isDiskImage } from "../../guest/disks/open-target.ts";
 import { findHostXen } from "../../guest/config/host-xen.ts";
 import type { Host } from "../../host/host.ts";
 import { localHost } from "../../host/local/local-host.ts";
@@ -13,7 +14,7 @@ import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { failing, UsageError } from "../failing.ts";
+import { failing } from "../failing.ts";
 import { guestJson } from "../render/check-json.ts";
 import { guestStory } from "../render/check-story.ts";
 import { guestTable } from "../render/check-table.ts";
@@ -35,11 +36,19 @@ function unreadable(configPath: string, failure: Failure): GuestReport {
 export const run = failing(async function (this: Context, flags: CheckFlags, ...guests: string[]) {
   const { out, signal } = this;
   if (flags.xen !== undefined && flags.xenInfo !== undefined) {
-    throw new UsageError("--xen and --xen-info say the same thing twice.", "Give one of them.");
+    throw misuse("--xen and --xen-info say the same thing twice.", "Give one of them.");
   }
   const host = this.openHost(flags.root);
   const xen = await hostXen(host, flags);
   const configs = await findConfigs(host, guests);
+  for (const path of configs) {
+    if (await isDiskImage(host, path)) {
+      throw misuse(
+        `${printable(path)} is a disk, not a guest's config.`,
+        `Give the config that names it. What is on it: domus disk parts ${printable(path)}`,
+      );
+    }
+  }
   const reports: GuestReport[] = [];
   for (const [index, configPath] of configs.entries()) {
     signal.throwIfAborted();
@@ -73,13 +82,19 @@ async function hostXen(host: Host, flags: CheckFlags): Promise<HostFacts> {
     }),
   );
   if (found.ok) return found.value;
-  if (found.failure.kind !== "missing") {
-    throw new UsageError(
-      explainFailure(found.failure).what,
-      "Give the release as --xen 4.17, or what `xl info` prints there as --xen-info FILE.",
+  if (flags.xen !== undefined) {
+    throw misuse(
+      `"${printable(flags.xen)}" is no release of Xen.`,
+      "Give it as --xen 4.17, or what `xl info` prints on the host as --xen-info FILE.",
     );
   }
-  throw new UsageError(
+  if (flags.xenInfo !== undefined) {
+    throw misuse(
+      `${printable(flags.xenInfo)} is not what xl info prints: ${printable(explainFailure(found.failure).why)}`,
+      `Make it on the host: xl info > ${printable(flags.xenInfo)}`,
+    );
+  }
+  throw misuse(
     `There is no Xen on ${printable(host.name)}, so domus cannot know which one to judge for.`,
     "Say it: --xen 4.17, or --xen-info FILE with what `xl info` prints on the host.",
   );

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { lstat, mkdir, open, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { attempt, corrupt, ioFailure, unsupported } from "../../base/failure.ts";
+import { attempt, corrupt, ioFailure, misuse, unsupported } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { encodeText } from "../../bytes/text.ts";
@@ -13,7 +13,7 @@ import { openTarget } from "../../guest/disks/open-target.ts";
 import { errnoOf } from "../../host/local/errno.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { failing, UsageError } from "../failing.ts";
+import { failing } from "../failing.ts";
 import type { DiskCpFlags } from "./disk-run.ts";
 
 const CHUNK_BYTES = 4 * MIB;
@@ -40,7 +40,7 @@ export const cp = failing(async function (
   const to = await destination(dest, resolved.path);
   if (resolved.inode.kind === "directory") {
     if (!flags.recursive) {
-      throw new UsageError(`${printable(path)} is a directory.`, "Copy it with --recursive.");
+      throw misuse(`${printable(path)} is a directory.`, "Copy it with --recursive.");
     }
     await copyTree(job, resolved.path, to);
   } else if (resolved.inode.kind === "file") await copyFile(job, resolved.inode, to);

@@ -1,4 +1,4 @@
-import { corrupt } from "../../base/failure.ts";
+import { misuse } from "../../base/failure.ts";
 import { printable, printableLines } from "../../base/printable.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
@@ -98,14 +98,16 @@ export const cat = failing(async function (
   const { volume, device, resolved } = await chooseFile(target, path);
   const { inode } = resolved;
   if (inode.kind !== "file") {
-    throw corrupt([...volume.fs.where, resolved.path], `a ${inode.kind}`, "a regular file");
+    throw misuse(
+      `${resolved.path} is a ${inode.kind}, not a file.`,
+      `domus disk ls lists a directory: domus disk ls ${name} ${path}`,
+    );
   }
   if (flags.json) {
     if (inode.size > 16 * MIB) {
-      throw corrupt(
-        [...volume.fs.where, resolved.path],
-        sizeText(inode.size),
-        "16 MiB at most for --json",
+      throw misuse(
+        `${resolved.path} has ${sizeText(inode.size)}: --json takes 16 MiB at most.`,
+        "Leave --json out, or copy the file with domus disk cp.",
       );
     }
     const bytes = await volume.fs.read(inode, 0, inode.size, signal);

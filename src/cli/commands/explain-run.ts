@@ -1,9 +1,56 @@
-import { missing } from "../../base/failure.ts";
+import { misuse } from "../../base/failure.ts";
 import { PAGES } from "../../check/pages.generated.ts";
+import { printable } from "../../base/printable.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
+import type { Output } from "../output.ts";
+import { pageText } from "../render/page.ts";
+import { table } from "../render/text.ts";
 
 export type ExplainFlags = { readonly json: boolean };
-export { PAGES, missing, EXIT, failing };
-export type { Context };
+
+export const run = failing(async function (this: Context, flags: ExplainFlags, code?: string) {
+  const { out } = this;
+  if (code === undefined) {
+    listCodes(out, flags.json);
+    return EXIT.done;
+  }
+  const found = Object.hasOwn(PAGES, code) ? PAGES[code] : undefined;
+  if (!found) {
+    const near = nearest(code);
+    throw misuse(
+      `There is no finding "${printable(code)}".`,
+      `${near ? `Did you mean ${near}? ` : ""}domus explain lists all codes.`,
+    );
+  }
+  if (flags.json) out.json({ code, severity: found.severity, page: found.page });
+  else out.result(pageText(found.page, out));
+  return EXIT.done;
+});
+
+function listCodes(out: Output, json: boolean): void {
+  const codes = Object.entries(PAGES).map(([code, { severity, summary }]) => ({
+    code,
+    severity,
+    summary,
+  }));
+  if (json) out.json({ codes });
+  else {
+    const rows = codes.map(({ code, severity, summary }) => [code, severity, summary]);
+    out.result(table(["CODE", "SEVERITY", "MEANS"], rows, out.width).join("\n"));
+    out.say("domus explain CODE prints the page of one.");
+  }
+}
+
+/** The code that shares the most words, or begins alike. */
+function nearest(wanted: string): string | undefined {
+  const plain = wanted.toLowerCase().replace(/[^a-z0-9]+/g, "");
+  let best: { code: string; score: number } | undefined;
+  for (const code of Object.keys(PAGES)) {
+    const shared = code.split("-").filter((word) => plain.includes(word)).length;
+    const score = shared + (code.startsWith(plain.slice(0, 5)) ? 0.5 : 0);
+    if (score > (best?.score ?? 0)) best = { code, score };
+  }
+  return best?.code;
+}

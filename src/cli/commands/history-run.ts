@@ -1,4 +1,4 @@
-import { failureText } from "../../base/failure.ts";
+import { failureText, misuse } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import { bootRelated } from "../../boot/changes/boot-related.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
@@ -6,7 +6,7 @@ import { openTarget } from "../../guest/disks/open-target.ts";
 import { readHistory } from "../../guest/history/read-history.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { failing, UsageError } from "../failing.ts";
+import { failing } from "../failing.ts";
 import { timeText } from "../render/inode.ts";
 import { table } from "../render/text.ts";
 
@@ -20,7 +20,7 @@ export type HistoryFlags = {
 export const run = failing(async function (this: Context, flags: HistoryFlags, name: string) {
   const { out, signal } = this;
   if (flags.last !== undefined && !(Number.isInteger(flags.last) && flags.last > 0)) {
-    throw new UsageError("--last takes a whole number above 0.", "For example: --last 20");
+    throw misuse("--last takes a whole number above 0.", "For example: --last 20");
   }
   await using target = await openTarget(this.openHost(flags.root), name, signal);
   const history = await readHistory(target, signal);

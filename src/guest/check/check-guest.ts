@@ -34,8 +34,28 @@ export async function checkGuest(options: CheckOptions): Promise<GuestReport> {
   const parsed = parseDomainConfig(text, { path: configPath });
   if (!parsed.config) {
     const name = configPath.replace(/^.*\//, "").replace(/\.cfg$/, "");
-    return { name, configPath, verdict: "fails", findings: parsed.findings };
+    return { name, configPath, verdict: "fails", findings: condensed(parsed.findings, configPath) };
   }
   const facts = await survey({ ...options, config: parsed.config });
   return { name: facts.name, configPath, ...judge(facts), facts };
+}
+
+/** What is no config at all fails on every line: the first few say it. */
+const MAX_ERRORS = 4;
+
+function condensed(findings: readonly Finding[], configPath: string): Finding[] {
+  const errors = findings.filter((one) => one.severity === "error");
+  if (errors.length <= MAX_ERRORS) return [...findings];
+  const left = errors.length - MAX_ERRORS;
+  return [
+    ...errors.slice(0, MAX_ERRORS),
+    {
+      code: "config-syntax",
+      severity: "error",
+      where: [configPath],
+      what: `There are ${left} more errors like these in the file.`,
+      why: "With so many, it may not be an xl config at all.",
+      next: `Look at the file: an xl config is lines of key = value (man xl.cfg). xl itself checks it with xl create -n ${configPath}`,
+    },
+  ];
 }

@@ -1,5 +1,5 @@
 /** Reads the kernel and the initramfs images of a planned boot and says what they are. */
-import { attempt } from "../../base/failure.ts";
+import { attempt, isAbsent } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { Where } from "../../base/where.ts";
@@ -79,7 +79,7 @@ async function stateOf(
 ): Promise<Pick<NeededFile, "state" | "failure" | "alternatives">> {
   if (!fetched.failure) return { state: "read", alternatives: [] };
   const alternatives = source.from === "guest" ? await neighbours(source.file) : [];
-  const state = fetched.failure.kind === "missing" ? "missing" : "unreadable";
+  const state = isAbsent(fetched.failure) ? "missing" : "unreadable";
   return { state, failure: fetched.failure, alternatives };
 }
 

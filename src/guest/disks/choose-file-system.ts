@@ -31,7 +31,7 @@ export async function chooseFile(target: Target, spec: string): Promise<Chosen> 
     const found = await attempt(() => resolvePath(volume.fs, path));
     if (found.ok) return { volume, device, path, resolved: found.value };
     // Only an absence lets the search go on: damage must not send it to another filesystem's file.
-    if (found.failure.kind !== "missing" || candidates.length === 1) {
+    if (found.failure.kind !== "missing") {
       throw new FailureError(found.failure);
     }
   }

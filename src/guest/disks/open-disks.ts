@@ -2,7 +2,7 @@
  * Opens a guest's disks the way its domain would see them and says what is on each. Nothing is mounted, nothing is
  * written; a disk that cannot be read is a fact, not an end.
  */
-import { attempt, unsupported } from "../../base/failure.ts";
+import { attempt, isAbsent, unsupported } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { Finding } from "../../base/finding.ts";
 import type { BootVolume } from "../../boot/loader/loader.ts";
@@ -70,7 +70,7 @@ async function openDisk(options: OpenOptions): Promise<OpenDisk> {
     return volume;
   });
   if (!opened.ok) {
-    const state = isMissing(opened.failure) ? "missing" : "unreadable";
+    const state = isAbsent(opened.failure) ? "missing" : "unreadable";
     return { facts: { ...base, state, failure: opened.failure }, bootVolumes: [] };
   }
   const volume = opened.value;
@@ -103,13 +103,6 @@ function whyNotRead(spec: DiskSpec): Failure | undefined {
   }
   if (spec.format !== "raw") return unsupported(where, `the ${spec.format} disk format`).failure;
   return undefined;
-}
-
-function isMissing(failure: Failure): boolean {
-  return (
-    failure.kind === "missing" ||
-    (failure.kind === "io" && (failure.errno === "ENOENT" || failure.errno === "ENXIO"))
-  );
 }
 
 function findingsIn(volume: Volume): Finding[] {

@@ -1,6 +1,6 @@
 /** What a person names when they want to look into disks: a guest, its config, an image file or a device. */
 import { MIB } from "../../base/units.ts";
-import { FailureError, corrupt, missing } from "../../base/failure.ts";
+import { FailureError, misuse, missing } from "../../base/failure.ts";
 import { decodeText, latin1 } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
@@ -16,7 +16,7 @@ export type Target = OpenDisks & {
 
 /** Opens the disks of a guest, or one image or device. `missing` when it is neither. */
 export async function openTarget(host: Host, name: string, signal?: AbortSignal): Promise<Target> {
-  if (await isDisk(host, name)) {
+  if (await isDiskImage(host, name)) {
     const disks = await openDisks(host, [imageSpec(name)], signal);
     const only = disks.disks[0]?.facts;
     if (only?.failure) {
@@ -28,17 +28,18 @@ export async function openTarget(host: Host, name: string, signal?: AbortSignal)
   const [path = name] = await findConfigs(host, [name]);
   const text = decodeText(await host.readFile(path, MIB));
   const { config } = parseDomainConfig(text, { path });
-  if (!config)
-    throw corrupt(
-      [path],
-      "text that xl would refuse",
-      "a guest's config (domus check has the details)",
+  if (!config) {
+    throw misuse(
+      `${path} is neither a disk nor a config that xl would take.`,
+      `Name a guest, its config, a disk image or a device. What is wrong with a config: domus check ${path}`,
     );
+  }
   if (config.disks.length === 0) throw missing([path], "disk in this guest's config");
   return { name: config.name, ...(await openDisks(host, config.disks, signal)) };
 }
 
-async function isDisk(host: Host, path: string): Promise<boolean> {
+/** A block device, or a file that is no text: what a person means as a disk and not as a config. */
+export async function isDiskImage(host: Host, path: string): Promise<boolean> {
   const kind = await host.kind(path);
   if (kind === "block-device") return true;
   if (kind !== "file" || path.endsWith(".cfg")) return false;

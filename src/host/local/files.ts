@@ -1,5 +1,5 @@
 import { open, readdir, realpath, stat } from "node:fs/promises";
-import { ioFailure, missing, overLimit } from "../../base/failure.ts";
+import { ioFailure, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { PathKind } from "../host.ts";
 import { errnoOf } from "./errno.ts";
@@ -57,7 +57,5 @@ export function localRealPath(path: string): Promise<string> {
 }
 
 function fail(path: string, op: string, error: unknown): never {
-  const errno = errnoOf(error);
-  if (errno === "ENOENT" || errno === "ENOTDIR") throw missing([path], "such file or directory");
-  throw ioFailure([path], op, errno, error);
+  throw ioFailure([path], op, errnoOf(error), error);
 }

@@ -33,7 +33,7 @@ export function runLocal(argv: readonly string[], options: RunOptions = {}): Pro
     child.stdin.end(options.stdin ?? "");
     child.on("error", (error) => {
       if (options.signal?.aborted) reject(options.signal.reason as Error);
-      else if (errnoOf(error) === "ENOENT") reject(missing(where, `program ${program}`));
+      else if (errnoOf(error) === "ENOENT") reject(missing(["this host"], `program ${program}`));
       else reject(ioFailure(where, "start", errnoOf(error), error));
     });
     child.on("close", (code) => {

@@ -22,6 +22,7 @@ const FAILURES: Record<string, Failure> = {
     found: "True",
     expected: "a value",
   },
+  usage: { kind: "misuse", where: [], what: "This is a disk.", next: "Name a config." },
 };
 
 test("every kind has its code and its text", () => {
