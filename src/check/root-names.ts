@@ -35,7 +35,7 @@ export function rootSuggestions(facts: GuestFacts): string[] {
 export function changeRoot({ boot, config, name }: GuestFacts): string {
   if (boot?.loader === "direct") return "Change root= in the config (cmdline=, or root=).";
   const own = config.bootloader && config.cmdline.includes("root=");
-  if (own) return "Change root= in the config (cmdline=, or root=): it goes before the loader's.";
+  if (own) return "Change root= in the config (cmdline=, or root=): it overrules the loader's.";
   return `Change it where the menu comes from: in the guest /etc/default/grub and /etc/fstab, then update-grub (grub2-mkconfig -o /boot/grub2/grub.cfg). For one boot: xl create -c ${shellWord(name)}.cfg, and edit the entry.`;
 }
 

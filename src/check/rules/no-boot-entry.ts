@@ -3,52 +3,57 @@ import type { GuestFacts } from "../facts.ts";
 import { isBuiltByXen } from "../guest-boot.ts";
 import { opaqueVolumes } from "../opaque-volumes.ts";
 import { shellWord, shorten } from "../remedy.ts";
-import type { Rule } from "../rule.ts";
+import type { Rule, RuleFinding } from "../rule.ts";
 
 const code = "no-boot-entry";
 
 export const noBootEntry: Rule = {
   code,
   severity: "error",
-  summary: "Nothing on the guest's disks, and nothing in its config, says which kernel to start.",
+  summary: "Nothing in the guest's config, and nothing on its disks, says which kernel to start.",
   check: (facts) => {
-    const { boot, config, disks } = facts;
+    const { boot, config, disks, pygrub } = facts;
     // A disk that is not there is the cause, and its own finding.
     if (boot || disks.some((disk) => disk.state === "missing")) return [];
-    const opaque = opaqueVolumes(facts);
-    const certain = opaque.length === 0 && facts.pygrub?.unmodelled === undefined;
-    const base = { code, where: config.where, why: whyText(facts, opaque) };
-    if (!isBuiltByXen(facts)) {
-      return [
-        {
-          ...base,
-          severity: "warning",
-          what: "domus found no loader configuration that it knows on this HVM guest's disks.",
-          next: `It may boot all the same: another system, another loader, the network. See what is there: domus disk parts ${shellWord(facts.name)}.`,
-          undecided: true,
-        },
-      ];
-    }
-    return [
-      {
-        ...base,
-        severity: certain ? "error" : "warning",
-        what: certain
-          ? "No kernel to start: no loader configuration on its disks, and no kernel= in its config."
-          : "domus found no loader configuration, and could not look everywhere.",
-        next:
-          disks.length === 0
-            ? "Add the guest's disk to disk= in the config, or name a kernel of dom0 with kernel= and ramdisk=."
-            : `See what is there: domus disk parts ${shellWord(facts.name)}. Then install a loader configuration in the guest (update-grub), or name a kernel of dom0 with kernel= and ramdisk= in the config.`,
-        ...(!certain && { undecided: true as const }),
-      },
-    ];
+    // pygrub decides then, and pygrub-blind tells.
+    if (pygrub && !pygrub.entry && pygrub.unmodelled === undefined) return [];
+    const finds = config.bootloader || config.firmware || !isBuiltByXen(facts);
+    return [{ code, where: config.where, ...(finds ? nothingKnown(facts) : nobodyLooks(facts)) }];
   },
 };
 
-function whyText({ bootTried, disks, pygrub }: GuestFacts, opaque: readonly string[]): string {
-  if (disks.length === 0 && bootTried.length === 0)
-    return "The config has no disks and no kernel=.";
+/** Neither dom0 nor the guest would look for a kernel on the disks. */
+function nobodyLooks({ disks, config }: GuestFacts): Omit<RuleFinding, "code" | "where"> {
+  const type = config.type.toUpperCase();
+  return {
+    severity: "error",
+    what: "The config has neither kernel= nor bootloader=, so there is no kernel to start.",
+    why: `A ${type} guest does not boot from its disk by itself: something in dom0 has to fetch the kernel.`,
+    next:
+      disks.length === 0
+        ? "Name a kernel of dom0 with kernel= and ramdisk= in the config, and add the guest's disk to disk=."
+        : 'Set bootloader="pygrub" in the config to start the kernel on the guest\'s disk, or name one of dom0 with kernel= and ramdisk=.',
+  };
+}
+
+/** Something may find a kernel where domus does not. */
+function nothingKnown(facts: GuestFacts): Omit<RuleFinding, "code" | "where"> {
+  const next = `See what is there: domus disk parts ${shellWord(facts.name)}.`;
+  return {
+    severity: "warning",
+    what: "domus found no loader configuration that it can read on this guest's disks.",
+    why: whyText(facts),
+    next: isBuiltByXen(facts)
+      ? `${next} If there is none, install one in the guest (update-grub), or name a kernel of dom0 with kernel= and ramdisk= in the config.`
+      : `${next} An HVM guest may boot all the same: another system, another loader, the network.`,
+    undecided: true,
+  };
+}
+
+function whyText(facts: GuestFacts): string {
+  const { bootTried, disks, pygrub } = facts;
+  const opaque = opaqueVolumes(facts);
+  if (disks.length === 0 && bootTried.length === 0) return "The config has no disks.";
   const tried = bootTried.slice(0, 8).map(({ where, said }) => {
     const place = whereText(where);
     return shorten(said.startsWith(place) ? said : `${place}: ${said}`, 240);
@@ -61,7 +66,7 @@ function whyText({ bootTried, disks, pygrub }: GuestFacts, opaque: readonly stri
     ...(rest > 0 ? [`And ${rest} more.`] : []),
     ...(pygrub?.unmodelled === undefined
       ? []
-      : [`pygrub would read ${pygrub.unmodelled}, which domus does not.`]),
+      : [`pygrub would read ${shorten(pygrub.unmodelled)}, which domus does not.`]),
     ...(opaque.length > 0 ? [`Not looked into: ${opaque.slice(0, 8).join(", ")}.`] : []),
   ].join(" ");
 }

@@ -147,9 +147,7 @@ describe("recent-change", () => {
 
 test("a guest of which nothing is known", () => {
   expect(judge(bareGuest()).verdict).toBe("fails");
-  const unread = {
-    ...bareGuest(),
-    disks: [{ ...goodDisk(), state: "not-read" as const, volumes: [] }],
-  };
-  expect(judge(unread).verdict).toBe("unknown");
+  const unread = { ...goodDisk(), state: "not-read" as const, volumes: [] };
+  const { config } = guestWith({ config: { bootloader: "/usr/local/bin/fetch-kernel" } });
+  expect(judge({ ...bareGuest(), config, disks: [unread] }).verdict).toBe("unknown");
 });

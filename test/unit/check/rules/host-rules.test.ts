@@ -104,45 +104,62 @@ const tried = [
   },
 ];
 
+const noPlan = { boot: undefined, bootTried: tried } as const;
+const custom = { config: { bootloader: "/usr/local/bin/fetch-kernel" } } as const;
+
 testRule(noBootEntry, {
   speaksOnBareGuest: true,
   fires: {
-    "no disks at all": [bareGuest(), "error"],
-    "everything was read": [guestWith({ guest: { boot: undefined, bootTried: tried } }), "error"],
+    "neither kernel= nor bootloader=, and no disks": [bareGuest(), "error"],
+    "neither kernel= nor bootloader=": [
+      guestWith({ guest: { ...noPlan, pygrub: undefined }, config: { bootloader: undefined } }),
+      "error",
+    ],
+    "another bootloader": [
+      guestWith({ guest: { ...noPlan, pygrub: undefined }, ...custom }),
+      "warning?",
+    ],
     "an LVM member": [
       guestWith({
-        guest: { boot: undefined, bootTried: tried },
+        guest: { ...noPlan, pygrub: undefined },
+        ...custom,
         volume: { format: "LVM2 physical volume", clean: undefined },
       }),
       "warning?",
     ],
     "a disk that is not read": [
-      guestWith({ guest: { boot: undefined, disks: [qcow2] } }),
+      guestWith({ guest: { boot: undefined, pygrub: undefined, disks: [qcow2] } }),
       "warning?",
     ],
     "menu.lst, which pygrub reads": [
       guestWith({
-        guest: {
-          boot: undefined,
-          bootTried: tried,
-          pygrub: { blind: [], unmodelled: "/boot/grub/menu.lst" },
-        },
+        guest: { ...noPlan, pygrub: { blind: [], unmodelled: "/boot/grub/menu.lst" } },
       }),
       "warning?",
     ],
     HVM: [
-      guestWith({ guest: { boot: undefined, bootTried: tried }, config: { type: "hvm" } }),
+      guestWith({
+        guest: { ...noPlan, pygrub: undefined },
+        config: { type: "hvm", bootloader: undefined },
+      }),
       "warning?",
     ],
     "many volumes": [
       guestWith({
-        guest: { boot: undefined, bootTried: Array.from({ length: 40 }, () => tried[0]!) },
+        guest: {
+          boot: undefined,
+          pygrub: undefined,
+          bootTried: Array.from({ length: 40 }, () => tried[0]!),
+        },
       }),
-      "error",
+      "warning?",
     ],
   },
   silent: {
     "the disk is missing": guestWith({ guest: { boot: undefined }, disk: { state: "missing" } }),
+    "pygrub finds nothing, which has its own code": guestWith({
+      guest: { ...noPlan, pygrub: { blind: [] } },
+    }),
   },
 });
 

@@ -1,0 +1,1732 @@
+/** Made by `node tools/findings-index.ts` from docs/reference/findings/. Do not edit. */
+import type { Severity } from "../base/finding.ts";
+
+export type FindingPage = {
+  /** The highest that the finding can have. */
+  readonly severity: Severity;
+  /** One sentence. */
+  readonly summary: string;
+  /** Markdown. */
+  readonly page: string;
+};
+
+/** By code, in alphabetical order. */
+export const PAGES: Readonly<Record<string, FindingPage>> = {
+  "boot-file-unreadable": {
+    severity: "warning",
+    summary: `domus could not read, or not make out, the kernel or the initramfs.`,
+    page: `# boot-file-unreadable
+
+Severity: warning
+
+## What it means
+
+domus found the kernel or the initramfs, but could not read it to the end, or not make out what is in it. So it cannot
+tell whether the guest boots: the verdict is \`unknown\` at best.
+
+## What you see
+
+Nothing as such.
+
+## Why
+
+The filesystem could not give the file (damage, or a change under the reader while the guest runs), the file uses a
+format that domus does not know, or it is larger than domus is ready to unpack. The text says which.
+
+## What to do
+
+If the guest is running, check again when it is stopped. Damage that stays: \`fsck\` from a rescue system, on a copy
+first, then install the file again. A format or a limit of domus: please report it with the text.
+
+## How domus knows
+
+Damage that a kernel or Xen would stumble over as well has codes of its own: [kernel-damaged](kernel-damaged.md),
+[initramfs-truncated](initramfs-truncated.md).
+`,
+  },
+  "command-line-too-long": {
+    severity: "error",
+    summary: `The kernel's command line is longer than what reaches the kernel; the rest is cut off silently.`,
+    page: `# command-line-too-long
+
+Severity: error when root= or another word that decides is lost, else warning
+
+## What it means
+
+The kernel's command line is longer than what arrives at the kernel. The rest is cut off, and nothing says so.
+
+## What you see
+
+Whatever the lost words would have changed. If \`root=\` is among them, the boot ends waiting for a root.
+
+## Why
+
+Xen hands a PV guest 1024 bytes, of which the last is a NUL. The kernel has a limit of its own, 2048 bytes on x86.
+With \`bootloader=\`, the words from the config (\`root=\`, \`extra=\`, \`cmdline=\`) come after those of the loader's entry,
+so they are the first to be lost.
+
+## What to do
+
+Shorten it: \`GRUB_CMDLINE_LINUX\` in \`/etc/default/grub\`, then \`update-grub\`; \`extra=\` and \`cmdline=\` in the config.
+Repeated words are the usual cause.
+
+## How domus knows
+
+It puts the command line together as xl and the bootloader do, counts bytes, and takes the kernel's limit from its
+header.
+`,
+  },
+  "console-missing": {
+    severity: "warning",
+    summary: `The kernel will not write to the Xen console, so xl console stays silent.`,
+    page: `# console-missing
+
+Severity: warning
+
+## What it means
+
+The kernel will not write to the Xen console, so \`xl console\` stays silent during the boot.
+
+## What you see
+
+Nothing. That is the trouble: when the boot fails, nobody sees why.
+
+## Why
+
+\`console=\` names other devices only, such as \`ttyS0\` or \`tty0\`, as is usual for images made for KVM or for the cloud.
+A PV or PVH guest has neither. Without any \`console=\`, a PV kernel takes hvc0 by itself; a PVH kernel does not.
+
+## What to do
+
+Add \`console=hvc0\` as the last \`console=\`: in the guest to \`GRUB_CMDLINE_LINUX\` in \`/etc/default/grub\`, then
+\`update-grub\`; or \`extra="console=hvc0"\` in the config.
+
+## How domus knows
+
+From the command line that the kernel will get.
+`,
+  },
+  "disk-missing": {
+    severity: "error",
+    summary: `A disk's target is not there, so xl create fails.`,
+    page: `# disk-missing
+
+Severity: error
+
+## What it means
+
+A disk in the guest's \`disk=\` list points to a file or device that is not there in dom0. \`xl\` does not make a guest
+without all of its disks, empty CD-ROM drives excepted.
+
+## What you see
+
+\`\`\`
+libxl: error: ... Disk vdev=xvda failed to stat: /dev/vg0/pandora: No such file or directory
+\`\`\`
+
+## Why
+
+The usual causes: a logical volume that is not active or was renamed, an image on a filesystem that is not mounted, a
+network disk that is not logged in, a CD image that was tidied away.
+
+## What to do
+
+- A logical volume: \`lvs -a\` shows whether it exists. \`vgchange -ay VG\` activates it.
+- An image file: mount its filesystem, or correct the path in \`disk=\`.
+- A CD image: put it back, or take the drive out of \`disk=\`.
+
+## How domus knows
+
+It follows the target as libxl does: a target without a leading \`/\` is taken to lie in \`/dev\`. Nothing is there under
+the resulting path.
+`,
+  },
+  "disk-unknown-format": {
+    severity: "note",
+    summary: `A disk is of a kind that domus does not read: qcow2, vhd, a script's, another domain's.`,
+    page: `# disk-unknown-format
+
+Severity: note
+
+## What it means
+
+domus did not look into this disk: it is in a format that it does not read (qcow2, vhd, qed), is attached by a script
+(iSCSI, DRBD, Ceph), or belongs to another backend domain.
+
+## What you see
+
+Nothing: to Xen such a disk is as good as any other.
+
+## Why
+
+domus reads raw disks, that is, block devices and raw image files. If the guest's kernel or root is on this disk, the
+verdict is \`unknown\`; if it is a data disk, nothing is lost.
+
+## What to do
+
+To have it checked, convert a copy and look into that: \`qemu-img convert -O raw IMAGE COPY\`, then \`domus disk parts
+COPY\`. A disk that is attached already can be checked under its device name: \`domus disk parts /dev/...\`.
+
+## How domus knows
+
+From the disk's entry in the config: \`format=\`, \`script=\`, \`backend=\`.
+`,
+  },
+  "disk-unreadable": {
+    severity: "warning",
+    summary: `domus could not read a disk, so it cannot tell what is on it.`,
+    page: `# disk-unreadable
+
+Severity: warning
+
+## What it means
+
+The disk's target is there, but domus could not read it. It cannot say what is on the disk, so the verdict is at best
+\`unknown\`.
+
+## What you see
+
+Nothing as such. When the device itself is broken, dom0's kernel log has I/O errors, and so has the guest's.
+
+## Why
+
+Most often domus was not run as root. Otherwise the device reports errors, or what is on it changed while it was being
+read, as it does when the guest is running.
+
+## What to do
+
+1. Run domus as root.
+2. If it says EIO: \`dmesg\` and \`smartctl -a\` in dom0. Copy the disk (\`ddrescue\`) before you try anything else with it.
+3. If it says that data is damaged: run the check again when the guest is stopped.
+
+## How domus knows
+
+The text has the step that failed and the error that the system gave.
+`,
+  },
+  "filesystem-dirty": {
+    severity: "note",
+    summary: `A filesystem was not unmounted: the guest is running, or it stopped without shutting down.`,
+    page: `# filesystem-dirty
+
+Severity: note
+
+## What it means
+
+One or more of the guest's filesystems were not unmounted. While the guest runs this is as it should be.
+
+## What you see
+
+At the next boot the kernel prints that it recovers the journal, and the boot may take longer.
+
+## Why
+
+A filesystem is marked when it is mounted and unmarked when it is unmounted. If the guest does not run, it was
+destroyed, or crashed, or dom0 was switched off under it.
+
+## What to do
+
+Nothing, as a rule: ext4, xfs and btrfs bring themselves into order. If the boot stops at the filesystem check, run
+\`fsck\` from a rescue system, on a copy or a snapshot first.
+
+## How domus knows
+
+From the filesystem's superblock and journal. domus itself reads such a filesystem as it will be after the journal was
+replayed, and writes nothing.
+`,
+  },
+  "gpt-backup-damaged": {
+    severity: "warning",
+    summary: `The second copy of the GUID partition table, at the end of the disk, is damaged or missing.`,
+    page: `# gpt-backup-damaged
+
+Severity: warning
+
+## What it means
+
+The second copy of the GUID partition table, at the end of the disk, is damaged or missing. The first copy is intact and in use.
+
+## Why it matters
+
+The guest boots. The second copy is the only way to repair the table when the first one breaks. It is missing when the disk
+was cut off at its end, for example by a copy that stopped early: see also \`partition-past-end\` and \`gpt-ignored-by-linux\`.
+
+## What to do
+
+With the guest stopped, write the second copy anew at the end of the disk: \`sgdisk -e DISK\`.
+`,
+  },
+  "gpt-copies-differ": {
+    severity: "warning",
+    summary: `Both copies of the GUID partition table are intact, and they describe different partitions.`,
+    page: `# gpt-copies-differ
+
+Severity: warning
+
+## What it means
+
+Both copies of the GUID partition table are intact, and they describe different partitions. domus used the first, as Linux does.
+
+## Why it matters
+
+Something changed one copy only, or the second copy is left from an earlier table. A repair from the wrong copy would lose partitions.
+
+## What to do
+
+With the guest stopped, look at both: \`gdisk DISK\` shows the first with \`p\`; \`r\`, \`c\` loads the second, \`p\` shows it. Leave with \`q\`, or
+write the right one over both with \`w\`.
+`,
+  },
+  "gpt-hybrid-mbr": {
+    severity: "note",
+    summary: `The disk has a GUID partition table and, in its MBR, partitions besides the protective entry.`,
+    page: `# gpt-hybrid-mbr
+
+Severity: note
+
+## What it means
+
+The disk has a GUID partition table and, in its MBR, partitions besides the protective entry: a hybrid MBR. domus used the GPT.
+
+## Why it matters
+
+Linux and GRUB use the GPT, old BIOS loaders and Windows the MBR. The two do not follow each other's changes.
+
+## What to do
+
+Nothing, if something needs it. Otherwise, with the guest stopped: \`gdisk DISK\`, then \`x\`, \`n\` (new protective MBR), \`w\`.
+`,
+  },
+  "gpt-ignored-by-linux": {
+    severity: "error",
+    summary: `The GUID partition table can be read, but Linux refuses it.`,
+    page: `# gpt-ignored-by-linux
+
+Severity: error
+
+## What it means
+
+The GUID partition table can be read, but Linux refuses it. The reason is in the finding, one of:
+
+- The table is made for a larger disk than this one: the disk was shrunk, or it is an incomplete copy.
+- The MBR has no entry of type \`0xee\` at sector 1 that announces the table (a "protective MBR").
+- The table is made for another sector size, for example a copy of a 4096-byte-sector disk on one with 512.
+- Its entries do not have 128 bytes.
+
+## Why it matters
+
+A Linux guest finds no partitions, and so no root filesystem. Other programs are less strict, so the disk can look fine from the host.
+
+## What to do
+
+- Larger disk: copy the disk again, or give it its old size back (see \`partition-past-end\`). If only unused space was cut off, \`sgdisk -e DISK\`
+  fits the table to the disk.
+- MBR: with the guest stopped, \`gdisk DISK\`, then \`x\`, \`n\` (new protective MBR), \`w\`.
+- Sector size: give the guest a disk with the right one, or copy partition by partition into a new table.
+- Entry size: write the table anew with sfdisk from a dump (\`sfdisk -d\`).
+`,
+  },
+  "gpt-primary-damaged": {
+    severity: "error",
+    summary: `The first copy of the disk's GUID partition table (header at sector 1, entries after it) is damaged.`,
+    page: `# gpt-primary-damaged
+
+Severity: error
+
+## What it means
+
+The first copy of the disk's GUID partition table (header at sector 1, entries after it) is damaged: its signature, one of its
+checksums or a field is wrong. The second copy, at the end of the disk, is intact, and domus read the partitions from there.
+
+## Why it matters
+
+Linux does not fall back on the second copy unless its command line says \`gpt\`: a guest finds no partitions at all, and so no
+root filesystem. GRUB and pygrub do not look at the second copy either.
+
+## What to do
+
+1. Stop the guest.
+2. Let gdisk rebuild the first copy: \`gdisk DISK\`, then \`r\`, \`b\` (header), \`c\` (entries), \`p\` to look, \`w\` to write.
+3. Run \`domus check\` again.
+
+If the guest must boot before that, add \`gpt\` to its kernel command line. Something wrote over the start of the disk: find out what.
+`,
+  },
+  "initramfs-compression": {
+    severity: "error",
+    summary: `The initramfs is compressed in a way that this kernel cannot unpack.`,
+    page: `# initramfs-compression
+
+Severity: error, or warning when the kernel needs no initramfs or its version alone leaves it open
+
+## What it means
+
+The initramfs is compressed in a way that this kernel cannot unpack.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: invalid magic at start of compressed archive
+\`\`\`
+
+or \`Initramfs unpacking failed: compression method zstd not configured\`; in older kernels \`junk in compressed
+archive\`. It scrolls by early. What stays on the screen comes later:
+
+\`\`\`
+VFS: Cannot open root device "UUID=..." or unknown-block(0,0): error -6
+Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+\`\`\`
+
+## Why
+
+The tool that makes the image and the kernel that reads it are updated separately. mkinitcpio compresses with zstd
+since version 30, initramfs-tools since 0.141 (Debian 12), dracut since 103; Linux knows zstd since 5.9. A guest whose
+kernel is held back gets an image that its kernel cannot read, and nothing is noticed until the next reboot.
+
+| format | Linux since |
+|---|---|
+| gzip | always |
+| bzip2, lzma | 2.6.30 |
+| lzo | 2.6.33 |
+| xz | 2.6.38 |
+| lz4 (legacy format) | 3.11 |
+| zstd | 5.9 |
+
+## What to do
+
+In the guest, before it reboots, or in a chroot from a rescue system:
+
+| generator | setting | then |
+|---|---|---|
+| mkinitcpio | \`COMPRESSION="gzip"\` in \`/etc/mkinitcpio.conf\` | \`mkinitcpio -P\` |
+| initramfs-tools | \`COMPRESS=gzip\` in \`/etc/initramfs-tools/initramfs.conf\` | \`update-initramfs -u -k all\` |
+| dracut | \`compress="gzip"\` in \`/etc/dracut.conf.d/compress.conf\` | \`dracut --force\` |
+| booster | \`compression: gzip\` in \`/etc/booster.yaml\` | \`/usr/lib/booster/regenerate_images\` |
+
+From dom0, without touching the disk: copy the kernel and the image out (\`domus disk cp\`), pack the image anew (\`zstd
+-dc IMAGE | gzip > NEW\`), and start the guest once with \`kernel=\`, \`ramdisk=\` and \`cmdline=\`. Then mend it inside, as
+above.
+
+## How domus knows
+
+Best first: from the table of decompressors in the unpacked kernel, which is exact; from the build configuration
+inside the kernel or beside it; from its version, which can only say what it cannot know. The text says which it was.
+`,
+  },
+  "initramfs-cpio": {
+    severity: "error",
+    summary: `What is in the initramfs is not a cpio archive of the kind that the kernel reads (newc).`,
+    page: `# initramfs-cpio
+
+Severity: error, or warning when the kernel needs no initramfs
+
+## What it means
+
+What is in the initramfs is not a cpio archive of the kind that the kernel reads.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: incorrect cpio method used: use -H newc option
+Initramfs unpacking failed: no cpio magic
+\`\`\`
+
+## Why
+
+The kernel reads the newc format, since 5.19 also crc. \`cpio -o\` without \`-H newc\` writes another; a tar archive or a
+filesystem image is none at all.
+
+## What to do
+
+Make it with \`find . | cpio -o -H newc\`, or with the distribution's tool.
+
+## How domus knows
+
+From the first bytes of the archive, after unpacking it.
+`,
+  },
+  "initramfs-gzip-members": {
+    severity: "error",
+    summary: `The initramfs is several gzip parts, and this Xen (4.19 or older) hands only the first to the guest.`,
+    page: `# initramfs-gzip-members
+
+Severity: error when the larger part is lost, else warning
+
+## What it means
+
+The initramfs file is several gzip parts, one behind the other, and this Xen hands only the first to the guest.
+
+## What you see
+
+Nothing from Xen. The guest behaves as if the other files were not in the image: no modules, or no \`/init\`.
+
+## Why
+
+Xen up to 4.19 inflates a gzip initramfs before it starts a PV or PVH guest, and stops after the first gzip member.
+The kernel itself would read all of them. Such files come from \`cat extra.gz initrd.gz\`.
+
+## What to do
+
+Make one archive of it: \`gzip -dc IMAGE | gzip > NEW\` (gzip reads all members). Or put the extra files in by a hook of
+the generator. An uncompressed first part, such as microcode, is no trouble: then Xen inflates nothing.
+
+## How domus knows
+
+It walks the file as the kernel does and counts what lies in each part.
+`,
+  },
+  "initramfs-junk": {
+    severity: "error",
+    summary: `The initramfs has bytes in it that are no archive of any kind.`,
+    page: `# initramfs-junk
+
+Severity: error, or warning when the main archive lies before the junk
+
+## What it means
+
+The initramfs has bytes in it that are neither an archive nor a compression that Linux knows.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: invalid magic at start of compressed archive
+\`\`\`
+
+in older kernels \`junk in compressed archive\`, or \`rootfs image is not initramfs (...); looks like an initrd\`.
+
+## Why
+
+The kernel unpacks one archive after the other and stops where it finds something else. When that is behind the main
+archive it complains and goes on; when it is the main archive itself, the root is not found.
+
+## What to do
+
+\`file IMAGE\` often says what it is. Make the image anew. A file that is appended by hand has to be a cpio archive; an
+uncompressed one has to begin at a multiple of 4 bytes.
+
+## How domus knows
+
+It walks the file as the kernel does, byte for byte.
+`,
+  },
+  "initramfs-lz4-frame": {
+    severity: "error",
+    summary: `The initramfs is in the modern lz4 format; the kernel reads only the legacy one.`,
+    page: `# initramfs-lz4-frame
+
+Severity: error, or warning when the kernel needs no initramfs
+
+## What it means
+
+The initramfs is in the modern lz4 format (the frame format). The kernel reads only the legacy one.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: invalid magic at start of compressed archive
+\`\`\`
+
+## Why
+
+\`lz4\` writes the frame format unless it is called with \`-l\`. The distributions' tools do call it so; hand-made images
+often do not.
+
+## What to do
+
+Compress it with \`lz4 -l\`, or with gzip. See [initramfs-compression](initramfs-compression.md) for the settings.
+
+## How domus knows
+
+By the magic at the start: \`04 22 4d 18\` is the frame format, \`02 21 4c 18\` the legacy one.
+`,
+  },
+  "initramfs-missing": {
+    severity: "error",
+    summary: `No initramfs is given, and the root cannot be mounted without one.`,
+    page: `# initramfs-missing
+
+Severity: error, or warning when the kernel may not need one
+
+## What it means
+
+No initramfs is given, and the root cannot be mounted without one.
+
+## What you see
+
+\`\`\`
+VFS: Cannot open root device "UUID=..." or unknown-block(0,0): error -6
+Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+\`\`\`
+
+## Why
+
+Without an initramfs the kernel has only the drivers that are built into it, and it cannot look up \`UUID=\` or
+\`LABEL=\`, nor set up LVM, RAID or encryption. Kernels of distributions have xen_blkfront and most filesystems as
+modules.
+
+## What to do
+
+In the guest: \`update-initramfs -c -k all\`, \`mkinitcpio -P\` or \`dracut --regenerate-all\`, then \`update-grub\`. With
+\`kernel=\` in the config: give \`ramdisk=\` too.
+
+## How domus knows
+
+From \`root=\`, and from the kernel's build configuration where there is one. Where there is none it says that it cannot
+tell.
+`,
+  },
+  "initramfs-no-blkfront": {
+    severity: "error",
+    summary: `The driver for Xen's disks is neither built into the kernel nor in the initramfs.`,
+    page: `# initramfs-no-blkfront
+
+Severity: error, or warning when it cannot be told or the guest is HVM
+
+## What it means
+
+The driver for Xen's disks, xen_blkfront, is neither built into the kernel nor in the initramfs. A PV or PVH guest
+without it sees no disk at all.
+
+## What you see
+
+\`\`\`
+ALERT!  UUID=... does not exist.  Dropping to a shell!
+\`\`\`
+
+or \`ERROR: device 'UUID=...' not found\` (mkinitcpio), or \`dracut-initqueue timeout\`.
+
+## Why
+
+Images that contain only what the machine needs (\`MODULES=dep\`, dracut's hostonly mode, the \`autodetect\` hook) lack it
+when they were made on other hardware: on a KVM guest, in a container, in a chroot on dom0. An HVM guest can fall back
+on its emulated disks.
+
+## What to do
+
+| generator | setting | then |
+|---|---|---|
+| initramfs-tools | \`xen-blkfront\` in \`/etc/initramfs-tools/modules\` | \`update-initramfs -u -k all\` |
+| dracut | \`add_drivers+=" xen-blkfront "\` in \`/etc/dracut.conf.d/xen.conf\` | \`dracut --force\` |
+| mkinitcpio | \`MODULES=(xen-blkfront)\` in \`/etc/mkinitcpio.conf\` | \`mkinitcpio -P\` |
+
+## How domus knows
+
+From the module files in the image and its modules.dep (modprobe finds no others), from modules.builtin, and from the
+kernel's build configuration. When none says what is built in, it says that it cannot tell.
+`,
+  },
+  "initramfs-no-init": {
+    severity: "error",
+    summary: `The initramfs has no /init that the kernel could start.`,
+    page: `# initramfs-no-init
+
+Severity: error
+
+## What it means
+
+The initramfs has no executable \`/init\`, so the kernel has nothing to start in it.
+
+## What you see
+
+\`\`\`
+VFS: Cannot open root device "UUID=..." or unknown-block(0,0): error -6
+Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+\`\`\`
+
+## Why
+
+Without \`/init\` the kernel tries to mount the root itself, with the drivers that are built in. The file may be the
+microcode only (\`intel-ucode.img\`), given without the main image; or it was made by hand.
+
+## What to do
+
+Name the main image: GRUB and extlinux take several (\`initrd UCODE MAIN\`), \`ramdisk=\` and pygrub one. Otherwise make
+the image anew.
+
+## How domus knows
+
+It reads the whole archive. With \`rdinit=\` on the command line it says nothing.
+`,
+  },
+  "initramfs-no-lvm": {
+    severity: "error",
+    summary: `The root is a logical volume, and the initramfs has no LVM tools to activate it.`,
+    page: `# initramfs-no-lvm
+
+Severity: error
+
+## What it means
+
+The root is a logical volume, and the initramfs has no LVM tools that could activate it.
+
+## What you see
+
+\`\`\`
+ALERT!  /dev/mapper/vg0-root does not exist.  Dropping to a shell!
+\`\`\`
+
+## Why
+
+The kernel does not activate logical volumes by itself; the initramfs has to run \`lvm\`. The package was not installed
+when the image was made, or its hook is not on the list.
+
+## What to do
+
+initramfs-tools: install \`lvm2\`, then \`update-initramfs -u -k all\`. dracut: \`add_dracutmodules+=" lvm "\`, then \`dracut
+--force\`. mkinitcpio: \`lvm2\` in \`HOOKS=()\`, before \`filesystems\`, then \`mkinitcpio -P\`.
+
+## How domus knows
+
+From \`root=\` (\`/dev/mapper/VG-LV\` or \`/dev/VG/LV\`) and the programs in the image.
+`,
+  },
+  "initramfs-no-root-fs": {
+    severity: "error",
+    summary: `The driver of the root's filesystem is neither built into the kernel nor in the initramfs.`,
+    page: `# initramfs-no-root-fs
+
+Severity: error, or warning when only a helper module is missing
+
+## What it means
+
+The root's filesystem has no driver: it is neither built into the kernel nor in the initramfs.
+
+## What you see
+
+\`\`\`
+mount: unknown filesystem type 'xfs'
+Failed to mount ... as root file system.
+\`\`\`
+
+or, when only crc32c is missing, \`Cannot load crc32c driver.\`
+
+## Why
+
+The root was converted or moved to another filesystem after the image was made, or the image was made by hand.
+
+## What to do
+
+Add the filesystem's module in the way of the generator (see [initramfs-no-blkfront](initramfs-no-blkfront.md) for the
+three ways), then make the image anew.
+
+## How domus knows
+
+The filesystem is the one that domus found on the volume that \`root=\` names. Drivers are looked for in the image's
+modules, in modules.builtin and in the kernel's build configuration.
+`,
+  },
+  "initramfs-truncated": {
+    severity: "error",
+    summary: `The initramfs is cut off or damaged.`,
+    page: `# initramfs-truncated
+
+Severity: error, or warning when the kernel needs no initramfs or does not notice
+
+## What it means
+
+The initramfs is cut off, damaged or empty.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: ZSTD-compressed data is truncated
+\`\`\`
+
+or the like, each compression with words of its own, and then the panic about the root. An archive that is not
+compressed is taken as far as it goes, without a word.
+
+## Why
+
+A full \`/boot\` is the usual cause: the file ends where the space did. Or the guest was destroyed before the file was
+written out.
+
+## What to do
+
+Check the space (\`df -h /boot\`), remove old kernels, then make the image anew: \`update-initramfs -u -k all\`,
+\`mkinitcpio -P\`, \`dracut --force\`.
+
+## How domus knows
+
+It unpacks the whole image, checksums included.
+`,
+  },
+  "initramfs-version": {
+    severity: "error",
+    summary: `The initramfs carries modules for another kernel only, which this kernel does not load.`,
+    page: `# initramfs-version
+
+Severity: error, or warning when the drivers are built in
+
+## What it means
+
+The initramfs carries modules, but for another kernel version than the one that is started.
+
+## What you see
+
+\`\`\`
+ALERT!  UUID=... does not exist.  Dropping to a shell!
+\`\`\`
+
+or \`ERROR: device 'UUID=...' not found\` (mkinitcpio), or \`dracut-initqueue timeout\`.
+
+## Why
+
+The kernel looks for its modules in \`/lib/modules\` under its own version. It finds no driver for the disk there, and
+no disk appears. The kernel and the image belong to different versions: one of them was copied, renamed, or restored
+alone.
+
+## What to do
+
+Give the image that belongs to the kernel, or make it: \`update-initramfs -c -k VERSION\`, \`mkinitcpio -P\`, \`dracut
+--force --kver VERSION\`.
+
+## How domus knows
+
+The version comes from inside the kernel, not from its name; those of the modules from the directories in the image.
+`,
+  },
+  "initramfs-xz-check": {
+    severity: "error",
+    summary: `The initramfs is an xz file with a checksum that the kernel's decoder does not know.`,
+    page: `# initramfs-xz-check
+
+Severity: error, or warning when the kernel needs no initramfs
+
+## What it means
+
+The initramfs is an xz file with a checksum that the kernel's decoder does not know.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: Input was encoded with settings that are not supported by this XZ decoder
+\`\`\`
+
+## Why
+
+The kernel's xz decoder knows CRC32 and no checksum at all; \`xz\` takes CRC64 unless it is told otherwise.
+
+## What to do
+
+Compress it with \`xz --check=crc32\`. The distributions' tools do so.
+
+## How domus knows
+
+From the stream header of the xz data.
+`,
+  },
+  "initramfs-zstd-window": {
+    severity: "error",
+    summary: `The initramfs was compressed with a larger zstd window than the kernel takes.`,
+    page: `# initramfs-zstd-window
+
+Severity: error, or warning when the kernel needs no initramfs
+
+## What it means
+
+The initramfs was compressed with a larger zstd window than the kernel takes.
+
+## What you see
+
+\`\`\`
+Initramfs unpacking failed: ZSTD-compressed data is probably corrupt
+\`\`\`
+
+## Why
+
+The kernel has 128 MiB for the window at most. \`zstd --long=28\` and more, and \`--ultra\` with large files, need a
+larger one.
+
+## What to do
+
+Compress it without \`--long\` and \`--ultra\`; \`zstd -19\` is fine.
+
+## How domus knows
+
+From the frame header of the zstd data.
+`,
+  },
+  "kernel-damaged": {
+    severity: "error",
+    summary: `The kernel file is cut off, damaged, too old, or no kernel at all.`,
+    page: `# kernel-damaged
+
+Severity: error
+
+## What it means
+
+The kernel file cannot be started by anybody: it is empty, cut off, damaged, no kernel at all, or (for PV and PVH) a
+bzImage older than Xen can load.
+
+## What you see
+
+| what | message |
+|---|---|
+| empty file | \`zero length file\` |
+| not a kernel | \`xc_dom_find_loader: no loader found\`, and nothing before it |
+| bzImage older than 2.6.26 | \`boot protocol too old\` |
+| cut off | \`payload length overflow\` |
+| damaged | \`unable to ... decompress kernel\`, \`inflate failed (rc=-3)\` |
+
+In an HVM guest GRUB loads the file, and the kernel stops while it unpacks itself.
+
+## Why
+
+The filesystem was full when the kernel was installed, the guest was destroyed before the file was written out, or a
+copy into dom0 broke off.
+
+## What to do
+
+Install the kernel package again from a rescue system, after a look at the free space. Another kernel of the guest may
+do until then.
+
+## How domus knows
+
+It reads the setup header, unpacks the payload as Xen does, and compares the unpacked size with the one that the file
+states.
+`,
+  },
+  "kernel-missing": {
+    severity: "error",
+    summary: `The kernel that the config or the loader names is not there.`,
+    page: `# kernel-missing
+
+Severity: error
+
+## What it means
+
+The kernel file that the config or the chosen menu entry names does not exist.
+
+## What you see
+
+| who loads it | message |
+|---|---|
+| pygrub | \`Error opening /boot/vmlinuz-... in guest\` |
+| xl, \`kernel=\` | \`failed to open file '...': No such file or directory\` |
+| GRUB in the guest | \`error: file '/boot/vmlinuz-...' not found.\` |
+
+## Why
+
+The kernel package was removed without the menu being written anew, or the kernel was installed while \`/boot\`, a
+filesystem of its own, was not mounted (then the new kernel lies underneath it, in the root filesystem). With
+\`kernel=\`, dom0 was upgraded and the old file removed.
+
+## What to do
+
+The text names other kernels that lie beside it. In the guest, install the kernel again, with \`/boot\` mounted, and
+write the menu anew (\`update-grub\`). For one boot, choose another entry with \`xl create -c\`. With \`kernel=\`, correct
+the path in the config.
+
+## How domus knows
+
+It looks the path up in the filesystem that the loader would read, symlinks included.
+`,
+  },
+  "kernel-no-initramfs": {
+    severity: "error",
+    summary: `The kernel was built without support for an initramfs, and is given one.`,
+    page: `# kernel-no-initramfs
+
+Severity: error, or warning when the kernel needs none
+
+## What it means
+
+The kernel was built without support for an initramfs, and is given one. It ignores it.
+
+## What you see
+
+\`\`\`
+VFS: Cannot open root device "UUID=..." or unknown-block(0,0): error -6
+Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+\`\`\`
+
+## Why
+
+CONFIG_BLK_DEV_INITRD is off. That is so in some kernels that were built by hand, and in no distribution's.
+
+## What to do
+
+Build the kernel with CONFIG_BLK_DEV_INITRD=y, or install the distribution's. Or give it all that it needs built in,
+and a \`root=/dev/xvda1\`.
+
+## How domus knows
+
+From the build configuration: inside the kernel, or \`/boot/config-VERSION\`.
+`,
+  },
+  "kernel-not-linux": {
+    severity: "note",
+    summary: `What Xen starts is not Linux but GRUB (pvgrub), a BSD or the like; domus does not follow it further.`,
+    page: `# kernel-not-linux
+
+Severity: note
+
+## What it means
+
+What Xen starts is not Linux: it is GRUB as a PV or PVH kernel (pvgrub), a BSD, a unikernel. domus says what it can
+about how Xen loads it, and nothing about what happens then; the verdict is \`unknown\` at best.
+
+## What you see
+
+Nothing as such. With pvgrub, GRUB's menu appears on the guest's console.
+
+## Why
+
+With pvgrub the real kernel is chosen inside the guest, by a GRUB that reads the guest's disk.
+
+## What to do
+
+To have the guest's disk checked, make a copy of the config with \`bootloader="pygrub"\` in place of \`kernel=\`, and run
+\`domus check\` on that. Findings about pygrub itself do not apply then.
+
+## How domus knows
+
+From the note GUEST_OS in the kernel.
+`,
+  },
+  "kernel-not-pv": {
+    severity: "error",
+    summary: `The guest is PV, and its kernel cannot run as PV.`,
+    page: `# kernel-not-pv
+
+Severity: error
+
+## What it means
+
+The guest is PV (or PVH with the PV shim), and its kernel was not made to run as PV.
+
+## What you see
+
+\`\`\`
+xc: error: panic: xg_dom_core.c: xc_dom_find_loader: no loader found
+\`\`\`
+
+Or, for kernels with notes that Xen does not accept: \`Will only load images built for the generic loader or Linux
+images\`, \`Xen will only load images built for Xen v3.0\`, \`Kernel does not support unprivileged (DomU) operation\`.
+
+## Why
+
+A PV kernel says so in ELF notes: a loader "generic" or the system "linux", the ABI "xen-3.0", and an entry point for
+PV. A kernel that was built without CONFIG_XEN_PV has none; 32-bit kernels have had no PV entry since Linux 5.9,
+although they still carry other Xen notes. Unified kernel images are EFI programs, which Xen does not load.
+
+## What to do
+
+- If the kernel runs as PVH (domus says so): \`type="pvh"\` in the config. The host needs VT-x or SVM.
+- A 32-bit guest: install a 64-bit kernel; it runs the 32-bit programs.
+- Otherwise: HVM, or a kernel built with CONFIG_XEN_PV.
+
+## How domus knows
+
+It unpacks the kernel and reads its notes by the rules of Xen's own loader.
+`,
+  },
+  "kernel-not-pvh": {
+    severity: "error",
+    summary: `The guest is PVH, and its kernel cannot run as PVH.`,
+    page: `# kernel-not-pvh
+
+Severity: error
+
+## What it means
+
+The guest is PVH, and its kernel was not made to run as PVH, or only on a newer Xen.
+
+## What you see
+
+\`\`\`
+xc: error: panic: ... xc_dom_parse_hvm_kernel: ELF image is not 32bit
+xc: error: panic: xg_dom_core.c: xc_dom_find_loader: no loader found
+\`\`\`
+
+## Why
+
+A PVH kernel has the ELF note PHYS32_ENTRY. Linux has it since 4.11, when built with CONFIG_PVH. Up to Xen 4.15 the
+builder checked a PVH kernel's addresses as if it were PV, and so refused kernels built without PV.
+
+## What to do
+
+If the kernel runs as PV (domus says so): \`type="pv"\`. Otherwise HVM, or a newer kernel of the distribution.
+
+## How domus knows
+
+It unpacks the kernel and reads its notes by the rules of Xen's own loader, those of the host's release.
+`,
+  },
+  "kernel-packing": {
+    severity: "error",
+    summary: `The kernel is packed in a way that this Xen cannot unpack.`,
+    page: `# kernel-packing
+
+Severity: error, or warning when it depends on how Xen was built
+
+## What it means
+
+The kernel is packed with a compression that this Xen cannot unpack. For PV and PVH guests it is not the kernel that
+unpacks itself: the domain builder in dom0 does it, and what it knows depends on its release and on the libraries that
+it was built with.
+
+## What you see
+
+\`\`\`
+xc: error: panic: xg_dom_bzimageloader.c: xc_dom_probe_bzimage_kernel: unknown compression format: Invalid kernel
+\`\`\`
+
+or \`unable to ZSTD decompress kernel\`, \`unable to LZO decompress kernel\` with \`decompress support unavailable\`, or,
+for the lz4 of kernels from 5.3 on, \`LZ4 decompression error: decoding failed\`.
+
+## Why
+
+| packing | Xen since | remarks |
+|---|---|---|
+| gzip | always | |
+| bzip2, lzma | 4.0 | needs libbz2, liblzma; Debian's Xen has no bzip2 |
+| lzo | 4.1 | needs liblzo2; Debian's Xen has none |
+| xz | 4.2 | needs liblzma |
+| lz4 | 4.4 | kernels from 5.3 on: 4.14, or 4.10 to 4.13 since December 2019; the frame format never |
+| zstd | 4.15 | needs libzstd |
+
+Distributions change the packing of their kernels with new releases: Debian 13 and Ubuntu 22.04 use zstd. So a guest
+that was upgraded may not boot on an old host, although nothing is wrong with either.
+
+## What to do
+
+- Every Xen takes the unpacked kernel: \`extract-vmlinux vmlinuz > vmlinux\` (the script comes with the kernel's
+  headers), and \`kernel="vmlinux"\` in the config, with \`ramdisk=\` and \`cmdline=\` in place of \`bootloader=\`.
+- Or boot an older kernel of the guest that is packed in another way.
+- For good: a newer Xen in dom0.
+- When it says "may": \`ldd /usr/lib/*/libxenguest.so.*\` shows whether libbz2 or liblzo2 is there.
+
+## How domus knows
+
+The packing is read from the kernel's payload, not guessed from its name. What Xen can unpack is known from its
+release; the text says so, and says where that leaves a doubt.
+`,
+  },
+  "kernel-width": {
+    severity: "error",
+    summary: `This Xen does not run guests of the kind (PV 32 or 64 bit, PVH, HVM) that the kernel or the config asks for.`,
+    page: `# kernel-width
+
+Severity: error
+
+## What it means
+
+This Xen does not run guests of the kind that is asked for: 32-bit PV, 64-bit PV, PVH or HVM.
+
+## What you see
+
+\`\`\`
+xc: error: panic: ... guest type xen-3.0-x86_32p not supported by xen kernel, sorry
+\`\`\`
+
+## Why
+
+| needed | in \`xl info\`, xen_caps | missing because |
+|---|---|---|
+| 64-bit PV | \`xen-3.0-x86_64\` | Xen was built without PV |
+| 32-bit PV | \`xen-3.0-x86_32p\` | a build option since 4.14, off by default; also off at run time with CET or FRED |
+| PVH | \`hvm-3.0-x86_32\` | no VT-x or SVM, or switched off in the firmware |
+| HVM | any \`hvm-...\` | the same |
+
+## What to do
+
+- 32-bit PV: put the guest into the PV shim (\`type="pvh"\`, \`pvshim=1\`), or install a 64-bit kernel, or PVH if the
+  kernel can.
+- PVH or HVM: switch virtualization on in the host's firmware setup.
+
+## How domus knows
+
+From xen_caps as \`xl info\` prints it on this host; with \`--xen VERSION\` from what that release usually has, and the
+text says so.
+`,
+  },
+  "mbr-chain-damaged": {
+    severity: "error",
+    summary: `The chain of logical partitions (numbers from 5 on) breaks off.`,
+    page: `# mbr-chain-damaged
+
+Severity: error, or warning when the very first record is missing
+
+## What it means
+
+The chain of logical partitions (numbers from 5 on) breaks off: an extended boot record is not where the one before it says, cannot be
+read, or there are more than Linux follows. When the first record is missing the extended partition may simply be empty.
+
+## Why it matters
+
+Linux stops at the same place. The guest does not find the partitions after it, nor what is mounted from them.
+
+## What to do
+
+If partitions are missing: work on a copy or a snapshot, search with \`testdisk\`, and write the table it finds. If there should be none,
+delete the extended partition.
+`,
+  },
+  "mbr-chain-loop": {
+    severity: "warning",
+    summary: `The chain of logical partitions (numbers from 5 on) leads back to a record that was already read.`,
+    page: `# mbr-chain-loop
+
+Severity: warning
+
+## What it means
+
+The chain of logical partitions (numbers from 5 on) leads back to a record that was already read. domus lists every partition once.
+
+## Why it matters
+
+Linux does not notice: it shows the same partitions again and again, up to number 255. Tools that search all partitions then find every
+filesystem many times, and names such as \`xvda7\` may mean another partition than you think.
+
+## What to do
+
+With the guest stopped, write the table anew: \`sfdisk -d DISK > table\`, take the doubles out of \`table\`, \`sfdisk DISK < table\`.
+`,
+  },
+  "memory-too-small": {
+    severity: "error",
+    summary: `The guest has too little memory for its kernel and its initramfs.`,
+    page: `# memory-too-small
+
+Severity: error, or warning when it is close
+
+## What it means
+
+The guest has too little memory: either Xen cannot even put the kernel and the initramfs into it, or the kernel cannot
+unpack the initramfs.
+
+## What you see
+
+While it is built:
+
+\`\`\`
+xc: error: panic: xg_dom_core.c: xc_dom_chk_alloc_pages: segment module0 too large (0x83fb > 0xa000 - 0x4c00 pages): Out of memory
+xc: error: panic: ... count_pgtables: not enough memory for initial mapping (0x... > 0x...)
+\`\`\`
+
+In the guest: \`Out of memory and no killable processes\`, \`System is deadlocked on memory\`, or \`Initramfs unpacking
+failed: write error\`.
+
+## Why
+
+Xen's builder lays out the kernel, the initramfs, the page tables and the list of memory pages. Up to Xen 4.19 it
+inflates a gzip initramfs first, so that it counts with its unpacked size: three or four times as much. Then the
+kernel needs room for itself, the image, and all that comes out of the image, at once. Without \`root=\` the files go to
+a tmpfs, which takes half of the memory at most.
+
+## What to do
+
+Raise \`memory=\` to what the text says; \`xl mem-set\` gives the surplus back after the boot. Or make the initramfs
+smaller: \`MODULES=dep\` (initramfs-tools), \`hostonly="yes"\` (dracut), the \`autodetect\` hook (mkinitcpio). On Xen up to
+4.19 an image packed with zstd or xz instead of gzip needs much less, if the guest's kernel can unpack it.
+
+## How domus knows
+
+The first part is exact: domus lays out the pages as the builder does. The second part adds up sizes, and is an error
+only when the kernel and the unpacked files alone are too much.
+`,
+  },
+  "no-boot-entry": {
+    severity: "error",
+    summary: `Nothing in the guest's config, and nothing on its disks, says which kernel to start.`,
+    page: `# no-boot-entry
+
+Severity: error when nobody would look for a kernel, else warning
+
+## What it means
+
+There is no kernel to start: the config names none, and domus found no configuration of a boot loader on the guest's
+disks.
+
+## What you see
+
+\`xl create\` fails because no kernel is given, or the bootloader that it runs finds none.
+
+## Why
+
+A PV or PVH guest does not boot from its disk by itself: its config needs \`kernel=\`, which names a file in dom0, or
+\`bootloader=\`, a program in dom0 that fetches the kernel from the guest's disk. With neither it cannot start.
+
+With a bootloader, or for HVM, the disk decides. When domus finds no configuration there, something else may: one that
+it cannot read, on a volume that it cannot look into, or another system altogether. Then this is a warning and the
+verdict is \`unknown\`. What pygrub finds or does not find domus knows: see [pygrub-blind](pygrub-blind.md).
+
+## What to do
+
+- Neither \`kernel=\` nor \`bootloader=\`: add one, in most cases \`bootloader="pygrub"\`.
+- \`domus disk parts GUEST\` shows the partitions and what they hold.
+- If the loader was never installed, or its configuration is lost: boot from a rescue system, mount the root,
+  \`chroot\`, then \`update-grub\` (Debian, Ubuntu), \`grub-mkconfig -o /boot/grub/grub.cfg\` (Arch) or \`grub2-mkconfig -o
+  /boot/grub2/grub.cfg\` (Fedora).
+
+## How domus knows
+
+It looks on every filesystem of every disk for the configuration of each boot loader that it knows; the text has what
+came of it.
+`,
+  },
+  "on-crash-evidence": {
+    severity: "note",
+    summary: `When this guest crashes, the evidence of why is thrown away.`,
+    page: `# on-crash-evidence
+
+Severity: note
+
+## What it means
+
+When this guest crashes, Xen destroys or restarts it at once, and what could have said why is gone.
+
+## What you see
+
+\`xl list\` shows the guest as gone, or as freshly started. The last lines of its console are kept only if xenconsoled
+logs them.
+
+## Why
+
+\`on_crash=\` says what happens; without it xl takes \`destroy\`.
+
+## What to do
+
+- \`on_crash="preserve"\`: it stays, stopped, to be looked at (\`xl console\`, \`xl dump-core\`), until \`xl destroy\`.
+- \`on_crash="coredump-restart"\`: its memory is written to \`/var/lib/xen/dump\` (as large as the guest's memory), then
+  it restarts.
+- To keep consoles: \`XENCONSOLED_TRACE=guest\` in \`/etc/default/xen\` or \`/etc/default/xencommons\`, then restart
+  xenconsoled.
+
+## How domus knows
+
+From the config.
+`,
+  },
+  "partition-bad-range": {
+    severity: "warning",
+    summary: `An entry of the GUID partition table ends before it begins, or lies further out than any disk can reach.`,
+    page: `# partition-bad-range
+
+Severity: warning
+
+## What it means
+
+An entry of the GUID partition table ends before it begins, or lies further out than any disk can reach. domus leaves it out.
+
+## Why it matters
+
+The checksums are right, so the entry was written that way, by a broken program or on purpose. What the partition held cannot be found.
+
+## What to do
+
+Look at the table with \`sgdisk -p DISK\`. With the guest stopped, delete the entry (\`sgdisk -d NUMBER DISK\`) or write the right one.
+`,
+  },
+  "partition-number-limit": {
+    severity: "warning",
+    summary: `The partition table has entries with numbers above 255.`,
+    page: `# partition-number-limit
+
+Severity: warning
+
+## What it means
+
+The partition table has entries with numbers above 255. domus leaves them out.
+
+## Why it matters
+
+Linux makes devices for the numbers 1 to 255 only, so a guest cannot use the others either.
+
+## What to do
+
+With the guest stopped, move the entry to a free lower number: \`sgdisk -r 300:12 DISK\`. Look for \`PARTUUID=\` and device names that change.
+`,
+  },
+  "partition-overlap": {
+    severity: "warning",
+    summary: `Two partitions of the table share sectors.`,
+    page: `# partition-overlap
+
+Severity: warning
+
+## What it means
+
+Two partitions of the table share sectors.
+
+## Why it matters
+
+Writing to one destroys data in the other. Usually only one of them is in use and the other is a leftover, or the table was restored
+wrongly.
+
+## What to do
+
+1. See which of them has a filesystem that the guest mounts: \`domus disk tree GUEST\`, and the guest's \`/etc/fstab\`.
+2. With the guest stopped, delete the other entry: \`sfdisk --delete DISK NUMBER\`. That removes the entry, not the data.
+`,
+  },
+  "partition-past-end": {
+    severity: "error",
+    summary: `A partition ends, or even begins, after the end of the disk.`,
+    page: `# partition-past-end
+
+Severity: error
+
+## What it means
+
+A partition ends, or even begins, after the end of the disk. domus reads what is there.
+
+## Why it matters
+
+The disk was shrunk, or it is an incomplete copy of a larger one: data is missing. With a GPT, Linux leaves such a partition out. With an
+MBR it cuts the partition off, and the filesystem in it then usually refuses to mount. If the root filesystem is in it, the guest
+does not boot.
+
+## What to do
+
+1. Do not start the guest, and do not run fsck: it would "repair" what is only missing.
+2. If a logical volume was shrunk and nothing else has used the space since, \`vgcfgrestore -f /etc/lvm/archive/FILE VG\` brings the old
+   layout back with its data. \`lvextend\` alone gives the size, but not necessarily the same blocks.
+3. Otherwise copy the disk again from the source or a backup.
+
+If the partition is not in use, delete its entry.
+`,
+  },
+  "pygrub-blind": {
+    severity: "error",
+    summary: `pygrub finds no kernel on this disk, whatever the guest's own loader would do.`,
+    page: `# pygrub-blind
+
+Severity: error
+
+## What it means
+
+The config says \`bootloader="pygrub"\`, and pygrub finds no kernel on the guest's first disk. It does not matter what
+the guest's own GRUB would do: on this host, pygrub decides.
+
+## What you see
+
+\`\`\`
+Unable to find partition containing kernel
+libxl: error: ... bootloader failed - consult logfile /var/log/xen/bootloader.NN.log
+\`\`\`
+
+## Why
+
+pygrub has filesystem readers and a configuration parser of its own, and both know less than GRUB. It does not see
+logical partitions of an MBR, LVM, LUKS or md; it does not read btrfs, XFS of the current version, or ext4 with
+bigalloc; it does not understand BLS entries (\`blscfg\`), unified kernel images, or a grub.cfg that leads to another.
+It hides its reasons; domus lists them, one for each partition.
+
+## What to do
+
+- Let a real GRUB read the disk, inside the guest: \`kernel="/usr/lib/grub-xen/grub-x86_64-xen.bin"\` in place of
+  \`bootloader=\` for PV, \`grub-i386-xen_pvh.bin\` for PVH (Debian: package grub-xen-host). It reads all that GRUB reads,
+  but it has limits of its own for packed kernels.
+- Or copy the kernel and the initramfs out (\`domus disk cp\`) and name them with \`kernel=\`, \`ramdisk=\`, \`cmdline=\`.
+  They have to be copied again after each kernel update of the guest.
+- Or give the guest a small ext4 \`/boot\` on a primary partition.
+
+## How domus knows
+
+It walks the disk as pygrub does, from the same sectors, with the same list of configuration files, and notes why each
+step ends.
+`,
+  },
+  "pygrub-entry": {
+    severity: "warning",
+    summary: `pygrub starts another entry than the guest's own loader configuration asks for.`,
+    page: `# pygrub-entry
+
+Severity: warning
+
+## What it means
+
+pygrub will start another menu entry than the guest's own loader configuration asks for: another kernel, another
+initramfs or another command line.
+
+## What you see
+
+Nothing says so. The guest comes up with a kernel that nobody chose, often an older one.
+
+## Why
+
+pygrub reads the same grub.cfg with a parser of its own. It understands a number as the default only: a title, an id,
+\`saved\`, and \`1>2\` all become entry 0. It counts the entries of submenus along with the others, and reads both
+branches of every \`if\`.
+
+## What to do
+
+Make both agree. In the guest set \`GRUB_DEFAULT=0\` and \`GRUB_DISABLE_SUBMENU=y\` in \`/etc/default/grub\` and run
+\`update-grub\`, so that the wanted kernel is the first entry for both. For a single boot, \`xl create -c\` shows pygrub's
+menu.
+
+The rest of the check is about what pygrub starts, since that is what will run.
+
+## How domus knows
+
+It evaluates grub.cfg twice: as GRUB does, and by pygrub's rules.
+`,
+  },
+  "ramdisk-missing": {
+    severity: "error",
+    summary: `The initramfs that the config or the loader names is not there.`,
+    page: `# ramdisk-missing
+
+Severity: error
+
+## What it means
+
+The initramfs that the config or the chosen menu entry names does not exist.
+
+## What you see
+
+As for a missing kernel: pygrub says \`Error opening ... in guest\`, GRUB \`error: file '...' not found.\`, and nothing is
+started.
+
+## Why
+
+Making the image failed (a full \`/boot\` is the usual reason), or the menu is older than the files.
+
+## What to do
+
+In the guest, check the space (\`df -h /boot\`), then make the image: \`update-initramfs -c -k all\`, \`mkinitcpio -P\` or
+\`dracut --regenerate-all\`; then \`update-grub\`. With \`ramdisk=\`, correct the path in the config.
+
+## How domus knows
+
+It looks the path up in the filesystem that the loader would read, symlinks included.
+`,
+  },
+  "recent-change": {
+    severity: "note",
+    summary: `The package change in the guest that most likely brought the error.`,
+    page: `# recent-change
+
+Severity: note
+
+## What it means
+
+This is the change of packages in the guest that most likely brought the error beside it.
+
+## What you see
+
+Nothing: the change was made while the guest ran, often months ago, and waited for the next reboot.
+
+## Why
+
+Most boots fail because something was updated. The text says whether this very version is known to have changed a
+default (then it is the cause), or whether it is only the last change that could have had to do with it (then it is
+likely, not proven).
+
+## What to do
+
+\`domus history GUEST\` lists all changes, with the day and the command. Mending is told by the finding that this one
+stands beside.
+
+## How domus knows
+
+From the logs of the guest's package manager: \`/var/log/pacman.log\`, \`/var/log/dpkg.log\` and
+\`/var/log/apt/history.log\`, \`/var/log/dnf.rpm.log\`, the rotated ones included. Some of them are in local time without
+saying so; a day is as exact as it gets.
+`,
+  },
+  "root-ambiguous": {
+    severity: "warning",
+    summary: `Two or more volumes answer to root=: clones or snapshots. Which one boots is chance.`,
+    page: `# root-ambiguous
+
+Severity: warning
+
+## What it means
+
+Two or more volumes of this guest answer to \`root=\`: they have the same UUID or label.
+
+## What you see
+
+Nothing. The guest comes up with one or the other, and which one may change from boot to boot.
+
+## Why
+
+A clone or a snapshot of a disk has the same UUIDs as the original. When it is attached to the same guest, for repair
+or as a backup, both are there.
+
+## What to do
+
+Take the copy out of \`disk=\`; or, with the guest stopped, give it a UUID of its own: \`tune2fs -U random\`, \`xfs_admin
+-U generate\`, \`btrfstune -u\`.
+
+## How domus knows
+
+It compares the ids of all volumes on all disks. The devices of one btrfs share their UUID and are not meant.
+`,
+  },
+  "root-device-name": {
+    severity: "error",
+    summary: `root= names a disk as on real hardware (/dev/sda1), but a PV or PVH guest calls it xvda.`,
+    page: `# root-device-name
+
+Severity: error
+
+## What it means
+
+\`root=\` names a disk as on real hardware (\`/dev/sda1\`, \`/dev/hda1\`), but a PV or PVH guest has no such device.
+
+## What you see
+
+\`\`\`
+ALERT!  /dev/sda1 does not exist.  Dropping to a shell!
+VFS: Cannot open root device "sda1" or unknown-block(0,0): error -6
+\`\`\`
+
+## Why
+
+The Xen disk driver names all disks \`xvd\`, whatever \`vdev=\` in the config says: \`sda\` and \`hda\` there become \`xvda\`.
+(The kernels of the Xen 3 days did as they were told; this finding is not made for them.)
+
+## What to do
+
+Use the filesystem's UUID, or the \`xvd\` name, in \`root=\` and in \`/etc/fstab\`; then \`update-grub\`.
+
+## How domus knows
+
+From the command line, the type of the guest and the version of the kernel.
+`,
+  },
+  "root-missing": {
+    severity: "error",
+    summary: `There is no root= on the kernel's command line.`,
+    page: `# root-missing
+
+Severity: error, or warning when the initramfs may find the root by itself
+
+## What it means
+
+There is no \`root=\` on the kernel's command line.
+
+## What you see
+
+| generator | message |
+|---|---|
+| none | \`VFS: Unable to mount root fs on unknown-block(0,0)\` |
+| initramfs-tools | \`No root device specified. Boot arguments must include a root= parameter.\` |
+
+## Why
+
+With \`kernel=\` in the config it is easily forgotten: then only \`cmdline=\` (or \`root=\` and \`extra=\`) says what the root
+is. Some images find their root by themselves, and installers and live systems need none; domus cannot always see
+that.
+
+## What to do
+
+Add it: \`root="/dev/xvda1 ro"\` or \`cmdline="root=UUID=... ro"\` in the config, or in the guest's \`/etc/default/grub\`.
+The text lists what could be meant.
+
+## How domus knows
+
+From the command line that the kernel will get, and from settings inside the image (dracut's \`etc/cmdline.d\`).
+`,
+  },
+  "root-no-init": {
+    severity: "warning",
+    summary: `The root filesystem has no init that domus knows: it is another filesystem, or the restore was not complete.`,
+    page: `# root-no-init
+
+Severity: warning
+
+## What it means
+
+The root filesystem has none of the programs that a kernel starts as its first: no \`/sbin/init\`, no systemd, no shell.
+Unless they are on a filesystem of their own, the boot ends there.
+
+## What you see
+
+\`\`\`
+Kernel panic - not syncing: No working init found.  Try passing init= option to kernel.
+\`\`\`
+
+or, from initramfs-tools, \`No init found. Try passing init= bootarg.\`
+
+## Why
+
+\`root=\` names another filesystem (\`/boot\`, \`/home\`), or a restore was not complete. With a \`/usr\` of its own, which
+the initramfs mounts, all is well; domus cannot tell, so the verdict is \`unknown\`.
+
+## What to do
+
+\`domus disk ls GUEST\` shows what is on it. If it is the wrong filesystem, correct \`root=\`.
+
+## How domus knows
+
+It looks for these files, symlinks included. On btrfs, where the root is usually a subvolume, it says nothing, nor
+with \`init=\` on the command line.
+`,
+  },
+  "root-not-a-filesystem": {
+    severity: "error",
+    summary: `What root= names is there, but is no filesystem: a whole disk with partitions, swap, something encrypted.`,
+    page: `# root-not-a-filesystem
+
+Severity: error, or warning when domus cannot look into it
+
+## What it means
+
+What \`root=\` names is there, but it holds no filesystem that could be mounted.
+
+## What you see
+
+\`\`\`
+VFS: Cannot open root device "xvda" or unknown-block(202,0)
+Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(202,0)
+\`\`\`
+
+## Why
+
+\`root=\` names the whole disk instead of a partition, or the partition numbers changed and it is swap now. When it is
+encrypted, or in a format that domus does not know, the initramfs may be able to open it; then this is a warning and
+the verdict is \`unknown\`.
+
+## What to do
+
+Use the root filesystem's UUID: names and numbers change, UUIDs do not.
+
+## How domus knows
+
+From what domus found on that volume.
+`,
+  },
+  "root-not-found": {
+    severity: "error",
+    summary: `Nothing on the guest's disks is what root= names.`,
+    page: `# root-not-found
+
+Severity: error when all disks were read, else note
+
+## What it means
+
+Nothing on the guest's disks is what \`root=\` names.
+
+## What you see
+
+\`\`\`
+ALERT!  UUID=... does not exist.  Dropping to a shell!
+\`\`\`
+
+or \`ERROR: device 'UUID=...' not found\` (mkinitcpio), or \`dracut-initqueue timeout\` and \`Warning:
+/dev/disk/by-uuid/... does not exist\` (dracut).
+
+## Why
+
+The filesystem was made anew (a new UUID), the guest was copied from another and its menu not changed, a volume was
+renamed, or a disk is missing in the config.
+
+## What to do
+
+The text lists what is there. Change \`root=\` where the menu comes from (\`/etc/default/grub\`, \`/etc/fstab\`), then
+\`update-grub\` in a chroot from a rescue system; or overrule it in the config: what \`root=\` or \`cmdline=\` say there
+comes last, and the kernel takes the last, when pygrub starts the guest.
+
+## How domus knows
+
+It looks up UUIDs, labels, partition ids and device names on all volumes of all disks. When one of them could not be
+looked into (LVM, LUKS, a disk of unknown format), or when only the running guest knows such a name, it is a note and
+the verdict is \`unknown\`.
+`,
+  },
+};
