@@ -15,7 +15,7 @@ import { readNumber, readTimeout } from "./number.ts";
 /** Bounds the sentence, not GRUB: nobody writes more than two or three. */
 const MAX_FALLBACKS = 20;
 /** Titles and values are the guest's; only their beginning is repeated. */
-const MAX_QUOTED = 100;
+const MAX_QUOTED = 200;
 
 function quoted(text: string): string {
   return text.length > MAX_QUOTED ? `"${text.slice(0, MAX_QUOTED)}..."` : `"${text}"`;
@@ -45,7 +45,9 @@ export function chooseEntry(tree: MenuTree): Choice {
     ...(automatic || tree.nodes.length === 0
       ? []
       : ["GRUB waits for a key, as there is no timeout"]),
-    ...(automatic && !run.node && !env.variable("fallback") ? ["there is no fallback"] : []),
+    ...(automatic && tried.length > 0 && !run.node && !env.variable("fallback")
+      ? ["there is no fallback"]
+      : []),
   ];
   return {
     ...(node?.index !== undefined && { index: node.index }),

@@ -37,6 +37,7 @@ export async function runSource(machine: Machine, source: Source): Promise<numbe
     at = statement.next;
     for (const { name, body } of statement.functions) machine.functions.set(name, body);
     if (statement.failure?.kind === "syntax") {
+      machine.syntaxErrors.spend();
       const { line, column, found, expected } = statement.failure;
       note(machine, `syntax ${line}`, {
         code: "grub-syntax",

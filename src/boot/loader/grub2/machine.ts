@@ -14,13 +14,15 @@ import type { Command } from "./parser.ts";
 import type { Block, Source } from "./source.ts";
 
 /** Commands run, turns of loops, statements parsed. A real configuration with 20 entries takes about 1,000. */
-const MAX_STEPS = 200_000;
+const MAX_STEPS = 100_000;
+/** A file with so many is none of GRUB's. */
+const MAX_SYNTAX_ERRORS = 1_000;
 /** Length of all words and variables that are put together. */
 const MAX_CHARACTERS = 32 * 1024 * 1024;
 /** Length of the words of one command. */
 export const MAX_COMMAND_CHARACTERS = 256 * 1024;
 /** Looks at a filesystem: `search`, `test -f`, reading a file. */
-const MAX_FILE_LOOKUPS = 20_000;
+const MAX_FILE_LOOKUPS = 10_000;
 /** Functions, `eval`, `source` and blocks inside each other: bounds the stack. */
 export const MAX_CALL_DEPTH = 100;
 export const MAX_MENU_ENTRIES = 4_000;
@@ -85,6 +87,7 @@ export type Machine = {
   readonly functions: Map<string, readonly Command[]>;
   readonly steps: Budget;
   readonly characters: Budget;
+  readonly syntaxErrors: Budget;
   readonly findings: Map<string, Finding>;
   env: Environment;
   menu: Menu;
@@ -160,6 +163,7 @@ export function createMachine(options: MachineOptions): Machine {
     functions: new Map(),
     steps: new Budget(MAX_STEPS, where, "commands run"),
     characters: new Budget(MAX_CHARACTERS, where, "length of all words"),
+    syntaxErrors: new Budget(MAX_SYNTAX_ERRORS, where, "syntax errors"),
     findings: new Map(),
     env,
     menu: { entries: [], env, config, shown: [config], usesBls: false },

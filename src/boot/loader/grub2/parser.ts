@@ -63,6 +63,9 @@ export type Statement = {
  */
 export const MAX_NESTING = 100;
 
+/** Words of one command, for memory's sake. */
+const MAX_WORDS = 20_000;
+
 export function parseStatement(source: Source, at: number): Statement {
   const lexer = new Lexer(source, at);
   const functions: FunctionDefinition[] = [];
@@ -187,13 +190,20 @@ class Parser {
 
   #simple(): Command {
     const { line } = positionOf(this.#source, this.#token.start);
+    const words = this.#words();
+    if (this.#token.kind !== "{") return { kind: "simple", words, line };
+    return { kind: "simple", words, line, block: this.#block() };
+  }
+
+  #words(): Word[] {
     const words: Word[] = [];
     while (this.#token.kind === "word" || this.#token.kind === "keyword") {
       words.push(this.#token.word);
+      if (words.length > MAX_WORDS)
+        throw overLimit(this.#source.where, "number of words in a command", String(MAX_WORDS));
       this.#advance();
     }
-    if (this.#token.kind !== "{") return { kind: "simple", words, line };
-    return { kind: "simple", words, line, block: this.#block() };
+    return words;
   }
 
   #block(): Block {
@@ -241,11 +251,7 @@ class Parser {
     this.#enter();
     this.#expectKeyword("in");
     this.#advance();
-    const words: Word[] = [];
-    while (this.#token.kind === "word" || this.#token.kind === "keyword") {
-      words.push(this.#token.word);
-      this.#advance();
-    }
+    const words = this.#words();
     this.#delimiters("`;` or the end of the line");
     this.#expectKeyword("do");
     this.#advance();

@@ -20,42 +20,34 @@ export type Source = {
 
 type Origin = { readonly where: Where; readonly path: string };
 
-function fromLines(origin: Origin, lines: Iterable<readonly [string, number]>): Source {
+/** Takes the lines of `text`, each with the number that `number` gives it by its index; 0 leaves it out. */
+function fromLines(origin: Origin, text: string, number: (index: number, line: string) => number) {
   const kept: string[] = [];
   const starts: number[] = [];
   const numbers: number[] = [];
   let at = 0;
-  for (const [line, number] of lines) {
-    kept.push(line, "\n");
+  for (const [index, line] of text.split("\n").entries()) {
+    const found = number(index, line);
+    if (found === 0) continue;
+    kept.push(line);
     starts.push(at);
-    numbers.push(number);
+    numbers.push(found);
     at += line.length + 1;
   }
-  return { ...origin, text: kept.join(""), starts, numbers };
-}
-
-function cut(line: string): string {
-  const nul = line.indexOf("\0");
-  return (nul < 0 ? line : line.slice(0, nul)).replaceAll("\r", "");
+  return { ...origin, text: kept.length > 0 ? `${kept.join("\n")}\n` : "", starts, numbers };
 }
 
 /** The text of a configuration file. */
 export function configSource(text: string, origin: Origin): Source {
-  const lines = text.split("\n");
+  const clean = text.replace(/\0[^\n]*|\r/g, "");
   // A final line feed ends the last line, it does not begin another.
-  if (lines.at(-1) === "") lines.pop();
-  return fromLines(
-    origin,
-    lines.flatMap((line, i) => (line.startsWith("#") ? [] : [[cut(line), i + 1] as const])),
-  );
+  const lines = clean.endsWith("\n") ? clean.slice(0, -1) : clean;
+  return fromLines(origin, lines, (index, line) => (line.startsWith("#") ? 0 : index + 1));
 }
 
 /** Text that a command runs (`eval`, a BLS entry); it counts as being on `line`. */
 export function commandSource(text: string, origin: Origin & { readonly line: number }): Source {
-  return fromLines(
-    { where: origin.where, path: origin.path },
-    text.split("\n").map((line) => [line, origin.line] as const),
-  );
+  return fromLines({ where: origin.where, path: origin.path }, text, () => origin.line);
 }
 
 /** A part of a text, between two offsets: the body of a menu entry, cut out when it is run. */
@@ -70,7 +62,8 @@ export function blockSource({ source, start, end }: Block): Source {
   const text = source.text.slice(start, end);
   return fromLines(
     { where: source.where, path: source.path },
-    text.split("\n").map((line, i) => [line, source.numbers[first + i] ?? 1] as const),
+    text,
+    (index) => source.numbers[first + index] ?? 1,
   );
 }
 

@@ -11,7 +11,7 @@ import { variableCommands } from "./variables.ts";
 /** Commands that change nothing about what is booted: screens, keyboards, modules, passwords, drives. */
 const WITHOUT_EFFECT =
   "acpi all_functional_test authenticate background_color background_image badram boottime cat clear cmosset cmostest " +
-  "cmp crc cryptomount cutmem date devicetree distrust drivemap dump file hashsum help hexdump hiddenentry insmod " +
+  "cmp crc cryptomount cutmem date devicetree distrust drivemap dump file hashsum help hexdump hiddenentry hwmatch insmod " +
   "keymap legacy_password loadfont load_video ls lsacpi lsmmap lsmod lspci lssal md5sum module_policy mouse nativedisk " +
   "net_add_addr net_bootp net_del_addr net_ls_addr outb outl outw parttool password password_pbkdf2 pcidump play " +
   "read rmmod sendkey serial setpci sha1sum sha256sum sha512sum sleep smbios terminal_input terminal_output terminfo " +
