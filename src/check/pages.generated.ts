@@ -76,6 +76,271 @@ It puts the command line together as xl and the bootloader do, counts bytes, and
 header.
 `,
   },
+  "config-disk-not-a-list": {
+    severity: "error",
+    summary: `\`disk\` is a string, where \`xl\` wants a list of strings.`,
+    page: `# config-disk-not-a-list
+
+Severity: error
+
+## What it means
+
+\`disk\` is a string, where \`xl\` wants a list of strings.
+
+## Why it matters
+
+\`xl\` prints \`parameter 'disk' is a single value but should be a list\` and starts the guest without any disk. It says that
+all went well, too.
+
+## What to do
+
+Put brackets around it: \`disk = [ 'phy:/dev/vg0/pandora,xvda,w' ]\`.
+`,
+  },
+  "config-disk-spec": {
+    severity: "error",
+    summary: `An entry of \`disk=\` is none that \`xl\` takes, or its name for the disk in the guest is none that libxl knows.`,
+    page: `# config-disk-spec
+
+Severity: error
+
+## What it means
+
+An entry of \`disk=\` is none that \`xl\` takes, or its name for the disk in the guest is none that libxl knows.
+
+## Why it matters
+
+\`xl create\` stops with \`config parsing error in disk specification\`, or \`Invalid or unsupported virtual disk identifier\`.
+Left over from \`xm\`: the access mode \`w!\`, formats such as \`aio\`, prefixes of scripts that are gone.
+
+## What to do
+
+The form is \`TARGET,FORMAT,VDEV,ACCESS\`, for example \`/dev/vg0/pandora,raw,xvda,rw\`; \`man xl-disk-configuration\` has it all.
+A target with a comma or an \`=\` in it must come last, as \`target=\`.
+`,
+  },
+  "config-duplicate-vdev": {
+    severity: "error",
+    summary: `Two disks of the guest have the same name (\`vdev\`), perhaps in two spellings.`,
+    page: `# config-duplicate-vdev
+
+Severity: error
+
+## What it means
+
+Two disks of the guest have the same name (\`vdev\`), perhaps in two spellings: \`xvda\` is \`d0p0\` is \`51712\`.
+
+## Why it matters
+
+libxl attaches the first one, finds \`device already exists in xenstore\` for the second, and gives the guest up.
+
+## What to do
+
+Give each disk a name of its own. Mind \`/etc/fstab\` and \`root=\` in the guest when a disk gets another name.
+`,
+  },
+  "config-ignored-key": {
+    severity: "warning",
+    summary: `\`xl\` knows the key and does nothing with it here.`,
+    page: `# config-ignored-key
+
+Severity: warning
+
+## What it means
+
+\`xl\` knows the key and does nothing with it here.
+
+\`root\` and \`extra\` are ignored when \`cmdline\` is given (a warning). \`device_model\`, \`vncviewer\`, \`vif2\`, and a \`kernel\` that
+names \`hvmloader\`, are left over from \`xm\` (a note).
+
+## Why it matters
+
+Options for the guest's kernel that stand in \`extra\` do not reach it.
+
+## What to do
+
+Put what \`root\` and \`extra\` say into \`cmdline\`, and take the lines out.
+`,
+  },
+  "config-missing-key": {
+    severity: "error",
+    summary: `The config lacks something that \`xl\` insists on.`,
+    page: `# config-missing-key
+
+Severity: error
+
+## What it means
+
+The config lacks something that \`xl\` insists on: a \`name\`, or, for a PV or PVH guest, a \`kernel\` or a \`bootloader\`.
+
+## Why it matters
+
+\`xl create\` stops with \`Domain name must be specified\` or \`Neither kernel nor bootloader specified\`.
+
+## What to do
+
+Add the line. A guest that should boot like a PC, from its disk, wants \`type = "hvm"\`: without \`type\`, \`xl\` makes it PV.
+`,
+  },
+  "config-repeated-key": {
+    severity: "warning",
+    summary: `A key is given twice in the config.`,
+    page: `# config-repeated-key
+
+Severity: warning
+
+## What it means
+
+A key is given twice in the config. The last value counts; the earlier one is lost.
+
+## Why it matters
+
+\`xl\` says nothing of it. With two \`disk = [ ... ]\` the guest has only the disks of the second.
+
+## What to do
+
+Keep one line, or join the values: \`disk += [ ... ]\`, \`extra += " quiet"\`.
+`,
+  },
+  "config-syntax": {
+    severity: "error",
+    summary: `The file is not in the syntax of an xl config, so \`xl\` refuses all of it.`,
+    page: `# config-syntax
+
+Severity: error
+
+## What it means
+
+The file is not in the syntax of an xl config, so \`xl\` refuses all of it. The place is given with line and column.
+
+## Why it matters
+
+\`xl create\` prints \`config parsing error\` with the line, and the guest does not start. \`xl\` tells only the first mistake
+of a line; domus lists one for each line that is wrong.
+
+Easily overlooked: keys are lower case only. A string ends on its line. Strings side by side are not joined. A comment on
+the last line needs a line end after it. Windows line ends (CRLF) are errors. \`\\x41\` in a string never works.
+
+## What to do
+
+Correct the line that is named. For Windows line ends: \`sed -i 's/\\r$//' FILE\`.
+`,
+  },
+  "config-unknown-key": {
+    severity: "warning",
+    summary: `The config has a key that \`xl\` does not know.`,
+    page: `# config-unknown-key
+
+Severity: warning
+
+## What it means
+
+The config has a key that \`xl\` does not know: a slip of the pen, or a key that came with a later release of Xen.
+
+## Why it matters
+
+\`xl\` ignores unknown keys without a word. What the line says does not happen: with \`memroy = 4096\` the guest gets the
+default of 32 MiB, and does not boot.
+
+## What to do
+
+Write the key that is suggested, or look it up in \`man xl.cfg\`. Take the line out when nobody needs it.
+
+## How domus knows
+
+From the keys that \`xl\` reads, in each release from 4.14 to 4.22.
+`,
+  },
+  "config-value": {
+    severity: "error",
+    summary: `A key has a value that \`xl\` refuses, ignores, or reads as something else than it looks like.`,
+    page: `# config-value
+
+Severity: error
+
+## What it means
+
+A key has a value that \`xl\` refuses, ignores, or reads as something else than it looks like.
+
+It is an error when \`xl create\` fails on it, and a warning when \`xl\` starts the guest all the same: a list where one value
+belongs, a number that is none, a number with a leading 0 (octal: \`010\` is 8), \`type = "h"\` (taken for \`hvm\`), a name of
+digits only, no \`memory\` at all (32 MiB).
+
+## Why it matters
+
+What \`xl\` does not take it mentions among other lines, at best. The guest then starts with a default.
+
+## What to do
+
+Write the value as the text of the finding says; \`man xl.cfg\` has the others.
+`,
+  },
+  "config-vif-spec": {
+    severity: "warning",
+    summary: `Part of an entry of \`vif=\` is nothing that \`xl\` takes.`,
+    page: `# config-vif-spec
+
+Severity: warning
+
+## What it means
+
+Part of an entry of \`vif=\` is nothing that \`xl\` takes.
+
+It is an error for a \`rate\`, \`mtu\` or \`devid\` that cannot be read: there \`xl create\` fails. Other mistakes \`xl\` mentions
+(\`unrecognized argument\`, \`Invalid parameter\`), and starts the guest without that part.
+
+## Why it matters
+
+With a slip in \`bridge=\` the guest is on the default bridge; with a bad \`mac=\` it has a new address at every start.
+
+## What to do
+
+Correct it: \`vif = [ 'mac=00:16:3e:01:02:03,bridge=xenbr0' ]\`. \`man xl-network-configuration\` lists the keys.
+`,
+  },
+  "config-xm-key": {
+    severity: "note",
+    summary: `The config has a key of the old \`xm\` that \`xl\` no longer has.`,
+    page: `# config-xm-key
+
+Severity: note
+
+## What it means
+
+The config has a key of the old \`xm\` that \`xl\` no longer has.
+
+## Why it matters
+
+\`xl\` ignores it without a word. Most of these keys can go; a few did something that has to be done otherwise now:
+\`dhcp\`, \`ip\`, \`netmask\`, \`gateway\` and \`nfs_root\` put words on the kernel's command line, and \`cpu\` chose a CPU (now \`cpus\`).
+
+## What to do
+
+Take the line out when the guest runs well without it. Otherwise say it in today's way: \`extra=\` for the kernel, \`cpus=\`.
+`,
+  },
+  "config-xm-python": {
+    severity: "error",
+    summary: `The config was written for the old \`xm\`, whose configs were Python programs; \`xl\` does not run Python.`,
+    page: `# config-xm-python
+
+Severity: error
+
+## What it means
+
+The config was written for the old \`xm\`, whose configs were Python programs; \`xl\` does not run Python. It has variables,
+expressions, \`True\`, brackets \`( )\`, or statements such as \`import\`.
+
+## Why it matters
+
+\`xl create\` refuses the file, with \`Config file looks like it contains Python code\`. The guest does not start.
+
+## What to do
+
+Write the values out: \`True\` as \`1\`, \`64 * 4\` as \`256\`, a variable or \`"a" + b\` as the text that comes out, \`( )\` as \`[ ]\`.
+Keys and disks of \`xm\` mostly mean the same to \`xl\`; [config-xm-key](config-xm-key.md) names those that do not.
+`,
+  },
   "console-missing": {
     severity: "warning",
     summary: `The kernel will not write to the Xen console, so xl console stays silent.`,
@@ -202,6 +467,179 @@ read, as it does when the guest is running.
 ## How domus knows
 
 The text has the step that failed and the error that the system gave.
+`,
+  },
+  "ext4-errors-recorded": {
+    severity: "warning",
+    summary: `The guest's kernel found errors in this ext4 filesystem and recorded them in its superblock.`,
+    page: `# ext4-errors-recorded
+
+Severity: warning
+
+## What it means
+
+The guest's kernel found errors in this ext4 filesystem and recorded them in its superblock.
+
+## What you see
+
+In the guest's kernel log: \`EXT4-fs error (device xvda1): ...\`, and \`EXT4-fs (xvda1): error count since last fsck: 3\` at every
+mount. With the mount option \`errors=remount-ro\`, Debian's default, the filesystem is read-only from the first error on;
+with \`errors=panic\` the guest has crashed.
+
+## Why
+
+Structures contradicted each other, or a read or write of the disk failed. Causes are a failing disk under the
+guest's volume, a volume that was written to from two sides at once (mounted in dom0 while the guest ran), a thin
+pool that ran full, or a bug.
+
+## What to do
+
+1. Look in dom0 for disk errors: \`dmesg\`, \`smartctl -a\`, \`lvs\`. Mend the cause before the filesystem.
+2. Stop the guest, and take a snapshot or a copy of the volume.
+3. Run \`e2fsck -f\` on the volume. It also takes the record away.
+
+The record stays until e2fsck has run, so the errors can be old: \`dumpe2fs -h\` shows the times of the first and the
+last.
+
+## How domus knows
+
+From the error bit of \`s_state\`, and from \`s_error_count\` and \`s_last_error_func\` in the superblock.
+`,
+  },
+  "ext4-journal-end-damaged": {
+    severity: "warning",
+    summary: `The journal of an ext4 filesystem ends in a transaction that is damaged.`,
+    page: `# ext4-journal-end-damaged
+
+Severity: warning
+
+## What it means
+
+The journal of an ext4 filesystem ends in a transaction that is damaged.
+
+## What you see
+
+At the next mount: \`JBD2: journal transaction 1234 on xvda1-8 is corrupt.\`, \`JBD2: recovery failed\`, or a warning that the filesystem
+has errors and that e2fsck should be run.
+
+## Why
+
+The transaction was committed, but its checksum is wrong. The host lost power while writes were on their way and the
+disk wrote them in another order, a cache lost them, or the disk is failing. A transaction that merely was not finished is
+normal after a crash and not meant here.
+
+## What to do
+
+1. Stop the guest, and take a snapshot or a copy of the volume.
+2. Run \`e2fsck -f\` on the volume. The changes of the damaged transaction are lost.
+3. Look at what the guest's disk goes through: \`cache=\` of the disk, barriers of the storage below, the battery of a RAID
+   controller.
+
+## How domus knows
+
+It replays the journal in memory, as Linux does at mount, and verifies the checksums of its blocks. It shows the
+filesystem without that transaction.
+`,
+  },
+  "ext4-journal-not-replayed": {
+    severity: "warning",
+    summary: `The newest changes to an ext4 filesystem are in a journal that domus does not replay, so what it shows is a little old.`,
+    page: `# ext4-journal-not-replayed
+
+Severity: warning
+
+## What it means
+
+The newest changes to an ext4 filesystem are in a journal that domus does not replay, so what it shows is a little old.
+
+## What you see
+
+Nothing in the guest. Here, files can be missing, or have the contents of some seconds ago. A kernel that was
+installed a moment before the guest was stopped hard may not be seen.
+
+## Why
+
+One of two things. The filesystem uses fast commits (feature \`fast_commit\`), and some were made after the last full one. Or
+its journal is on another device, and domus looks at one device at a time. In both cases the filesystem was not
+unmounted: the guest runs, or was destroyed, or crashed.
+
+## What to do
+
+Shut the guest down properly, or let it boot once, and look again. If it cannot boot, replay the journal on a copy or a
+snapshot of the volume with \`e2fsck -p\`, and look at that.
+
+domus does not trust the block bitmaps meanwhile. A copy has all of the bytes of the volume, also those of free space.
+
+## How domus knows
+
+From the feature \`needs_recovery\` in the superblock and the blocks of the journal.
+`,
+  },
+  "ext4-superblock-damaged": {
+    severity: "error",
+    summary: `The superblock of an ext4 filesystem is damaged; domus read the filesystem with one of its copies.`,
+    page: `# ext4-superblock-damaged
+
+Severity: error
+
+## What it means
+
+The superblock of an ext4 filesystem is damaged; domus read the filesystem with one of its copies.
+
+## What you see
+
+When the guest boots from it: \`VFS: Cannot open root device\`, or an initramfs shell after \`mount: wrong fs type, bad option, bad
+superblock\`. GRUB and pygrub do not find their files.
+
+## Why
+
+Linux reads the first superblock only. Something wrote over the start of the volume: often a partition table, a boot
+loader or \`mkswap\` given the wrong device.
+
+## What to do
+
+1. Stop the guest, and take a snapshot or a copy of the volume.
+2. Run \`e2fsck -b BLOCK\` on the volume, with the block that the finding names. It restores the first superblock.
+3. Find out what wrote there: what lies behind the superblock may be damaged as well. \`e2fsck\` says so.
+
+## How domus knows
+
+The first superblock contradicts its checksum or itself. The copy was accepted because it is sound and says of itself
+that it belongs where it was found. Newest changes can be missing in it, such as the feature bit of a journal to replay.
+`,
+  },
+  "ext4-unknown-feature": {
+    severity: "note",
+    summary: `An ext4 filesystem has a feature bit that domus does not know, of the two kinds that do not change how files are read.`,
+    page: `# ext4-unknown-feature
+
+Severity: note
+
+## What it means
+
+An ext4 filesystem has a feature bit that domus does not know, of the two kinds that do not change how files are read.
+
+## What you see
+
+Nothing. The guest mounts it if its own kernel knows the feature.
+
+## Why
+
+Features are sorted into three words of the superblock. A reader may ignore unknown bits of two of them: \`compat\`, which
+only those who repair must know, and \`ro_compat\`, which those who write must know. An unknown bit of the third,
+\`incompat\`, makes domus refuse the filesystem instead. The filesystem was made by a newer mke2fs than domus knows.
+
+## What to do
+
+Nothing. A kernel that does not know a \`ro_compat\` feature mounts the filesystem read-only: if the guest shall boot
+an older kernel, compare with \`dumpe2fs -h\` what that one supports.
+
+domus does not trust the block bitmaps of a filesystem with an unknown \`ro_compat\` feature. Then a copy has all of its bytes,
+also those of free space.
+
+## How domus knows
+
+From \`s_feature_compat\` and \`s_feature_ro_compat\` in the superblock.
 `,
   },
   "filesystem-dirty": {
@@ -350,6 +788,115 @@ root filesystem. GRUB and pygrub do not look at the second copy either.
 3. Run \`domus check\` again.
 
 If the guest must boot before that, add \`gpt\` to its kernel command line. Something wrote over the start of the disk: find out what.
+`,
+  },
+  "grub-environment": {
+    severity: "warning",
+    summary: `The file that GRUB keeps its saved variables in (\`grubenv\`) is not an environment block, so GRUB cannot read it.`,
+    page: `# grub-environment
+
+Severity: warning
+
+## What it means
+
+The file that GRUB keeps its saved variables in (\`grubenv\`) is not an environment block, so GRUB cannot read it.
+
+## Why it matters
+
+A default that was saved with \`grub-set-default\` or \`grub-reboot\` is in that file. Without it GRUB starts its first entry.
+
+## What to do
+
+In the guest: \`grub-editenv /boot/grub/grubenv create\` (\`/boot/grub2/grubenv\` on Fedora, RHEL and SUSE), then set the default again
+with \`grub-set-default\` or \`grub2-set-default\`.
+`,
+  },
+  "grub-loopback": {
+    severity: "note",
+    summary: `A GRUB entry boots a system from inside an image file on the guest's disk (\`loopback\`).`,
+    page: `# grub-loopback
+
+Severity: note
+
+## What it means
+
+A GRUB entry boots a system from inside an image file on the guest's disk (\`loopback\`).
+
+## Why it matters
+
+domus does not look into such image files, so it cannot say whether the entry boots.
+
+## What to do
+
+If the entry is the one that is started, check the image by itself, or choose another entry in the guest.
+`,
+  },
+  "grub-password": {
+    severity: "warning",
+    summary: `GRUB asks for a user and a password before it starts the entry that it would start by itself.`,
+    page: `# grub-password
+
+Severity: warning
+
+## What it means
+
+GRUB asks for a user and a password before it starts the entry that it would start by itself.
+
+## Why it matters
+
+The guest waits at its console until somebody answers; an unattended boot ends there. It concerns guests that run GRUB themselves
+(HVM, and PV or PVH with a GRUB of their own), not those that pygrub boots.
+
+## What to do
+
+In the guest, let everybody start the entries and only superusers edit them: add \`--unrestricted\` to \`CLASS\` in
+\`/etc/grub.d/10_linux\` and run \`update-grub\` or \`grub2-mkconfig\`.
+`,
+  },
+  "grub-syntax": {
+    severity: "warning",
+    summary: `A line of the guest's GRUB configuration does not follow GRUB's grammar, for example an empty menu entry, \`&&\`, or a quote that is not closed.`,
+    page: `# grub-syntax
+
+Severity: warning
+
+## What it means
+
+A line of the guest's GRUB configuration does not follow GRUB's grammar, for example an empty menu entry, \`&&\`, or a quote that is
+not closed.
+
+## Why it matters
+
+GRUB passes over the statement and goes on with the next line. When a menu entry is cut off in this way, the lines of its body run
+as commands of their own, and the numbers of the entries after it change: another kernel than meant may be started.
+
+## What to do
+
+Do not mend grub.cfg itself, it is written anew with every kernel. Mend the file in \`/etc/grub.d\` (often \`40_custom\`) or
+\`/etc/default/grub\` that the line comes from, then run \`update-grub\` or \`grub2-mkconfig -o /boot/grub2/grub.cfg\` in the guest.
+\`grub-script-check /boot/grub/grub.cfg\` shows the line as GRUB sees it.
+`,
+  },
+  "grub-unknown-command": {
+    severity: "note",
+    summary: `The guest's GRUB configuration uses a command that domus does not know.`,
+    page: `# grub-unknown-command
+
+Severity: note
+
+## What it means
+
+The guest's GRUB configuration uses a command that domus does not know: one of a patched GRUB, or a typing error.
+
+## Why it matters
+
+domus passes over it, as GRUB does with a command that it does not have. Where GRUB has it and it decides over what is booted, the
+entry that domus names may not be the one that GRUB starts.
+
+## What to do
+
+Look at the line. If it is a typing error, mend it in the guest and run \`update-grub\` or \`grub2-mkconfig\` there; else compare the
+entry that domus names with the guest's boot menu once.
 `,
   },
   "initramfs-compression": {

@@ -139,6 +139,13 @@ describe("recent-change", () => {
 
   test("is silent without an error, and without a change that explains it", () => {
     expect(judge(guestWith({ guest: { changes: [upgrade] } })).findings).toEqual([]);
+    const warned = guestWith({
+      guest: { changes: [upgrade] },
+      host: { inflatesRamdisk: false },
+      initramfs: { init: true, junkAt: 512 },
+      config: { findings: [finding("initramfs-compression", "warning")] },
+    });
+    expect(codes(judge(warned).findings)).toEqual(["initramfs-compression", "initramfs-junk"]);
     const other = { ...upgrade, package: "nano" };
     const facts = guestWith({ segment: { compression: "zstd" }, guest: { changes: [other] } });
     expect(codes(judge(facts).findings)).toEqual(["initramfs-compression"]);

@@ -102,6 +102,15 @@ testRule(initramfsCompression, {
       guestWith({ segment: { compression: "zstd" }, kernel: selfSufficient, root: byDevice }),
       "warning",
     ],
+    "the second gzip part, which Xen does not inflate": [
+      guestWith({
+        initramfs: { segments: [goodSegment(), { ...goodSegment(), offset: 6_200_000 }] },
+        kernel: {
+          decompressors: { source: "table", supported: ["xz"], notConfigured: [], initramfs: true },
+        },
+      }),
+      "error",
+    ],
     "too old by its version": [
       guestWith({ segment: { compression: "zstd" }, kernel: version(supported as Compression[]) }),
       "error",
@@ -219,6 +228,11 @@ testRule(initramfsTruncated, {
       segment: { compression: "xz", xzCheck: "crc64", failure: corrupt },
       initramfs: { failure: corrupt },
     }),
+    odc: guestWith({ segment: { cpio: "odc", failure: corrupt }, initramfs: { failure: corrupt } }),
+    "a zstd window beyond bounds": guestWith({
+      segment: { compression: "zstd", zstdWindowBytes: 2048 * MIB, failure: corrupt },
+      initramfs: { failure: corrupt },
+    }),
     "junk from the start": guestWith({ initramfs: { segments: [], junkAt: 0, failure: corrupt } }),
   },
 });
@@ -281,6 +295,9 @@ testRule(kernelNoInitramfs, {
   },
 });
 
+const lvm = {
+  spec: { kind: "path", value: "/dev/mapper/vg0-root", text: "/dev/vg0/root" },
+} as const;
 const none = { files: [goodFile("kernel")], initramfs: [] } as const;
 
 testRule(initramfsMissing, {
@@ -298,6 +315,10 @@ testRule(initramfsMissing, {
           loader: "direct",
         },
       }),
+      "error",
+    ],
+    "a logical volume": [
+      guestWith({ boot: { ...none, root: { ...lvm, format: "ext4", complete: true } } }),
       "error",
     ],
     "nothing is known": [
@@ -442,10 +463,6 @@ testRule(initramfsNoRootFs, {
     "an unknown filesystem": guestWith({ initramfs: modules([], ["x"]), root: { format: "zfs" } }),
   },
 });
-
-const lvm = {
-  spec: { kind: "path", value: "/dev/mapper/vg0-root", text: "/dev/vg0/root" },
-} as const;
 
 testRule(initramfsNoLvm, {
   fires: {

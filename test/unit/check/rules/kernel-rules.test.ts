@@ -116,6 +116,7 @@ testRule(kernelDamaged, {
       config: { type: "hvm" },
     }),
     "a limit of domus": guestWith({ kernel: { failure: limit } }),
+    "the oldest protocol that Xen takes": guestWith({ kernel: { bootProtocol: 0x208 } }),
   },
 });
 

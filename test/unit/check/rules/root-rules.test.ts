@@ -53,6 +53,29 @@ testRule(rootNotFound, {
       }),
       "note?",
     ],
+    "LVM was read, a disk was not": [
+      guestWith({
+        root: { ...lost, complete: false },
+        guest: {
+          disks: [
+            {
+              ...goodDisk(),
+              volumes: [
+                {
+                  ...goodVolume(),
+                  device: "xvda2",
+                  format: "LVM2 physical volume",
+                  clean: undefined,
+                },
+                { ...goodVolume(), device: "/dev/mapper/vg0-home" },
+              ] as never,
+            },
+            { ...goodDisk(), state: "unreadable", volumes: [] },
+          ],
+        },
+      }),
+      "note?",
+    ],
     "in the network": [
       guestWith({
         root: {
