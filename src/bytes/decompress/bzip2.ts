@@ -342,7 +342,6 @@ class BlockOutput {
         for (let i = 0; i < byte; i++) crc = (crc << 8) ^ CRC[(crc >>> 24) ^ last]!;
         position += byte;
         equal = 0;
-        last = -1;
         continue;
       }
       equal = byte === last ? equal + 1 : 1;

@@ -92,6 +92,3 @@ export function isTruncated(failure: Failure): boolean {
 function hexBytes(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
-
-/** A decoder of our own: gives output, and leaves `reader.at` after the stream. */
-export type Decoder = (reader: Reader) => Generator<Uint8Array, void>;

@@ -64,6 +64,7 @@ export function xzUnpackedBytes(bytes: Uint8Array): number | undefined {
   const read = attemptSync(() => {
     const footer = new Reader(bytes.subarray(footerAt, end), []);
     const { indexBytes } = readStreamFooter(footer);
+    if (indexBytes > footerAt - HEADER_BYTES) return undefined;
     const index = new Reader(bytes.subarray(footerAt - indexBytes, footerAt), []);
     let total = 0;
     readIndex(index, (_, unpackedBytes) => (total += unpackedBytes));

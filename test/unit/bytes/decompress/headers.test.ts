@@ -75,6 +75,20 @@ describe("xz", () => {
   });
 });
 
+test("xz: an index of other blocks is noticed though its CRC is right", async () => {
+  const xz = Buffer.from(vectors.XZ_CRC64_BLOCKS);
+  const indexBytes = (xz.readUInt32LE(xz.length - 8) + 1) * 4;
+  const index = xz.subarray(xz.length - 12 - indexBytes, xz.length - 12);
+  // 0, the number of blocks, then the two sizes of the first
+  index[2]! ^= 1;
+  index.writeUInt32LE(crc32(index.subarray(0, -4)), index.length - 4);
+  const result = await attempt(() => decompress("xz", xz, { limit: 1000, where }));
+  expect(result).toMatchObject({
+    ok: false,
+    failure: { kind: "corrupt", found: "an xz index of other blocks" },
+  });
+});
+
 describe("zstd", () => {
   const skippable = Buffer.from([0x5e, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
 
