@@ -62,6 +62,13 @@ function ordinaryMenu(entries: number): string {
   return entry.repeat(entries);
 }
 
+/** Milliseconds. */
+async function time(entries: number): Promise<number> {
+  const start = performance.now();
+  await evaluate(ordinaryMenu(entries));
+  return performance.now() - start;
+}
+
 describe("expensive texts", () => {
   test.each(Object.entries(EXPENSIVE))("%s", async (_, text) => {
     const start = performance.now();
@@ -84,11 +91,6 @@ describe("expensive texts", () => {
   });
 
   test("the time grows no faster than the text", async () => {
-    const time = async (entries: number) => {
-      const start = performance.now();
-      await evaluate(ordinaryMenu(entries));
-      return performance.now() - start;
-    };
     await time(100);
     const small = await time(250);
     // Ten times as much, with room for a busy machine.
