@@ -3,6 +3,7 @@
  * release took a key away in that time; `KEY_SINCE` has those that came later than 4.14.
  */
 
+import { nearestWord } from "../base/nearest-word.ts";
 export type KeyKind =
   | "text"
   | "number"
@@ -97,35 +98,5 @@ export function isXmKey(key: string): boolean {
 
 /** The known key that `key` is most likely a slip of: `memroy` is `memory`. Undefined when none is near. */
 export function nearestKey(key: string): string | undefined {
-  const allowed = key.length <= 3 ? 1 : 2;
-  let nearest: string | undefined;
-  let least = allowed + 1;
-  for (const known of KINDS.keys()) {
-    if (Math.abs(known.length - key.length) > allowed) continue;
-    const distance = editDistance(key, known);
-    if (distance < least) [nearest, least] = [known, distance];
-  }
-  return nearest;
-}
-
-/**
- * Letters put in, left out, changed, or two neighbours swapped (optimal string alignment). Both words are short: the
- * longest known key has 32 letters, and lengths differ by 2 at most.
- */
-function editDistance(a: string, b: string): number {
-  let before: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const changed = above[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
-      let least = Math.min(changed, above[column]! + 1, current[column - 1]! + 1);
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        least = Math.min(least, before[column - 2]! + 1);
-      }
-      current.push(least);
-    }
-    [before, above] = [above, current];
-  }
-  return above[b.length]!;
+  return nearestWord(key, KINDS.keys());
 }

@@ -190,7 +190,7 @@ const CASES: readonly string[] = [
 /** libxl leaves out of its JSON what has its default. */
 const ACTION_DEFAULT = "destroy";
 
-function action(name: string | undefined): string {
+function actionOf(name: string | undefined): string {
   const spelt = (name ?? ACTION_DEFAULT).replaceAll("_", "-");
   return spelt === "restart-rename" ? "rename-restart" : spelt;
 }
@@ -247,7 +247,7 @@ function theirs({
       events.on_watchdog,
       events.on_crash,
       events.on_soft_reset,
-    ].map(action),
+    ].map(actionOf),
   };
 }
 

@@ -1,0 +1,138 @@
+import { describe, expect, test } from "vitest";
+import type { RuledKernel } from "../../../src/xen/kernel-rules.ts";
+import { kernelRefusals } from "../../../src/xen/kernel-rules.ts";
+import { assumeXen } from "../../../src/xen/xl-info.ts";
+
+/** Debian's 6.12: zstd, PV and PVH. The real builder's verdicts are in test/real/xen/kernel-rules.test.ts. */
+const KERNEL: RuledKernel = {
+  sizeBytes: 12 << 20,
+  format: "bzimage",
+  bootProtocol: 0x20f,
+  packing: "zstd",
+  bits: 64,
+  pv: true,
+  pvh: true,
+  xen: { features: "!writable_page_tables|pae_pgdir_above_4gb" },
+  version: "6.12.107+deb13-amd64",
+};
+
+const NO_LOADER = "xc_dom_find_loader: no loader found";
+
+function asked(change: Partial<RuledKernel>, type: "pv" | "pvh" | "hvm", xen = "4.17") {
+  return kernelRefusals({ ...KERNEL, ...change }, type, assumeXen(xen)).map(
+    ({ reason, sure, printed }) => [
+      sure ? reason : `${reason}?`,
+      printed[0]?.replace(/^xc_dom_\w+:? /, ""),
+    ],
+  );
+}
+
+test("taken", () => {
+  expect(asked({}, "pv")).toEqual([]);
+  expect(asked({}, "pvh", "4.20")).toEqual([]);
+  expect(asked({ packing: "none" }, "pv", "4.4")).toEqual([]);
+  expect(asked({ format: "elf", packing: "none" }, "pv", "4.4")).toEqual([]);
+});
+
+test("an HVM guest boots from its disk", () => {
+  expect(asked({ format: "unknown", pv: false, pvh: false }, "hvm")).toEqual([]);
+});
+
+describe("packing", () => {
+  test.each([
+    ["zstd", "4.14", [["packing", "unknown compression format"]]],
+    ["zstd", "4.15", []],
+    ["lz4", "4.3", [["packing", "unknown compression format"]]],
+    ["lz4", "4.9", [["packing", "unable to LZ4 decompress kernel"]]],
+    ["lz4", "4.13", [["packing?", "unable to LZ4 decompress kernel"]]],
+    ["lz4", "4.14", []],
+    ["bzip2", "4.17", [["packing?", "unable to BZIP2 decompress kernel"]]],
+    ["lz4-frame", "4.20", [["packing", "unknown compression format"]]],
+    ["unknown", "4.20", [["packing", "unknown compression format"]]],
+  ] as const)("%s on %s", (packing, xen, expected) => {
+    expect(asked({ packing }, "pv", xen)).toEqual(expected);
+  });
+
+  test("lz4 of kernels before 5.3 was never a problem", () => {
+    expect(asked({ packing: "lz4", version: "4.19.0-27-amd64" }, "pv", "4.9")).toEqual([]);
+  });
+
+  test("what may be taken can still be refused for another reason", () => {
+    expect(asked({ packing: "bzip2", pv: false, pvRefusal: { reason: "no-notes" } }, "pv")).toEqual(
+      [
+        ["packing?", "unable to BZIP2 decompress kernel"],
+        ["not-pv", "no loader found"],
+      ],
+    );
+  });
+});
+
+describe("the file", () => {
+  test.each([
+    ["empty", { sizeBytes: 0, format: "unknown" }, ["empty", "zero length file"]],
+    ["a UKI", { format: "pe" }, ["format", "no loader found"]],
+    ["2.6.25", { bootProtocol: 0x207 }, ["boot-protocol", "boot protocol too old (0207)"]],
+    ["cut off", { failure: { kind: "corrupt" } }, ["damaged", "no loader found"]],
+  ] as const)("%s", (_name, change, expected) => {
+    expect(asked(change, "pv")).toEqual([expected]);
+    expect(asked(change, "pvh")).toEqual([expected]);
+  });
+});
+
+describe("what the kernel can be", () => {
+  const none = {
+    pv: false,
+    pvh: false,
+    pvRefusal: { reason: "no-notes" },
+    pvhRefusal: { reason: "no-notes" },
+  };
+  const notPvh = { pvh: false, pvhRefusal: { reason: "no-phys32-entry" } };
+
+  test("no notes", () => {
+    expect(asked(none, "pv")).toEqual([["not-pv", "no loader found"]]);
+    expect(asked(none, "pvh")).toEqual([["not-pvh", "no loader found"]]);
+    const elf = { ...none, format: "elf", packing: "none" } as const;
+    expect(asked(elf, "pvh")).toEqual([["not-pvh", "ELF image is not 32bit"]]);
+    // Xen starts it as firmware, without a word
+    expect(asked({ ...elf, bits: 32 }, "pvh")).toEqual([["not-pvh", undefined]]);
+  });
+
+  test("PV only", () => {
+    expect(asked(notPvh, "pv")).toEqual([]);
+    expect(asked(notPvh, "pvh")).toEqual([
+      ["not-pvh", "image not capable of booting inside a HVM container"],
+    ]);
+  });
+
+  test("PVH from some release on", () => {
+    const late = { pvhSince: { xen: "4.16" }, packing: "xz" } as const;
+    expect(asked(late, "pvh", "4.16")).toEqual([]);
+    expect(asked(late, "pvh", "4.15")).toEqual([["not-pvh", "no loader found"]]);
+  });
+
+  test("dom0 only", () => {
+    const dom0 = {
+      pv: false,
+      pvRefusal: { reason: "feature" },
+      xen: { features: "writable_page_tables|!dom0" },
+    };
+    expect(asked(dom0, "pv")).toEqual([
+      ["dom0-only", "Kernel does not support unprivileged (DomU) operation"],
+    ]);
+    expect(asked({ ...dom0, xen: { features: "!future" } }, "pv")).toEqual([
+      ["not-pv", "no loader found"],
+    ]);
+  });
+});
+
+test("what the host can run", () => {
+  expect(asked({ bits: 32, packing: "xz" }, "pv", "4.13")).toEqual([]);
+  expect(asked({ bits: 32, packing: "xz" }, "pv", "4.14")).toEqual([
+    ["host", "guest type xen-3.0-x86_32p not supported by xen kernel, sorry"],
+  ]);
+  const host = { ...assumeXen("4.17"), caps: ["xen-3.0-x86_64"] };
+  expect(kernelRefusals(KERNEL, "pvh", host)[0]?.printed).toEqual([
+    "xc_dom_compat_check: guest type hvm-3.0-x86_32 not supported by xen kernel, sorry",
+  ]);
+  expect(kernelRefusals({ ...KERNEL, pv: false }, "pv", host)[0]?.printed).toEqual([NO_LOADER]);
+});
