@@ -42,15 +42,16 @@ export function recentChange(facts: GuestFacts, findings: readonly Finding[]): F
     if (severity !== "error" || symptom === undefined) continue;
     const culprit = likelyCulprit(facts.changes, symptom, compressionOf(facts, symptom, where));
     if (!culprit) continue;
-    const { change, reason } = culprit;
+    const { change, evidence, reason } = culprit;
+    const explains = evidence === "known-switch" ? "This explains" : "This may explain";
     const command = change.command === undefined ? "" : ` (${shorten(change.command, 80)})`;
     return [
       {
         code: RECENT_CHANGE.code,
         severity: RECENT_CHANGE.severity,
         where: change.where,
-        what: `What changed before this (${code}): on ${dayText(change.time)} ${change.manager}${command} ${didText(change)}.`,
-        why: shorten(reason, 400),
+        what: `On ${dayText(change.time)} ${change.manager}${command} ${didText(change)}.`,
+        why: `${explains} ${code}: ${shorten(reason, 400)}`,
         next: `domus history ${shellWord(facts.name)} lists what else was changed, and when.`,
       },
     ];

@@ -1,5 +1,5 @@
 /** Guest facts of any shape that the types allow: fields there or not, numbers and texts that nobody expects. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Failure } from "../../src/base/failure.ts";
 import type { InitramfsFacts } from "../../src/boot/initramfs/initramfs-facts.ts";
 import type { GuestFacts, PlannedBoot } from "../../src/check/facts.ts";

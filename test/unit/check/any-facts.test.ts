@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { judge } from "../../../src/check/judge.ts";
 import { RULES } from "../../../src/check/rules.ts";

@@ -124,7 +124,7 @@ describe("recent-change", () => {
         "code": "recent-change",
         "next": "domus history pandora lists what else was changed, and when.",
         "severity": "note",
-        "what": "What changed before this (initramfs-compression): on 2021-12-14 pacman (pacman -Syu) upgraded mkinitcpio 29-1 to 31-1.",
+        "what": "On 2021-12-14 pacman (pacman -Syu) upgraded mkinitcpio 29-1 to 31-1.",
         "where": [
           "xvda",
           "partition 1",
@@ -132,7 +132,7 @@ describe("recent-change", () => {
           "/var/log/pacman.log",
           "line 812",
         ],
-        "why": "mkinitcpio compresses with zstd instead of gzip by default since version 30 (February 2021); mkinitcpio went from 29-1 to 31-1.",
+        "why": "This explains initramfs-compression: mkinitcpio compresses with zstd instead of gzip by default since version 30 (February 2021); mkinitcpio went from 29-1 to 31-1.",
       }
     `);
   });
