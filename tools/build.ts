@@ -46,14 +46,13 @@ function executable(script: string, to: string): void {
       execArgvExtension: "none",
     }),
   );
-  execFileSync(NODE, ["--experimental-sea-config", config], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  execFileSync(NODE, ["--experimental-sea-config", config], { stdio: "pipe" });
   rmSync(to, { force: true });
   copyFileSync(NODE, to);
   const postject = join(ROOT, "node_modules", "postject", "dist", "cli.js");
+  // Its warnings about section names of the Node binary mean nothing; a failure throws with all that it said.
   execFileSync(NODE, [postject, to, "NODE_SEA_BLOB", blob, "--sentinel-fuse", FUSE], {
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: "pipe",
   });
   chmodSync(to, 0o755);
   for (const file of [blob, config]) rmSync(file);

@@ -1,4 +1,5 @@
 import { misuse } from "../../base/failure.ts";
+import { nearestWord } from "../../base/nearest-word.ts";
 import { PAGES } from "../../check/pages.generated.ts";
 import { printable } from "../../base/printable.ts";
 import type { Context } from "../context.ts";
@@ -18,7 +19,7 @@ export const run = failing(async function (this: Context, flags: ExplainFlags, c
   }
   const found = Object.hasOwn(PAGES, code) ? PAGES[code] : undefined;
   if (!found) {
-    const near = nearest(code);
+    const near = nearestWord(code, Object.keys(PAGES));
     throw misuse(
       `There is no finding "${printable(code)}".`,
       `${near ? `Did you mean ${near}? ` : ""}domus explain lists all codes.`,
@@ -41,16 +42,4 @@ function listCodes(out: Output, json: boolean): void {
     out.result(table(["CODE", "SEVERITY", "MEANS"], rows, out.width).join("\n"));
     out.say("domus explain CODE prints the page of one.");
   }
-}
-
-/** The code that shares the most words, or begins alike. */
-function nearest(wanted: string): string | undefined {
-  const plain = wanted.toLowerCase().replace(/[^a-z0-9]+/g, "");
-  let best: { code: string; score: number } | undefined;
-  for (const code of Object.keys(PAGES)) {
-    const shared = code.split("-").filter((word) => plain.includes(word)).length;
-    const score = shared + (code.startsWith(plain.slice(0, 5)) ? 0.5 : 0);
-    if (score > (best?.score ?? 0)) best = { code, score };
-  }
-  return best?.code;
 }

@@ -1,0 +1,92 @@
+/** The one executable, in a bare Debian 12 that has no Node.js: what an admin copies to a dom0. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { cacheDir, mirror } from "../../../lab/debian.ts";
+import { makeSampleHost } from "../../../tools/sample/host.ts";
+import { need, needRoot, sh } from "../../support/need.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+let chroot: string;
+
+/** debootstrap's minimal system, made once. */
+function bareDebian(): string {
+  const dir = join(cacheDir("chroot"), "bookworm");
+  if (!existsSync(dir)) {
+    const work = `${dir}.${process.pid}`;
+    execFileSync("debootstrap", ["--variant=minbase", "bookworm", work, mirror()], {
+      stdio: "pipe",
+      maxBuffer: 1 << 26,
+    });
+    renameSync(work, dir);
+  }
+  return dir;
+}
+
+beforeAll(() => {
+  need("debootstrap", "mkfs.ext4", "sfdisk", "mkswap");
+  needRoot("chroot");
+  execFileSync(process.execPath, [join(ROOT, "tools/build.ts")], { stdio: "pipe" });
+  chroot = mkdtempSync(join(tmpdir(), "domus-chroot-"));
+  sh(`cp -a ${bareDebian()}/. ${chroot}/`);
+  cpSync(join(ROOT, "dist/domus"), join(chroot, "usr/bin/domus"));
+  makeSampleHost(join(chroot, "srv/sample"));
+});
+
+afterAll(() => rmSync(chroot, { recursive: true, force: true }));
+
+function inChroot(...argv: string[]) {
+  return spawnSync("chroot", [chroot, ...argv], {
+    encoding: "utf8",
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+  });
+}
+
+test("there is no Node.js in there", () => {
+  expect(inChroot("/bin/sh", "-c", "command -v node").status).not.toBe(0);
+});
+
+test("it starts, and checks the sample host", () => {
+  expect(inChroot("domus", "--version")).toMatchObject({ status: 0, stdout: "0.1.0\n" });
+  const checked = inChroot("domus", "check", "--root", "/srv/sample", "pandora");
+  expect(checked.status).toBe(3);
+  expect(checked.stdout).toMatch(/^pandora will not boot on Xen 4\.14\.6\.\n/);
+  const all = inChroot("domus", "check", "--json", "--root", "/srv/sample");
+  expect((JSON.parse(all.stdout) as { guests: unknown[] }).guests).toHaveLength(6);
+});
+
+test("every page of a finding is inside", () => {
+  const { status, stdout } = inChroot("domus", "explain", "initramfs-compression");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/What it means/);
+});
+
+test("an unprivileged user gets a reason, not a stack trace", () => {
+  const ran = inChroot(
+    "/bin/su",
+    "nobody",
+    "-s",
+    "/bin/sh",
+    "-c",
+    "domus disk parts /srv/locked.img",
+  );
+  expect(ran.status).toBe(1);
+  const locked = inChroot(
+    "/bin/sh",
+    "-c",
+    "truncate -s 8M /srv/locked.img && chmod 600 /srv/locked.img",
+  );
+  expect(locked.status).toBe(0);
+  const denied = inChroot(
+    "/bin/su",
+    "nobody",
+    "-s",
+    "/bin/sh",
+    "-c",
+    "domus disk parts /srv/locked.img",
+  );
+  expect(denied.stderr).toMatch(/not-permitted/);
+  expect(denied.stderr).not.toMatch(/at .*\.cjs/);
+});
