@@ -507,11 +507,11 @@ From the error bit of \`s_state\`, and from \`s_error_count\` and \`s_last_error
 `,
   },
   "ext4-journal-end-damaged": {
-    severity: "warning",
+    severity: "error",
     summary: `The journal of an ext4 filesystem ends in a transaction that is damaged.`,
     page: `# ext4-journal-end-damaged
 
-Severity: warning
+Severity: error
 
 ## What it means
 
@@ -519,8 +519,8 @@ The journal of an ext4 filesystem ends in a transaction that is damaged.
 
 ## What you see
 
-At the next mount: \`JBD2: journal transaction 1234 on xvda1-8 is corrupt.\`, \`JBD2: recovery failed\`, or a warning that the filesystem
-has errors and that e2fsck should be run.
+The mount fails: \`JBD2: journal transaction 1234 on xvda1-8 is corrupt.\`, then \`EXT4-fs (xvda1): error loading journal\`. If it
+is the root filesystem, the boot ends with \`VFS: Unable to mount root fs\` or in a shell of the initramfs.
 
 ## Why
 

@@ -108,10 +108,10 @@ function backupNote(where: Where, block: number): Finding {
 function damagedEndNote(where: Where): Finding {
   return {
     code: "ext4-journal-end-damaged",
-    severity: "warning",
+    severity: "error",
     where,
     what: "The last transaction in the journal is damaged. It was left out.",
-    why: "Linux leaves it out too, and marks the filesystem as having errors.",
+    why: "Linux will not mount this filesystem as it is.",
     next: "Stop the guest and run e2fsck -f on this filesystem.",
   };
 }

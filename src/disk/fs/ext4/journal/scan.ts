@@ -98,8 +98,11 @@ export async function scanJournal(journal: Journal, signal?: AbortSignal): Promi
         const where = journalBlockWhere(journal, open.suspect);
         throw corrupt(where, "a wrong checksum in a committed transaction", "an intact journal");
       }
-      damagedEnd = !commit.intact;
-      if (damagedEnd) break;
+      if (!commit.intact) {
+        // With asynchronous commits it only means that the last one was interrupted, as Linux takes it.
+        damagedEnd = !superblock.asyncCommit;
+        break;
+      }
       lastTime = commit.time;
       const { descriptors, revocations } = open;
       transactions.push({ sequence, descriptors, revocations });
