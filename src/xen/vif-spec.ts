@@ -124,17 +124,31 @@ function parseMac(text: string): string | undefined {
 
 const UINT32_MAX = 2 ** 32 - 1;
 
-/** Amount and replenishment interval, both of them at least 1 and at most what fits 32 bits. */
+const UINT64_MAX = 2n ** 64n - 1n;
+const FACTORS: Readonly<Record<string, number>> = { G: 1e9, M: 1e6, K: 1e3, "": 1 };
+const DEFAULT_INTERVAL_US = 50_000;
+
+/**
+ * An amount per second, and maybe how often it is replenished: each from 1 to what fits 32 bits (the amount without
+ * its unit, the interval in microseconds), and their product within 64 bits.
+ */
 function isRate(text: string): boolean {
   const [amount = "", ...rest] = text.split("@");
-  const interval = rest.join("@");
-  const perSecond = /^([0-9]+)[GMK]?[Bb]\/s$/.exec(amount)?.[1];
-  if (perSecond === undefined || !isCount(perSecond)) return false;
-  if (rest.length === 0) return true;
-  const every = /^([0-9]+)(m|u|)s?$/.exec(interval);
-  if (!every || !isCount(every[1]!)) return false;
-  const unit = every[2] === "m" ? 1000 : every[2] === "u" ? 1 : 1_000_000;
-  return octalAware(every[1]!) * unit <= UINT32_MAX;
+  const match = /^([0-9]+)([GMK]?)([Bb])\/s$/.exec(amount);
+  if (!match || !isCount(match[1]!)) return false;
+  const interval = rest.length === 0 ? DEFAULT_INTERVAL_US : intervalUs(rest.join("@"));
+  if (interval === undefined) return false;
+  const units = BigInt(octalAware(match[1]!)) * BigInt(FACTORS[match[2]!]!);
+  const bytes = match[3] === "b" ? units / 8n : units;
+  return bytes <= UINT64_MAX / BigInt(interval);
+}
+
+function intervalUs(text: string): number | undefined {
+  const match = /^([0-9]+)([mu]?)s?$/.exec(text);
+  if (!match || !isCount(match[1]!)) return undefined;
+  const unit = match[2] === "m" ? 1000 : match[2] === "u" ? 1 : 1_000_000;
+  const interval = octalAware(match[1]!) * unit;
+  return interval <= UINT32_MAX ? interval : undefined;
 }
 
 function isCount(digits: string): boolean {

@@ -97,6 +97,7 @@ describe("what xl takes", () => {
 describe("what xl refuses", () => {
   test.each([
     ["Name = 'x'\n", "syntax 1:1 Name | a key in lower-case letters"],
+    ["nAme = 1\n", "syntax 1:2 Ame | a key in lower-case letters"],
     ["a = 'x\n", "syntax 1:5 'x | a closing ' on the same line"],
     [
       "a = 'x' 'y'\n",

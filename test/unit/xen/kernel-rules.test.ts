@@ -57,6 +57,12 @@ describe("packing", () => {
     expect(asked({ packing: "lz4", version: "4.19.0-27-amd64" }, "pv", "4.9")).toEqual([]);
   });
 
+  test("after one that is certain the builder looks no further", () => {
+    expect(asked({ pv: false, pvRefusal: { reason: "no-notes" } }, "pv", "4.14")).toEqual([
+      ["packing", "unknown compression format"],
+    ]);
+  });
+
   test("what may be taken can still be refused for another reason", () => {
     expect(asked({ packing: "bzip2", pv: false, pvRefusal: { reason: "no-notes" } }, "pv")).toEqual(
       [
