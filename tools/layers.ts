@@ -15,12 +15,12 @@ type Layer = {
 /** From the bottom up. A layer may import only layers above it in this table. */
 const LAYERS: Record<string, Layer> = {
   base: { may: [], outside: [] },
-  bytes: { may: ["base"], outside: ["node:zlib"] },
+  bytes: { may: ["base"], outside: ["node:zlib", "node:stream"] },
   disk: { may: ["base", "bytes"], outside: [] },
   boot: { may: ["base", "bytes", "disk"], outside: [] },
   xen: { may: ["base", "bytes"], outside: [] },
-  check: { may: ["base", "bytes", "disk", "boot", "xen"], outside: [] },
-  host: { may: ["base", "bytes", "type:disk", "type:xen"], outside: ["*"] },
+  check: { may: ["base", "bytes", "boot", "xen"], outside: [] },
+  host: { may: ["base", "type:disk"], outside: ["*"] },
   guest: { may: ["base", "bytes", "disk", "boot", "xen", "check", "type:host"], outside: [] },
   cli: {
     may: ["base", "bytes", "disk", "boot", "xen", "check", "host", "guest"],
@@ -57,6 +57,8 @@ function problemsOf(file: string, used: Set<string>): string[] {
   if (!rule) return [`${name}: the folder ${layer} is not in the table of tools/layers.ts`];
   const problems: string[] = [];
   for (const { to, typeOnly, line } of importsOf(readFileSync(file, "utf8"))) {
+    // package.json tells the mains the version; the bundler takes it in.
+    if (to.endsWith("/package.json") && rule.outside.includes("*")) continue;
     if (to.startsWith(".")) {
       const target = layerOf(resolve(dirname(file), to));
       if (target === layer) continue;

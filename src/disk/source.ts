@@ -2,7 +2,8 @@
  * The one noun for bytes: a source has a size and gives exact ranges. Everything else (a partition, a logical
  * volume, a cache, a replayed journal) is a function from source to source.
  */
-import { corrupt, ioFailure } from "../base/failure.ts";
+import { ioFailure } from "../base/failure.ts";
+import { assertInside } from "../base/range.ts";
 import type { Where } from "../base/where.ts";
 
 export type ByteSource = {
@@ -30,19 +31,7 @@ export type BlockDevice = ByteSource &
 
 /** Fails when the range is not inside the source. Every source calls it first. */
 export function assertRange(source: ByteSource, offset: number, length: number): void {
-  if (
-    Number.isSafeInteger(offset) &&
-    Number.isSafeInteger(length) &&
-    offset >= 0 &&
-    length >= 0 &&
-    offset + length <= source.size
-  )
-    return;
-  throw corrupt(
-    source.where,
-    `a reference to ${length} bytes at byte ${offset}`,
-    `a range inside its ${source.size} bytes`,
-  );
+  assertInside(source.where, source.size, { offset, length });
 }
 
 /** Bytes in memory as a source; tests and decompressed data use it. */

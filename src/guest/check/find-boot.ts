@@ -1,6 +1,7 @@
 /** From a guest's config and open disks to the boot that is planned: which files, which command line, and why. */
 import type { Failure } from "../../base/failure.ts";
 import { failureText } from "../../base/failure.ts";
+import type { Finding } from "../../base/finding.ts";
 import type { Where } from "../../base/where.ts";
 import { findLoaders } from "../../boot/loader/loaders.ts";
 import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../../boot/loader/loader.ts";
@@ -20,6 +21,8 @@ export type FoundBoot = {
   readonly args: string;
   readonly kernel: BootSource;
   readonly ramdisks: readonly BootSource[];
+  /** What the loader's configuration was found to have wrong. */
+  readonly findings: readonly Finding[];
   /** The filesystem that the boot files are on. */
   readonly volume?: BootVolume;
 };
@@ -65,6 +68,7 @@ function directBoot(config: DomainConfig): FoundBoot {
     loader: "direct",
     source: [...config.where],
     because: "kernel= in the config",
+    findings: [],
     args: config.cmdline,
     kernel: { from: "host", path: config.kernel! },
     ramdisks: config.ramdisk ? [{ from: "host", path: config.ramdisk }] : [],
@@ -80,6 +84,7 @@ function namedBoot(config: DomainConfig, volumes: readonly BootVolume[]): FoundB
     loader: "direct",
     source: [...config.where],
     because: `kernel= in the config names a file in the guest, fetched by ${config.bootloader}`,
+    findings: [],
     args: config.cmdline,
     kernel: file(config.kernel!),
     ramdisks: config.ramdisk ? [file(config.ramdisk)] : [],
@@ -101,6 +106,7 @@ function bootOf(
     source: [...result.volume.fs.where, result.configPath],
     entry: [...entry.submenus, entry.title].join(" > "),
     because: result.because,
+    findings: result.findings,
     args: extra ? `${entry.args} ${extra}` : entry.args,
     kernel: guest(entry.kernel),
     ramdisks: entry.ramdisks.map(guest),
@@ -128,6 +134,7 @@ export function pygrubBoot(
     source: [...volume.fs.where, entry.configPath],
     entry: entry.title,
     because: `pygrub takes entry ${entry.index}`,
+    findings: [],
     args: config.cmdline ? `${entry.args} ${config.cmdline}` : entry.args,
     kernel: guest(entry.kernelPath),
     ramdisks: entry.ramdiskPath === undefined ? [] : [guest(entry.ramdiskPath)],

@@ -68,6 +68,7 @@ async function plannedBoot({ host, boot, root, signal }: PlanOptions): Promise<P
     source: boot.source,
     because: boot.because,
     args: boot.args,
+    findings: boot.findings,
     ...read,
     ...(boot.entry !== undefined && { entry: boot.entry }),
     ...(root && { root }),

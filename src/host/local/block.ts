@@ -4,7 +4,7 @@ import { open, readFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { ioFailure, unsupported } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
-import { assertRange } from "../../disk/source.ts";
+import { assertInside } from "../../base/range.ts";
 import type { BlockDevice } from "../../disk/source.ts";
 import { errnoOf } from "./errno.ts";
 
@@ -57,7 +57,7 @@ function blockDevice(handle: FileHandle, where: Where, { size, blockSize }: Geom
     blockSize,
     where,
     async read(offset, length, signal) {
-      assertRange(device, offset, length);
+      assertInside(where, size, { offset, length });
       signal?.throwIfAborted();
       const out = new Uint8Array(length);
       let done = 0;
