@@ -77,6 +77,11 @@ const TESTS = [
 
 const SCRIPTS: readonly string[] = [
   ...TESTS,
+  "echo 'a\n#b\nc'",
+  "echo a\r\necho b",
+  "search --set=r --file /nope --hint; if [ $? = 0 ]; then echo T; else echo F; fi",
+  "menuentry a --id { true; }\nif [ $? = 0 ]; then echo T; else echo F; fi",
+  "regexp --set=v '(a*)(a*)' aaa; echo $v",
   'echo a "b  c" \'d$x\' e\\ f \\$x "\\$x" "a\\nb" "q\\"r" \'it\'"\'"s',
   'a=1; echo $a; set b="x y"; echo $b "$b" z$b-q; echo ${b}x; unset b; echo [$b] "[$b]"',
   'set e=; for i in $e "$e" "" x; do echo "<$i>"; done',

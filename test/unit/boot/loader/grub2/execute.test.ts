@@ -9,6 +9,9 @@ describe("words and variables", () => {
     [`e=; for i in $e "$e" "" x; do echo "<$i>"; done`, ["<>", "<>", "<x>"]],
     [`s=" a  b "; for i in x$s"y"; do echo "<$i>"; done`, ["<xa>", "<by>"]],
     [`echo 'a\nb'\necho c\\\nd`, ["a", "b", "cd"]],
+    ["echo 'a\n#b\nc'", ["a", "c"]],
+    ["# echo a\n  # echo b\necho c # d", ["c"]],
+    ["echo a\r\necho b\0c", ["a", "b"]],
     [`a=b=c; echo $a; "d=e f"; echo $d`, ["b=c", "e f"]],
     [`set root='(hd0,1)'; echo $root`, ["hd0,1"]],
     [`echo $"Loading $root ..."`, ["Loading hd0 ..."]],
@@ -151,6 +154,8 @@ describe("files and devices", () => {
     ["regexp '^a{2,3}$' aaaa; echo $?", "1"],
     ["regexp '^[[:alpha:]_]+[^x-z]$' ab_cy; echo $?", "1"],
     ["regexp '(' x; echo $?", "1"],
+    ["regexp --set=v '(a*)(a*)' aaa; echo $v", "aaa"],
+    ["regexp --set=v 'x(a|ab)?' xab; echo $v", "a"],
   ])("%s", async (script, line) => {
     expect(await printed(script)).toEqual([line]);
   });
