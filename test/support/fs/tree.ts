@@ -136,13 +136,14 @@ function makeLinks(root: string): void {
 }
 
 async function makeSpecials(root: string): Promise<void> {
+  // XFS has 18 bits for the minor number.
   const dir = `${root}/specials`;
   mkdirSync(dir);
   sh(`
     cd '${dir}'
     mkfifo fifo
     mknod old-char c 5 1; mknod old-block b 202 16
-    mknod new-char c 511 70000; mknod new-block b 300 1048575; mknod minor b 8 256; mknod zero c 0 0
+    mknod new-char c 511 70000; mknod new-block b 300 262143; mknod minor b 8 256; mknod zero c 0 0
   `);
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(`${dir}/socket`, resolve));
