@@ -11,6 +11,7 @@
  */
 import type { Prober } from "./content.ts";
 import { ext4Prober } from "./fs/ext4/prober.ts";
+import { xfsProber } from "./fs/xfs/prober.ts";
 import { lvm2Prober } from "./lvm/label.ts";
 import { mdProber } from "./md/superblock.ts";
 import * as named from "./named/formats.ts";
@@ -28,7 +29,7 @@ export const probers: readonly Prober[] = [
   namedProber(named.luks2),
   namedProber(named.bcache),
   ext4Prober,
-  namedProber(named.xfs),
+  xfsProber,
   namedProber(named.btrfs),
   namedProber(named.f2fs),
   namedProber(named.erofs),

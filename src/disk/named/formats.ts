@@ -47,14 +47,6 @@ export const luks2: NamedFormat = {
   magics: [{ offset: 0, text: "LUKS\xba\xbe\x00\x02" }],
 };
 
-/** fs/xfs/libxfs/xfs_format.h */
-export const xfs: NamedFormat = {
-  name: "XFS",
-  magics: [{ offset: 0, text: "XFSB" }],
-  uuid: binaryUuid(32),
-  why: cannotRead("XFS", GIVE_KERNEL),
-};
-
 /** include/uapi/linux/btrfs_tree.h: the first superblock is at 64 KiB. */
 export const btrfs: NamedFormat = {
   name: "btrfs",

@@ -28,7 +28,6 @@ function blkid(path: string, tag: string): string {
 
 describe("formats that are known by name", () => {
   test.each([
-    ["XFS", 320, "mkfs.xfs -q"],
     ["btrfs", 128, "mkfs.btrfs -q"],
     ["FAT", 4, "mkfs.vfat -F 12"],
     ["FAT", 32, "mkfs.vfat -F 16"],
@@ -96,6 +95,14 @@ describe("members", () => {
       member: { system: "lvm2", group: "", id: uuid },
     });
   });
+});
+
+test("XFS is read, not only named", async () => {
+  need("mkfs.xfs", "blkid");
+  const path = blank(320 * MIB);
+  sh(`mkfs.xfs -q -L root ${path}`);
+  const content = await contentOf(path);
+  expect(content).toMatchObject({ fs: { kind: "xfs", label: "root", uuid: blkid(path, "UUID") } });
 });
 
 test("ext4 is read, not only named", async () => {

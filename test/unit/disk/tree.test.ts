@@ -20,7 +20,7 @@ function disk(): Uint8Array {
   bytes.set(mbrSector([{ slot: 1, type: 0x83, start: 8, sectors: 100 }]), 200 * 512);
   // A table in a partition, and two formats that are known by name.
   bytes.set(mbrSector([{ slot: 1, type: 0x83, start: 1, sectors: 3 }]), 10 * 512);
-  bytes.set(Buffer.from("XFSB"), 208 * 512);
+  bytes.set(Buffer.from("LUKS\xba\xbe\x00\x01", "latin1"), 208 * 512);
   bytes.set(Buffer.from("hsqs"), 700 * 512);
   return bytes;
 }
@@ -39,7 +39,7 @@ test("a disk is a tree of its partitions", async () => {
     ["partition 1", 190, "table", 0],
     ["partition 3", 300, "squashfs", 0],
     ["partition 4", 0, "unknown", 0],
-    ["partition 5", 100, "XFS", 0],
+    ["partition 5", 100, "LUKS1", 0],
   ]);
   expect(tree.children[0]!.source.where).toEqual(["xvda", "partition 1"]);
   expect(tree.children[0]!.partition).toMatchObject({ number: 1, offset: 5120 });
