@@ -65,9 +65,28 @@ export type Member = {
 /** Why a prober that recognised its magic could not read on, or said no. */
 export type Tried = { readonly name: string; readonly failure: Failure };
 
-/** A disk, partition or logical volume, and what it holds. */
+/** How a volume was put together from members, and what the whole is called. */
+export type Assembly =
+  | {
+      readonly system: "lvm2";
+      readonly group: Named;
+      readonly volume: Named;
+      /** The physical volumes of the group that are there. */
+      readonly members: readonly Volume[];
+    }
+  | {
+      readonly system: "md";
+      readonly array: Named;
+      /** In the array's place: `0` where its name is `host:0`. Empty when it has none. */
+      readonly localName: string;
+      readonly members: readonly Volume[];
+    };
+
+export type Named = { readonly name: string; readonly id: string };
+
+/** A disk, partition, logical volume or array, and what it holds. */
 export type Volume = {
-  /** `whole disk`, `partition 2`, `vg0/root` */
+  /** `whole disk`, `partition 2`, `vg0/root`, `md0` */
   readonly name: string;
   readonly source: ByteSource;
   readonly content: Content;
@@ -75,6 +94,8 @@ export type Volume = {
   readonly tried: readonly Tried[];
   /** Set when this volume is a partition of `parent`. */
   readonly partition?: Partition;
+  /** Set when it is no part of one disk but made of several volumes. */
+  readonly assembly?: Assembly;
   /** Volumes inside: the partitions of a table. */
   readonly children: readonly Volume[];
 };

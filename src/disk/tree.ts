@@ -1,10 +1,11 @@
 /**
  * A disk and what is on it, as a tree: whole disk, partitions. It is two levels deep by construction, since Linux looks
- * for tables on whole disks only; a table in a partition is named and not followed.
+ * for tables on whole disks only; a table in a partition is named and not followed. What lies on several partitions is
+ * put together afterwards: assemble.ts.
  */
 import { corrupt } from "../base/failure.ts";
 import { cachedSource } from "./cache.ts";
-import type { Partition, ProbeContext, Volume } from "./content.ts";
+import type { Content, Partition, ProbeContext, Volume } from "./content.ts";
 import { detectContent } from "./detect.ts";
 import { windowSource } from "./source.ts";
 import type { ByteSource } from "./source.ts";
@@ -21,13 +22,22 @@ import { isContainer } from "./table/partition-types.ts";
 export async function readVolumes(source: ByteSource, context: ProbeContext = {}): Promise<Volume> {
   const disk = cachedSource(source);
   const detected = await detectContent(disk, context);
-  const children: Volume[] = [];
-  if (detected.content.kind === "table") {
-    for (const partition of detected.content.table.partitions) {
-      if (!isContainer(partition)) children.push(await readPartition(disk, partition, context));
-    }
-  }
+  const children = await readPartitions(disk, detected.content, context);
   return { name: "whole disk", source: disk, ...detected, children };
+}
+
+/** The volumes of the table that `content` is; none when it is something else. */
+export async function readPartitions(
+  disk: ByteSource,
+  content: Content,
+  context: ProbeContext = {},
+): Promise<Volume[]> {
+  const children: Volume[] = [];
+  if (content.kind !== "table") return children;
+  for (const partition of content.table.partitions) {
+    if (!isContainer(partition)) children.push(await readPartition(disk, partition, context));
+  }
+  return children;
 }
 
 async function readPartition(
