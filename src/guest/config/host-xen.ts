@@ -3,7 +3,8 @@ import { attempt, missing } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
-import { assumeXen, parseXlInfo } from "../../xen/xl-info.ts";
+import { packingsFromLinkedLibraries } from "../../xen/builder-packings.ts";
+import { assumeXen, parseXlInfo, withPackings } from "../../xen/xl-info.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 
 export type XenWish = {
@@ -19,13 +20,37 @@ export async function findHostXen(host: Host, wish: XenWish): Promise<HostFacts>
   if (wish.version !== undefined) return assumeXen(wish.version);
   if (host.live) {
     const ran = await attempt(() => host.run(["xl", "info"]));
-    if (ran.ok && ran.value.exitCode === 0) return parseXlInfo(ran.value.stdout);
+    if (ran.ok && ran.value.exitCode === 0) return refined(host, parseXlInfo(ran.value.stdout));
   }
   const installed = await attempt(async () =>
     installedXen(decodeText(await host.readFile("/var/lib/dpkg/status", 64 * MIB))),
   );
   if (installed.ok && installed.value) return assumeXen(installed.value);
   throw missing([host.name], "running Xen (xl info) and no installed one");
+}
+
+/** What the domain builder can unpack depends on how it was built: its own libraries tell. */
+async function refined(host: Host, facts: HostFacts): Promise<HostFacts> {
+  const { major, minor } = facts.version;
+  const found = await attempt(async () => {
+    const { stdout } = await host.run(["/sbin/ldconfig", "-p"]);
+    const path = libxenguest(stdout, `${major}.${minor}`);
+    return path === undefined ? undefined : (await host.run(["ldd", path])).stdout;
+  });
+  if (!found.ok || found.value === undefined) return facts;
+  const sonames = [...found.value.matchAll(/^\s*(\S+\.so\S*)/gm)].map((match) => match[1]!);
+  return withPackings(facts, packingsFromLinkedLibraries(facts.version, sonames));
+}
+
+/** The path in the output of `ldconfig -p`; Debian's file name carries the release of Xen, others' an ABI number. */
+export function libxenguest(ldconfig: string, release: string): string | undefined {
+  const paths = [...ldconfig.matchAll(/^\s*libxenguest\.so\S* .*=> (\S+)$/gm)].map(
+    (one) => one[1]!,
+  );
+  return (
+    paths.find((path) => path.endsWith(`.so.${release}`)) ??
+    (paths.length === 1 ? paths[0] : undefined)
+  );
 }
 
 /** `4.17.5` from Debian's package database; the newest when several are installed. */
