@@ -2276,4 +2276,203 @@ looked into (LVM, LUKS, a disk of unknown format), or when only the running gues
 the verdict is \`unknown\`.
 `,
   },
+  "xfs-log-damaged": {
+    severity: "error",
+    summary: `The log of an XFS filesystem is damaged, and Linux does not mount the filesystem as it is.`,
+    page: `# xfs-log-damaged
+
+Severity: error
+
+## What it means
+
+The log of an XFS filesystem is damaged, and Linux does not mount the filesystem as it is.
+
+## What you see
+
+When the guest boots from it: \`XFS (xvda1): log mount/recovery failed: error -117\` or \`error -74\`, or \`failed to find log
+head\`, then an initramfs shell or \`VFS: Unable to mount root fs\`.
+
+## Why
+
+The newest changes are in the log until they are written to their places; after a crash Linux replays it first, and refuses to go
+on when it contradicts itself. A record that a power cut left half written is not damage in this sense: Linux and
+domus leave it out. Causes are a failing disk, a volume that was written to from two sides at once (mounted in dom0 while the guest
+ran), or a copy that was made while the guest ran.
+
+## What to do
+
+1. Make sure that it is no copy made from a running guest: then make a new one, with the guest stopped or from a snapshot.
+2. Stop the guest, and take a snapshot or a copy of the volume.
+3. Run \`xfs_repair\` on the volume. It refuses while the log holds changes.
+4. \`xfs_repair -L\` drops the log, and with it the newest changes; files that were being changed can be damaged or
+   land in \`lost+found\`. Compare with a backup.
+
+## How domus knows
+
+From the records of the log: their checksums, and that what they say makes sense. What domus shows is the filesystem without
+the log. It does not trust the free-space trees: a copy has all of the bytes.
+`,
+  },
+  "xfs-log-elsewhere": {
+    severity: "warning",
+    summary: `The log of an XFS filesystem is on another device.`,
+    page: `# xfs-log-elsewhere
+
+Severity: warning
+
+## What it means
+
+The log of an XFS filesystem is on another device. domus does not see whether it holds changes that are not yet in the
+filesystem.
+
+## What you see
+
+Nothing in the guest, as long as it mounts the filesystem with \`logdev=\`. Without that option, or without the device, the mount
+fails: \`XFS (xvda1): filesystem is marked as having an external log; specify logdev on the mount command line.\`
+
+## Why
+
+The filesystem was made with \`mkfs.xfs -l logdev=\`. domus looks at one device at a time.
+
+## What to do
+
+Shut the guest down properly, so that the log is empty, and look again: then what domus shows is all there is, although it cannot
+tell. Copy or move both devices together, with the guest stopped.
+
+## How domus knows
+
+\`sb_logstart\` in the superblock is 0.
+`,
+  },
+  "xfs-log-not-replayed": {
+    severity: "warning",
+    summary: `The newest changes to an XFS filesystem are in a log that domus does not replay, so what it shows is a little old.`,
+    page: `# xfs-log-not-replayed
+
+Severity: warning
+
+## What it means
+
+The newest changes to an XFS filesystem are in a log that domus does not replay, so what it shows is a little old.
+
+## What you see
+
+Nothing in the guest. Here, files can be missing or have older contents, and what is shown can contradict itself. A
+kernel that was installed a moment before the guest was stopped hard may not be seen.
+
+## Why
+
+The filesystem was not unmounted: the guest runs, or was destroyed, or crashed. domus replays most logs in memory; this one
+uses something that it does not know, such as a feature of a newer kernel, or was written by a big-endian machine.
+
+## What to do
+
+Shut the guest down properly, or let it boot once, and look again. If it cannot boot, mount a copy or a snapshot of
+the volume in a rescue system, which replays the log, and look at that.
+
+domus does not trust the free-space trees meanwhile. A copy has all of the bytes of the volume, also those of free space.
+
+## How domus knows
+
+From \`sb_features_log_incompat\` in the superblock and from the records of the log. \`why\` in the finding has the part that is
+not known.
+`,
+  },
+  "xfs-log-unfinished": {
+    severity: "warning",
+    summary: `The log of an XFS filesystem says that blocks were about to be moved into or out of files, and not that it was done.`,
+    page: `# xfs-log-unfinished
+
+Severity: warning
+
+## What it means
+
+The log of an XFS filesystem says that blocks were about to be moved into or out of files, and not that it was done. Linux
+does that when it mounts the filesystem; domus does not.
+
+## What you see
+
+Nothing in the guest. Here, a file that was being cloned, deduplicated or written to while it shared blocks with another one can
+have old contents in the part concerned.
+
+## Why
+
+Such changes take several steps. Each is in the log by itself, with a note of what is still to come ("intent"); the guest was
+stopped hard between two of them.
+
+## What to do
+
+Let the guest boot once, shut it down properly, and look again. Nothing is damaged.
+
+## How domus knows
+
+From intents to change a file's map (BUI) or to exchange the contents of two files (XMI) in the log, without the item that
+says they are done.
+`,
+  },
+  "xfs-needs-repair": {
+    severity: "error",
+    summary: `An XFS filesystem is marked as in need of repair.`,
+    page: `# xfs-needs-repair
+
+Severity: error
+
+## What it means
+
+An XFS filesystem is marked as in need of repair. Linux does not mount it.
+
+## What you see
+
+When the guest boots from it: \`XFS (xvda1): Filesystem needs repair. Please run xfs_repair.\`, then an initramfs shell or
+\`VFS: Unable to mount root fs\`.
+
+## Why
+
+\`xfs_admin\` sets the mark (feature \`needsrepair\`) before it adds a feature, and \`xfs_repair\` before it rebuilds things.
+Both take it away at the end. It is still there because the work was cut off.
+
+## What to do
+
+1. Stop the guest, and take a snapshot or a copy of the volume.
+2. Run \`xfs_repair\` on the volume. It takes the mark away.
+
+## How domus knows
+
+From the feature word \`sb_features_incompat\` in the superblock. Files are shown as far as they can be read.
+`,
+  },
+  "xfs-unknown-feature": {
+    severity: "note",
+    summary: `An XFS filesystem has a feature bit that domus does not know, of the two kinds that do not change how files are read.`,
+    page: `# xfs-unknown-feature
+
+Severity: note
+
+## What it means
+
+An XFS filesystem has a feature bit that domus does not know, of the two kinds that do not change how files are read.
+
+## What you see
+
+Nothing. The guest mounts it if its own kernel knows the feature.
+
+## Why
+
+Features are sorted into words of the superblock. A reader may ignore unknown bits of two of them: \`compat\`, which nobody
+has to know, and \`ro_compat\`, which those who write must know. An unknown bit of \`incompat\` makes domus refuse the
+filesystem instead. The filesystem was made by a newer mkfs.xfs than domus knows.
+
+## What to do
+
+Nothing. A kernel that does not know a \`ro_compat\` feature mounts the filesystem only with \`-o ro\`: if the guest shall
+boot an older kernel, compare with \`xfs_info\` what that one supports.
+
+domus does not trust the free-space trees of a filesystem with an unknown \`ro_compat\` feature. Then a copy has all of its
+bytes, also those of free space.
+
+## How domus knows
+
+From \`sb_features_compat\` and \`sb_features_ro_compat\` in the superblock.
+`,
+  },
 };
