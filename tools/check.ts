@@ -12,6 +12,7 @@ const STEPS: readonly (readonly [name: string, argv: readonly string[]])[] = [
   ["format", [bin("oxfmt"), "--check", "."]],
   ["layers", [process.execPath, join(import.meta.dirname, "layers.ts")]],
   ["findings", [process.execPath, join(import.meta.dirname, "findings-index.ts"), "--check"]],
+  ["commands", [process.execPath, join(import.meta.dirname, "commands-doc.ts"), "--check"]],
   ["unit", [bin("vitest"), "run", "--project", "unit", "--reporter=dot"]],
 ];
 

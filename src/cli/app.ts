@@ -41,6 +41,8 @@ export const app: Application<Context> = buildApplication(root, {
   localization: {
     text: {
       ...text_en,
+      // The reader of our help has asked for this; stricli's own word for it is "inputs".
+      briefs: { ...text_en.briefs, argumentEscapeSequence: "Everything behind it is an argument" },
       noCommandRegisteredForInput: ({ input, corrections }) =>
         [
           `domus: there is no command "${input}".`,
