@@ -1,4 +1,4 @@
-/** Boots a kernel and an initramfs in QEMU (software emulation, no disk, no network) and reads its console. */
+/** Boots a kernel and an initramfs in QEMU (software emulation, no network) and reads its console. */
 import { spawn } from "node:child_process";
 
 export type Boot = {
@@ -6,6 +6,8 @@ export type Boot = {
   readonly initrd?: string;
   readonly append?: string;
   readonly memoryMib?: number;
+  /** Image files, as virtio disks in this order. */
+  readonly disks?: readonly string[];
   /** The console text is complete when it matches; the machine is then stopped. */
   readonly until: RegExp;
   readonly timeoutMs?: number;
@@ -19,6 +21,10 @@ export function bootInQemu(boot: Boot): Promise<string> {
     ...["-kernel", boot.kernel],
     ...(boot.initrd ? ["-initrd", boot.initrd] : []),
     ...["-append", `console=ttyS0 panic=-1 ${boot.append ?? ""}`],
+    ...(boot.disks ?? []).flatMap((file) => [
+      "-drive",
+      `file=${file},format=raw,if=virtio,cache=unsafe`,
+    ]),
   ];
   return new Promise((resolve, reject) => {
     const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -29,7 +29,7 @@ function places(size: number): number[] {
   return [0, 4_900_000, 699_999_000, Math.floor(size / 2), size - 100_000];
 }
 
-const KINDS: Record<number, FileKind> = {
+export const FILE_KINDS: Record<number, FileKind> = {
   0o010000: "fifo",
   0o020000: "char-device",
   0o040000: "directory",
@@ -45,7 +45,7 @@ export function kernelView(root: string, options: { content?: boolean } = {}): V
   const stack: Buffer[] = [Buffer.from(root)];
   const describe = (path: Buffer): Seen => {
     const stat = lstatSync(path, { bigint: true });
-    const kind = KINDS[Number(stat.mode) & 0o170000]!;
+    const kind = FILE_KINDS[Number(stat.mode) & 0o170000]!;
     const size = Number(stat.size);
     const whole = stat.mtimeNs / BILLION;
     // Division rounds towards zero, times before 1970 need the second below.
