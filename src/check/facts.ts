@@ -18,6 +18,10 @@ export type VolumeFacts = {
   readonly where: Where;
   /** The name in the guest: `xvda1`, or `/dev/mapper/vg-root`; undefined when it has none. */
   readonly device?: string;
+  /** Further names that lead to it: `/dev/vg/root`. */
+  readonly aliases?: readonly string[];
+  /** A part of a volume group or array that was put together: what is in it is listed as volumes of its own. */
+  readonly assembled?: true;
   /** Filesystem kind, or `swap`, `LVM2 member`, `LUKS`, `empty`, `unknown`, ... */
   readonly format: string;
   readonly uuid: string;

@@ -1,6 +1,7 @@
 /** The verdict over one guest: all findings, and whether it boots. Pure. */
 import { bySeverity } from "../base/finding.ts";
 import type { Finding } from "../base/finding.ts";
+import type { Where } from "../base/where.ts";
 import type { GuestFacts } from "./facts.ts";
 import { isOtherKernel } from "./guest-boot.ts";
 import { recentChange } from "./recent-change.ts";
@@ -23,7 +24,7 @@ export type Judgement = {
 export function judge(facts: GuestFacts): Judgement {
   const found: RuleFinding[] = [
     ...facts.config.findings,
-    ...facts.disks.flatMap((disk) => disk.findings),
+    ...diskFindings(facts),
     ...(facts.boot?.findings ?? []),
     ...HOST_RULES.flatMap((rule) => rule.check(facts)),
     ...(isOtherKernel(facts) ? [] : LINUX_RULES.flatMap((rule) => rule.check(facts))),
@@ -33,12 +34,34 @@ export function judge(facts: GuestFacts): Judgement {
   return { verdict: verdictOf(found), findings: all.map(withoutMark) };
 }
 
+/** Damage where the boot does not come by is told, and stops nothing: a data partition, a disk beside the root's. */
+function diskFindings(facts: GuestFacts): RuleFinding[] {
+  const { boot, disks } = facts;
+  const findings = disks.flatMap((disk) => disk.findings);
+  const root = boot?.root?.where;
+  // A root that was not found, or lies on a volume made of several disks, may need any of them.
+  if (!boot || !root || !disks.some((disk) => disk.spec.vdev === root[0])) return findings;
+  const needed = [boot.source, root];
+  return findings.map((finding) =>
+    needed.some((where) => concerns(finding.where, where)) ? finding : { ...finding, beside: true },
+  );
+}
+
+/** Whether damage at `place` reaches what lies at `needed`: a table reaches all of its partitions. */
+function concerns(place: Where, needed: Where): boolean {
+  const [disk, inside] = place;
+  if (needed[0] !== disk) return false;
+  const ofPartition = inside?.startsWith("partition ") ?? false;
+  const inPartition = needed[1]?.startsWith("partition ") ?? false;
+  return ofPartition || !inPartition ? needed[1] === inside : true;
+}
+
 function verdictOf(found: readonly RuleFinding[]): Verdict {
-  if (found.some((finding) => finding.severity === "error")) return "fails";
+  if (found.some((finding) => finding.severity === "error" && !finding.beside)) return "fails";
   return found.some((finding) => finding.undecided) ? "unknown" : "boots";
 }
 
-/** `undecided` has done its work; what is handed on is a plain finding. */
+/** `undecided` and `beside` have done their work; what is handed on is a plain finding. */
 function withoutMark({ code, severity, where, what, why, next }: RuleFinding): Finding {
   return { code, severity, where, what, why, next };
 }

@@ -1,8 +1,11 @@
 import type { Finding, Severity } from "../base/finding.ts";
 import type { GuestFacts } from "./facts.ts";
 
-/** `undecided`: because of it nobody can say that the guest boots; the verdict is then `unknown` at best. */
-export type RuleFinding = Finding & { readonly undecided?: true };
+/**
+ * `undecided`: because of it nobody can say that the guest boots; the verdict is then `unknown` at best.
+ * `beside`: an error that the boot does not come by; it takes nothing from the verdict.
+ */
+export type RuleFinding = Finding & { readonly undecided?: true; readonly beside?: true };
 
 /**
  * A rule is pure: facts in, findings out. One file each in `rules/`, one page each in `docs/reference/findings/`.

@@ -23,10 +23,21 @@ describe("verdict", () => {
 
   test("an error fails it, whoever found it", () => {
     const own = guestWith({ config: { findings: [finding("config-value", "error")] } });
-    const disk = guestWith({ disk: { findings: [finding("gpt-primary-damaged", "error")] } });
+    const damage = { ...finding("gpt-primary-damaged", "error"), where: ["xvda", "GPT"] };
+    const disk = guestWith({ disk: { findings: [damage] } });
     const loader = guestWith({ boot: { findings: [finding("grub-syntax", "error")] } });
     const rule = guestWith({ kernel: { packing: "zstd" } });
     for (const facts of [own, disk, loader, rule]) expect(judge(facts).verdict).toBe("fails");
+  });
+
+  test("damage to what the boot does not need is told, and stops nothing", () => {
+    const at = (...where: string[]) => ({ ...finding("partition-past-end", "error"), where });
+    const verdict = (damage: Finding) => judge(guestWith({ disk: { findings: [damage] } })).verdict;
+    expect(verdict(at("xvda", "partition 7"))).toBe("boots");
+    expect(verdict(at("xvdb", "GPT"))).toBe("boots");
+    expect(verdict(at("xvda", "partition 1", "ext4"))).toBe("fails");
+    const [told] = judge(guestWith({ disk: { findings: [at("xvdb", "GPT")] } })).findings;
+    expect(told).toEqual(at("xvdb", "GPT"));
   });
 
   test("warnings and notes do not", () => {

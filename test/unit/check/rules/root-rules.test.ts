@@ -66,6 +66,7 @@ testRule(rootNotFound, {
                   device: "xvda2",
                   format: "LVM2 physical volume",
                   clean: undefined,
+                  assembled: true,
                 },
                 { ...goodVolume(), device: "/dev/mapper/vg0-home" },
               ] as never,
