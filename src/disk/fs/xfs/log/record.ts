@@ -109,16 +109,17 @@ export async function readRecord(log: Log, block: number): Promise<LogRecord> {
   return { ...header, data: data.subarray(0, dataBytes) };
 }
 
-/** The header, the used part of further header blocks, and the data as it is on disk. */
+/** The header, of further header blocks those that the data needs, and the data as it is on disk. */
 function assertRecordChecksum(log: Log, header: RecordHeader, bytes: Uint8Array): void {
   const { headerBlocks, dataBytes } = header;
   const stored = xlogRecHeader.read(bytes).h_crc;
   const first = Uint8Array.from(bytes.subarray(0, HEADER_SIZES[0]));
   first.fill(0, CRC_AT, CRC_AT + 4);
   const dataAt = headerBlocks * BASIC_BLOCK;
+  const headers = Math.ceil(header.dataBlocks / CYCLES_PER_HEADER);
   const computed = HEADER_SIZES.map((size) => {
     let crc = crc32cUpdate(~0, first.subarray(0, size));
-    for (let i = 1; i < headerBlocks; i++) {
+    for (let i = 1; i < headers; i++) {
       const at = i * BASIC_BLOCK;
       crc = crc32cUpdate(crc, bytes.subarray(at, at + EXT_SIZE));
     }

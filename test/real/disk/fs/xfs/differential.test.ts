@@ -5,7 +5,7 @@ import { imageSource, mountedAs } from "../../../../support/fs/mounted.ts";
 import { makeTree, makeUnwritten } from "../../../../support/fs/tree.ts";
 import { differences, domusView, kernelView } from "../../../../support/fs/view.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { makeXfsForms } from "./forms.ts";
+import { makeXfsForms, mkfsXfs } from "./forms.ts";
 
 type Variant = { readonly name: string; readonly mkfs: string; readonly sizeBytes?: number };
 
@@ -17,7 +17,7 @@ const VARIANTS: readonly Variant[] = [
   { name: "rmapbt", mkfs: "-m rmapbt=1" },
   { name: "1 KiB blocks", mkfs: "-b size=1024" },
   { name: "1 KiB blocks, 64 KiB directory blocks", mkfs: "-b size=1024 -n size=65536" },
-  { name: "2 KiB blocks, 2 KiB inodes", mkfs: "-b size=2048 -i size=2048" },
+  { name: "2 KiB blocks, 1 KiB inodes", mkfs: "-b size=2048 -i size=1024" },
   { name: "64 KiB directory blocks", mkfs: "-n size=65536" },
   { name: "2 KiB inodes", mkfs: "-i size=2048" },
   { name: "4 KiB sectors", mkfs: "-s size=4096" },
@@ -31,7 +31,8 @@ describe("the whole tree, as the kernel sees it", () => {
     need("mkfs.xfs", "fallocate", "xfs_io", "xfs_repair");
     needRoot("it mounts images");
     const image = `${scratch()}/image`;
-    sh(`truncate -s ${sizeBytes} '${image}' && mkfs.xfs -q -f -L 'läbel' ${mkfs} '${image}'`);
+    sh(`truncate -s ${sizeBytes} '${image}'`);
+    mkfsXfs(image, `-L 'läbel' ${mkfs}`);
     await mountedAs({ image, type: "xfs", options: "nouuid" }, async (root) => {
       await makeTree(root, { files: 20_000, crowd: 11_000, sparseSize: 10_000_000_001 });
       makeUnwritten(root);
