@@ -15,7 +15,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
-import { guestJson } from "../render/check-json.ts";
+import { guestJson, hostJson } from "../render/check-json.ts";
 import { guestStory } from "../render/check-story.ts";
 import { guestTable } from "../render/check-table.ts";
 
@@ -58,7 +58,7 @@ export const run = failing(async function (this: Context, flags: CheckFlags, ...
     reports.push(checked.ok ? checked.value : unreadable(configPath, checked.failure));
   }
   out.progress("");
-  if (flags.json) out.json({ guests: reports.map(guestJson) });
+  if (flags.json) out.json({ host: hostJson(xen), guests: reports.map(guestJson) });
   else if (reports.length === 1) out.result(guestStory(reports[0]!, xen, out));
   else out.result(guestTable(reports, xen, out));
   return exitCode(reports);

@@ -4,7 +4,7 @@ import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Output, Style } from "../output.ts";
 import { xenText } from "./check-story.ts";
-import { table } from "./text.ts";
+import { table, wrap } from "./text.ts";
 
 const VERDICT_STYLE: Record<GuestReport["verdict"], Style> = {
   boots: "green",
@@ -36,7 +36,7 @@ export function guestTable(reports: readonly GuestReport[], xen: HostFacts, out:
     `${count("boots")} boot, ${count("fails")} fail, ${count("unknown")} unknown.`,
     ...(count("boots") < reports.length ? ["domus check GUEST tells the story of one."] : []),
   ].join(" ");
-  return [out.style("bold", header), ...colored, "", summary].join("\n");
+  return [out.style("bold", header), ...colored, "", ...wrap(summary, out.width)].join("\n");
 }
 
 /** The first finding that explains the verdict; `2 warnings` where it boots all the same. */

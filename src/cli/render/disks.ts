@@ -15,7 +15,7 @@ export function disksText(disks: readonly OpenDisk[], out: Output): string {
     if (lines.length > 0) lines.push("");
     lines.push(out.style("bold", diskHeader(disk.facts)));
     if (disk.facts.failure) lines.push(`  ${printable(failureText(disk.facts.failure))}`);
-    else lines.push(...volumeTable(disk));
+    else lines.push(...volumeTable(disk, disks));
     for (const finding of disk.facts.findings) lines.push("", ...findingLines(finding, out));
   }
   return lines.join("\n");
@@ -27,39 +27,84 @@ function diskHeader({ spec, target, state }: DiskFacts): string {
   return printable(`${spec.vdev}: ${target} (${what}, ${spec.format})`);
 }
 
-function volumeTable({ facts, volume }: OpenDisk): string[] {
-  const rows = facts.volumes.map((one) => {
-    const inner = findVolume(volume, one);
+function volumeTable(disk: OpenDisk, all: readonly OpenDisk[]): string[] {
+  const rows = disk.facts.volumes.map((one) => {
+    const inner = findVolume(disk, one);
     return [
       `  ${printable(one.device ?? "")}`,
       sizeText(one.sizeBytes),
       printable(one.format),
-      printable(inner?.partition ? inner.partition.typeName : ""),
+      printable(typeText(inner, all)),
       printable(one.label),
       printable(one.uuid),
-      stateText(one, inner),
+      stateText(one, inner, all),
     ];
   });
   return table(["  DEVICE", "SIZE", "HOLDS", "TYPE", "LABEL", "UUID", "STATE"], rows, 100_000);
 }
 
-function stateText(facts: VolumeFacts, volume: Volume | undefined): string {
+/** Of a partition what its table says; of a logical volume or array what it lies on. */
+function typeText(volume: Volume | undefined, all: readonly OpenDisk[]): string {
+  if (volume?.partition) return volume.partition.typeName;
+  return volume?.assembly ? `on ${memberDevices(volume, all).join(", ")}` : "";
+}
+
+function memberDevices({ assembly }: Volume, all: readonly OpenDisk[]): string[] {
+  const members = assembly?.under ?? [];
+  return all.flatMap((disk) =>
+    disk.facts.volumes.flatMap((facts) => {
+      const volume = findVolume(disk, facts);
+      return volume && members.includes(volume) ? (facts.device ?? "?") : [];
+    }),
+  );
+}
+
+function stateText(
+  facts: VolumeFacts,
+  volume: Volume | undefined,
+  all: readonly OpenDisk[],
+): string {
   if (volume?.content.kind === "filesystem") {
     const { text } = volume.content.fs.state;
     return facts.looksLikeRoot ? `${printable(text)}, a root` : printable(text);
   }
   if (volume?.content.kind === "named") return printable(volume.content.why);
   const failed = volume?.tried[0];
-  return failed ? printable(`${failed.name}: ${failureText(failed.failure)}`) : "";
+  if (failed) return printable(`${failed.name}: ${failureText(failed.failure)}`);
+  const whole = volume && wholeOf(volume, all);
+  return whole === undefined ? "" : printable(`part of ${whole}`);
 }
 
-function findVolume(disk: Volume | undefined, facts: VolumeFacts): Volume | undefined {
+/** The volume group or array that a member belongs to. */
+function wholeOf(member: Volume, all: readonly OpenDisk[]): string | undefined {
+  const made = all.flatMap((disk) => disk.assembled);
+  const whole = made.find(({ assembly }) => assembly?.members.includes(member));
+  return whole?.assembly?.system === "lvm2" ? whole.assembly.group.name : whole?.name;
+}
+
+function findVolume({ volume, assembled }: OpenDisk, facts: VolumeFacts): Volume | undefined {
   const same = (one: Volume) => one.source.where.join("\0") === facts.where.join("\0");
-  return disk && [disk, ...disk.children].find(same);
+  const roots = volume ? [volume, ...assembled] : assembled;
+  return roots.flatMap((one) => [one, ...one.children]).find(same);
+}
+
+/** The names and ids of what a logical volume or array is, for programs. */
+function assemblyJson(volume: Volume | undefined): unknown {
+  const assembly = volume?.assembly;
+  if (!assembly) return null;
+  const members = assembly.members.map((member) => member.source.where);
+  return assembly.system === "lvm2"
+    ? { system: assembly.system, group: assembly.group, volume: assembly.volume, members }
+    : { system: assembly.system, array: assembly.array, members };
 }
 
 export function disksJson(disks: readonly OpenDisk[]): unknown[] {
-  return disks.map(({ facts, volume }) => ({
+  return disks.map(jsonOf);
+}
+
+function jsonOf(disk: OpenDisk): unknown {
+  const { facts, volume } = disk;
+  return {
     vdev: facts.spec.vdev,
     target: facts.target,
     format: facts.spec.format,
@@ -68,9 +113,11 @@ export function disksJson(disks: readonly OpenDisk[]): unknown[] {
     failure: facts.failure ? failureText(facts.failure) : null,
     table: volume?.content.kind === "table" ? volume.content.table.type : null,
     volumes: facts.volumes.map((one) => {
-      const partition = findVolume(volume, one)?.partition;
+      const found = findVolume(disk, one);
+      const partition = found?.partition;
       return {
         ...one,
+        assembly: assemblyJson(found),
         partition: partition
           ? {
               number: partition.number,
@@ -82,5 +129,5 @@ export function disksJson(disks: readonly OpenDisk[]): unknown[] {
       };
     }),
     findings: facts.findings,
-  }));
+  };
 }
