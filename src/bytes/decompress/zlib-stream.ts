@@ -27,7 +27,8 @@ export async function* runZlib(
   return stream.bytesWritten;
 }
 
-function inOurWords(error: unknown, reader: Reader): unknown {
+/** A failure of node:zlib as ours; anything else stays as it is. */
+export function inOurWords(error: unknown, reader: Reader): unknown {
   if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return error;
   const { code, message } = error;
   if (code === "Z_BUF_ERROR") return reader.truncated();
