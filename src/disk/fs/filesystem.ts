@@ -74,4 +74,14 @@ export type FileSystem = {
    * What lies outside may be zeroed without losing anything.
    */
   usedExtents(signal?: AbortSignal): AsyncIterable<Extent>;
+  /**
+   * Only where a filesystem has several roots (btrfs): the same filesystem from its top level, whatever its default
+   * subvolume is. This is what GRUB sees.
+   */
+  topLevel?(): Promise<FileSystem>;
+  /**
+   * Only there, too: the same filesystem from another subvolume, by its path from the top level (`subvol=` in mount
+   * options and root flags) or its id (`subvolid=`). `missing` when there is none.
+   */
+  subvolume?(name: string | number): Promise<FileSystem>;
 };
