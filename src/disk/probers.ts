@@ -10,6 +10,7 @@
  * - An MBR without partitions last: a boot sector can have that shape.
  */
 import type { Prober } from "./content.ts";
+import { btrfsProber } from "./fs/btrfs/prober.ts";
 import { ext4Prober } from "./fs/ext4/prober.ts";
 import { xfsProber } from "./fs/xfs/prober.ts";
 import { lvm2Prober } from "./lvm/label.ts";
@@ -30,7 +31,7 @@ export const probers: readonly Prober[] = [
   namedProber(named.bcache),
   ext4Prober,
   xfsProber,
-  namedProber(named.btrfs),
+  btrfsProber,
   namedProber(named.f2fs),
   namedProber(named.erofs),
   namedProber(named.squashfs),

@@ -47,14 +47,6 @@ export const luks2: NamedFormat = {
   magics: [{ offset: 0, text: "LUKS\xba\xbe\x00\x02" }],
 };
 
-/** include/uapi/linux/btrfs_tree.h: the first superblock is at 64 KiB. */
-export const btrfs: NamedFormat = {
-  name: "btrfs",
-  magics: [{ offset: 65536 + 64, text: "_BHRfS_M" }],
-  uuid: binaryUuid(65536 + 32),
-  why: cannotRead("btrfs", GIVE_KERNEL),
-};
-
 /** include/uapi/linux/msdos_fs.h. 0xAA55 says little: the parameter block must make sense, too. */
 const BOOT_SIGNATURE = { offset: 510, text: "\x55\xaa" };
 

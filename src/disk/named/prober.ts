@@ -1,7 +1,7 @@
 import type { Prober } from "../content.ts";
 import type { NamedFormat } from "./formats.ts";
 
-/** Covers every id in `formats.ts`: that of btrfs ends last. */
+/** Covers every id in `formats.ts`. */
 const HEAD_BYTES = 68 * 1024;
 
 /** A prober that says the name, and why domus goes no further. */

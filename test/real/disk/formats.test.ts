@@ -28,7 +28,6 @@ function blkid(path: string, tag: string): string {
 
 describe("formats that are known by name", () => {
   test.each([
-    ["btrfs", 128, "mkfs.btrfs -q"],
     ["FAT", 4, "mkfs.vfat -F 12"],
     ["FAT", 32, "mkfs.vfat -F 16"],
     ["FAT", 64, "mkfs.vfat -F 32"],
@@ -103,6 +102,15 @@ test("XFS is read, not only named", async () => {
   sh(`mkfs.xfs -q -L root ${path}`);
   const content = await contentOf(path);
   expect(content).toMatchObject({ fs: { kind: "xfs", label: "root", uuid: blkid(path, "UUID") } });
+});
+
+test("btrfs is read, not only named", async () => {
+  need("mkfs.btrfs", "blkid");
+  const path = blank(128 * MIB);
+  sh(`mkfs.btrfs -q -L root ${path}`);
+  const content = await contentOf(path);
+  const expected = { kind: "btrfs", label: "root", uuid: blkid(path, "UUID") };
+  expect(content).toMatchObject({ fs: expected });
 });
 
 test("ext4 is read, not only named", async () => {

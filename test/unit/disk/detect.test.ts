@@ -137,11 +137,11 @@ describe("the order of formats", () => {
 
   test.each([
     ["a hybrid ISO image", text(withTable(), 32769, "CD001"), "ISO 9660"],
-    ["an old superblock behind a table", text(withTable(), 65600, "_BHRfS_M"), "mbr"],
+    ["an old superblock behind a table", text(withTable(), 1024, "\x10\x20\xf5\xf2"), "mbr"],
     [
       "a table that is left without partitions",
-      text(new Uint8Array(200_000), 65600, "_BHRfS_M"),
-      "btrfs",
+      text(new Uint8Array(200_000), 1024, "\x10\x20\xf5\xf2"),
+      "F2FS",
     ],
     ["a GPT", gptDisk({ diskSectors: 400, parts: [{ first: 50, last: 60 }] }), "gpt"],
   ])("%s", async (_name, bytes, format) => {
@@ -152,7 +152,7 @@ describe("the order of formats", () => {
     const bytes = new Uint8Array(200_000);
     bytes.set(mbrSector([]));
     expect(await found(bytes)).toBe("mbr");
-    expect(await found(text(bytes, 65600, "_BHRfS_M"))).toBe("btrfs");
+    expect(await found(text(bytes, 1024, "\x10\x20\xf5\xf2"))).toBe("F2FS");
   });
 });
 

@@ -38,14 +38,6 @@ const VOLUMES: [string, readonly Piece[], string][] = [
     ],
     "",
   ],
-  [
-    "btrfs",
-    [
-      [65600, "_BHRfS_M"],
-      [65568, ID],
-    ],
-    UUID,
-  ],
   ["FAT", [...FAT16, [39, "\x4d\x11\x4c\xfb"]], "FB4C-114D"],
   ["FAT", [...FAT32, [67, "\x4d\x11\x4c\xfb"]], "FB4C-114D"],
   ["FAT", FAT16, ""],
