@@ -1,5 +1,4 @@
 /** The proof of usedExtents: everything outside of it is overwritten, and nothing is lost. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import type { Extent } from "../../../../../src/disk/source.ts";
@@ -7,6 +6,7 @@ import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
 import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
 import { makeTree, makeUnwritten } from "../../../../support/fs/tree.ts";
 import { differences, kernelView } from "../../../../support/fs/view.ts";
+import { wipeOutside } from "../../../../support/fs/wipe.ts";
 
 const VARIANTS = [
   "mkfs.ext2 -N 8000",
@@ -41,30 +41,6 @@ function metadataOf(image: string): [number, number][] {
     found.push([Number(first), Number(last ?? first)]);
   }
   return found;
-}
-
-/** Overwrites what lies between the extents: with zeroes, and once more with rubbish that no reader would survive. */
-function wipeOutside(
-  image: string,
-  extents: readonly Extent[],
-  size: number,
-  fill: number,
-): number {
-  const fd = openSync(image, "r+");
-  const rubbish = Buffer.alloc(1 << 20, fill);
-  let wiped = 0;
-  let at = 0;
-  for (const { offset, length } of [...extents, { offset: size, length: 0 }]) {
-    for (; at < offset;) {
-      const part = Math.min(rubbish.length, offset - at);
-      writeSync(fd, rubbish, 0, part, at);
-      at += part;
-      wiped += part;
-    }
-    at = offset + length;
-  }
-  closeSync(fd);
-  return wiped;
 }
 
 describe("zeroing everything outside loses nothing", () => {
