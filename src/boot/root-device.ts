@@ -176,11 +176,14 @@ function diskName(prefix: string, index: number, partition: number): string {
   return `/dev/${prefix}${letters}${partition === 0 ? "" : partition}`;
 }
 
-/** Names that exist only while the guest runs: whoever cannot look there cannot say that they lead nowhere. */
+/**
+ * Names that exist only while the guest runs: whoever cannot look there cannot say that they lead nowhere. The number
+ * of an array is what mdadm.conf in the initramfs gives it, whatever its superblock says.
+ */
 function onlyTheGuestKnows(spec: RootSpec): boolean {
   if (spec.kind === "other") return true;
   if (spec.kind !== "path") return false;
-  return /^\/dev\/(root$|dm-\d|disk\/|block\/|loop|zvol\/|mapper\/(?!.*-)|mapper\/(luks|crypt)|md\/)/.test(
+  return /^\/dev\/(root$|dm-\d|disk\/|block\/|loop|zvol\/|mapper\/(?!.*-)|mapper\/(luks|crypt)|md[d\d/])/.test(
     spec.value,
   );
 }

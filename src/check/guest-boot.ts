@@ -3,7 +3,7 @@ import type { Where } from "../base/where.ts";
 import type { InitramfsFacts, InitramfsSegment } from "../boot/initramfs/initramfs-facts.ts";
 import { compareVersions } from "../boot/kernel/version.ts";
 import type { HostFacts } from "../xen/host-facts.ts";
-import type { GuestFacts, NeededFile, PlannedBoot } from "./facts.ts";
+import type { GuestFacts, NeededFile, PlannedBoot, VolumeFacts } from "./facts.ts";
 
 /** PV and PVH: Xen's domain builder in dom0 unpacks the kernel. An HVM guest's own loader does it. */
 export function isBuiltByXen({ config }: GuestFacts): boolean {
@@ -120,4 +120,13 @@ export function hasRamdisk(boot: PlannedBoot): boolean {
 /** Whether `outer` is `inner` or contains it: a disk contains its partitions. */
 export function contains(outer: Where, inner: Where): boolean {
   return outer.every((step, index) => inner[index] === step);
+}
+
+/** The volume that root= was found to be; undefined when it was not found. */
+export function rootVolume({ boot, disks }: GuestFacts): VolumeFacts | undefined {
+  const where = boot?.root?.where;
+  if (!where) return undefined;
+  return disks
+    .flatMap((disk) => disk.volumes)
+    .find((volume) => volume.where.length === where.length && contains(volume.where, where));
 }

@@ -1227,6 +1227,41 @@ initramfs-tools: install \`lvm2\`, then \`update-initramfs -u -k all\`. dracut: 
 From \`root=\` (\`/dev/mapper/VG-LV\` or \`/dev/VG/LV\`) and the programs in the image.
 `,
   },
+  "initramfs-no-mdadm": {
+    severity: "warning",
+    summary: `The root is on an md array, and the initramfs has no mdadm to start it.`,
+    page: `# initramfs-no-mdadm
+
+Severity: warning
+
+## What it means
+
+The root is on an md array (Linux software RAID), and the initramfs has no \`mdadm\` that could start it.
+
+## What you see
+
+\`\`\`
+ALERT!  UUID=6f1d2a34-0d5b-4c0e-9a51-4a0f3c1de001 does not exist.  Dropping to a shell!
+\`\`\`
+
+## Why
+
+The initramfs has to run \`mdadm\`. The package was not installed when the image was made, or its hook is not on the list. A
+kernel with md built in starts arrays by itself if their superblocks are of version 0.90 and their partitions of type \`fd\`; so
+domus cannot be sure, and the verdict is \`unknown\`.
+
+## What to do
+
+initramfs-tools: install \`mdadm\`, then \`update-initramfs -u -k all\`. dracut: \`add_dracutmodules+=" mdraid "\`, then \`dracut
+--force\`. mkinitcpio: \`mdadm_udev\` in \`HOOKS=()\`, before \`filesystems\`, then \`mkinitcpio -P\`.
+
+If the guest has booted with this very image before, there is nothing to do.
+
+## How domus knows
+
+From the array that \`root=\` was found on, and the programs in the image.
+`,
+  },
   "initramfs-no-root-fs": {
     severity: "error",
     summary: `The driver of the root's filesystem is neither built into the kernel nor in the initramfs.`,
@@ -1688,6 +1723,151 @@ From xen_caps as \`xl info\` prints it on this host; with \`--xen VERSION\` from
 text says so.
 `,
   },
+  "lvm-metadata-damaged": {
+    severity: "warning",
+    summary: `A copy of the description of an LVM2 volume group is damaged.`,
+    page: `# lvm-metadata-damaged
+
+Severity: warning
+
+## What it means
+
+A copy of the description of an LVM2 volume group is damaged. The finding says whether another copy could be used.
+
+## What you see
+
+\`\`\`
+WARNING: Metadata location on /dev/xvda2 at 4608 begins with invalid VG name.
+WARNING: scanning /dev/xvda2 mda1 failed to read metadata summary.
+\`\`\`
+
+## Why
+
+LVM keeps the description as text with a checksum, once or twice on every physical volume. One copy that is good is enough. If
+none is, nobody can tell where the logical volumes lie; their data is untouched.
+
+## What to do
+
+With another copy: \`vgck --updatemetadata VG\` in the guest writes all of them anew.
+
+Without: keep a copy of the disk before anything else. Older descriptions stay on the disk behind the last one: \`pvck --dump
+metadata_search DEVICE\` lists them, with \`-f FILE\` it saves one, and \`vgcfgrestore -f FILE VG\` puts it back. The guest's own copies
+are in its \`/etc/lvm/backup\` and \`/etc/lvm/archive\`, if those are not inside the group.
+
+If the guest was running, look again when it is stopped: its disk changes under the reader.
+
+## How domus knows
+
+From the checksums of the metadata area's header and of the text, and from reading the text.
+`,
+  },
+  "lvm-metadata-outdated": {
+    severity: "note",
+    summary: `The physical volumes of a group do not agree on what it looks like.`,
+    page: `# lvm-metadata-outdated
+
+Severity: note
+
+## What it means
+
+The physical volumes of a group do not agree on what it looks like. domus used the newest description, as LVM does.
+
+## What you see
+
+\`\`\`
+WARNING: Inconsistent metadata found for VG vg0.
+\`\`\`
+
+## Why
+
+A disk was not attached while the group was changed, or it is an older copy (a snapshot, a restored backup). In the second
+case the data on it is older as well, and the logical volumes that lie on it are a mixture of two states.
+
+## What to do
+
+See whether the disks in the guest's config are the right ones, and of one age. If they are: \`vgck --updatemetadata VG\` in
+the guest brings all copies up to date.
+
+## How domus knows
+
+From the sequence number (\`seqno\`) in each copy, which goes up with every change.
+`,
+  },
+  "lvm-pv-duplicate": {
+    severity: "warning",
+    summary: `Two of the guest's disks or partitions are the same LVM2 physical volume.`,
+    page: `# lvm-pv-duplicate
+
+Severity: warning
+
+## What it means
+
+Two of the guest's disks or partitions are the same LVM2 physical volume: one is a copy of the other. domus used the
+first.
+
+## What you see
+
+\`\`\`
+WARNING: Not using device /dev/xvdb for PV En4gnF-3ooT-o6ZI-E8Sh-IqNN-I2Qo-JMjTO7.
+Cannot activate LVs in VG vg0 while PVs appear on duplicate devices.
+\`\`\`
+
+## Why
+
+A snapshot, clone or restored backup of a disk was attached beside the original. The ids are part of the copy. LVM cannot
+tell which one is meant and refuses to activate the group, so a guest whose root is in it may not boot.
+
+## What to do
+
+Take one of the two out of \`disk=\` in the config. If both are wanted, give the copy ids of its own, where only the copy
+is attached: \`vgimportclone DEVICE\`.
+
+## How domus knows
+
+From the uuid in the labels of the physical volumes.
+`,
+  },
+  "lvm-pv-missing": {
+    severity: "warning",
+    summary: `A volume group on the guest's disks lacks physical volumes.`,
+    page: `# lvm-pv-missing
+
+Severity: warning
+
+## What it means
+
+A volume group on the guest's disks lacks physical volumes: none of the disks in the guest's config holds them. The
+severity is \`note\` when no logical volume needs what is missing.
+
+## What you see
+
+\`\`\`
+WARNING: Device for PV En4gnF-3ooT-o6ZI-E8Sh-IqNN-I2Qo-JMjTO7 not found or rejected by a filter.
+Refusing activation of partial LV vg0/root.  Use '--activationmode partial' to override.
+\`\`\`
+
+## Why
+
+A disk was taken out of the config, or a disk was added to the group in the running guest (\`xl block-attach\`) and never to the
+config. A physical volume can also be marked as missing although it is there again: then LVM has changed the group without it
+and does not trust what it holds.
+
+Mirrors (RAID1) are activated without one of their legs; everything else that lies on a missing volume is not.
+
+## What to do
+
+Put the disk into \`disk=\` of the guest's config. In the running guest, \`pvs -o +uuid\` shows which disk has which id.
+
+If the finding says that the volume is marked as missing, and nothing was written to the rest of the group meanwhile:
+\`vgextend --restoremissing VG PV\`. If it is gone for good: \`vgreduce --removemissing VG\`, which removes what lay on it
+only with \`--force\`.
+
+## How domus knows
+
+The group's metadata, which is on every physical volume, lists the ids of all of them; the labels on the guest's disks have the
+ids of those that are there.
+`,
+  },
   "mbr-chain-damaged": {
     severity: "error",
     summary: `The chain of logical partitions (numbers from 5 on) breaks off.`,
@@ -1729,6 +1909,76 @@ filesystem many times, and names such as \`xvda7\` may mean another partition th
 ## What to do
 
 With the guest stopped, write the table anew: \`sfdisk -d DISK > table\`, take the doubles out of \`table\`, \`sfdisk DISK < table\`.
+`,
+  },
+  "md-degraded": {
+    severity: "warning",
+    summary: `A mirror (md RAID1) has fewer members on the guest's disks than it should.`,
+    page: `# md-degraded
+
+Severity: warning
+
+## What it means
+
+A mirror (md RAID1) has fewer members on the guest's disks than it should. domus read it from one that is up to date.
+
+## What you see
+
+\`[U_]\` in \`/proc/mdstat\`; at boot, some initramfs images wait for the missing member first:
+
+\`\`\`
+mdadm: /dev/md0 has been started with 1 drive (out of 2).
+\`\`\`
+
+## Why
+
+A disk is not in the guest's config, or a member failed and was not replaced. Some mirrors are made with one member and
+never get the second.
+
+## What to do
+
+See that every disk of the mirror is in \`disk=\` of the guest's config. In the guest, \`mdadm --detail /dev/md0\` shows what is
+missing, and \`mdadm /dev/md0 --add DEVICE\` fills a replacement. If one member is all there will ever be: \`mdadm --grow
+/dev/md0 --raid-devices=1 --force\`.
+
+## How domus knows
+
+From the superblock of the member with the most events: it says how many members there are, and which of them count.
+`,
+  },
+  "md-member-stale": {
+    severity: "warning",
+    summary: `A disk or partition belongs to a mirror (md RAID1) but is not in use.`,
+    page: `# md-member-stale
+
+Severity: warning
+
+## What it means
+
+A disk or partition belongs to a mirror (md RAID1) but is not in use: it missed writes, failed, is a spare, or is still
+being filled. domus did not read from it.
+
+## What you see
+
+\`\`\`
+mdadm: /dev/xvdb1 has slot 1 and events 8, array has 10: not adding
+md: kicking non-fresh xvdb1 from array!
+\`\`\`
+
+## Why
+
+The member was away while the mirror went on without it: its disk was not attached, or had errors. What it holds is the
+state of that moment. A tool that looks at this disk alone, pygrub among them, sees old files, perhaps an old kernel.
+
+## What to do
+
+In the guest: \`mdadm --detail ARRAY\`, then \`mdadm ARRAY --re-add DEVICE\`, or \`--add\` when that is refused. If the disk had
+errors, replace it first.
+
+## How domus knows
+
+From the event counters of all members' superblocks, and from the roles that the newest of them lists. As in Linux, a
+difference of one is no difference.
 `,
   },
   "memory-too-small": {
@@ -2274,6 +2524,35 @@ comes last, and the kernel takes the last, when pygrub starts the guest.
 It looks up UUIDs, labels, partition ids and device names on all volumes of all disks. When one of them could not be
 looked into (LVM, LUKS, a disk of unknown format), or when only the running guest knows such a name, it is a note and
 the verdict is \`unknown\`.
+`,
+  },
+  "volumes-limit": {
+    severity: "warning",
+    summary: `The metadata on the guest's disks describes more logical volumes than domus looks at (1024).`,
+    page: `# volumes-limit
+
+Severity: warning
+
+## What it means
+
+The metadata on the guest's disks describes more logical volumes than domus looks at (1024). It did not look at the rest.
+
+## What you see
+
+Nothing in the guest.
+
+## Why
+
+Guests have a handful of volumes. Metadata that describes thousands is damaged, or was made to waste the time of whoever
+reads it.
+
+## What to do
+
+Compare with \`lvs\` in the running guest. If it has that many, report it: then the limit is too low.
+
+## How domus knows
+
+By counting.
 `,
   },
   "xfs-log-damaged": {

@@ -16,6 +16,7 @@ import { initramfsMissing } from "./rules/initramfs-missing.ts";
 import { initramfsNoBlkfront } from "./rules/initramfs-no-blkfront.ts";
 import { initramfsNoInit } from "./rules/initramfs-no-init.ts";
 import { initramfsNoLvm } from "./rules/initramfs-no-lvm.ts";
+import { initramfsNoMdadm } from "./rules/initramfs-no-mdadm.ts";
 import { initramfsNoRootFs } from "./rules/initramfs-no-root-fs.ts";
 import { initramfsTruncated } from "./rules/initramfs-truncated.ts";
 import { initramfsVersion } from "./rules/initramfs-version.ts";
@@ -82,6 +83,7 @@ export const LINUX_RULES: readonly Rule[] = [
   initramfsVersion,
   initramfsNoBlkfront,
   initramfsNoLvm,
+  initramfsNoMdadm,
   initramfsNoRootFs,
   rootMissing,
   rootDeviceName,

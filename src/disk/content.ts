@@ -73,6 +73,8 @@ export type Assembly =
       readonly volume: Named;
       /** The physical volumes of the group that are there. */
       readonly members: readonly Volume[];
+      /** Those of them that it lies on; all where that is not known. */
+      readonly under: readonly Volume[];
     }
   | {
       readonly system: "md";
@@ -80,6 +82,7 @@ export type Assembly =
       /** In the array's place: `0` where its name is `host:0`. Empty when it has none. */
       readonly localName: string;
       readonly members: readonly Volume[];
+      readonly under: readonly Volume[];
     };
 
 export type Named = { readonly name: string; readonly id: string };

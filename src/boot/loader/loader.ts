@@ -15,6 +15,10 @@ export type BootVolume = {
   readonly tableType?: "mbr" | "gpt";
   /** `lvm/vg0-root` where it is a logical volume. */
   readonly grubName?: string;
+  /** Its names by id, which hints of `search` use: `lvmid/...`, `mduuid/...`. */
+  readonly grubIds?: readonly string[];
+  /** Its name in the guest where that does not follow from disk and partition: `/dev/mapper/vg0-root`. */
+  readonly device?: string;
 };
 
 /** A file in one of the guest's filesystems. */

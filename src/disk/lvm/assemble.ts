@@ -11,13 +11,12 @@ import type { Where } from "../../base/where.ts";
 import { latin1 } from "../../bytes/text.ts";
 import type { AssembleOptions, Assembler, Part, PartsMade } from "../assembler.ts";
 import type { Volume } from "../content.ts";
-import type { ByteSource } from "../source.ts";
 import { metadataDamaged, metadataOutdated, pvDuplicate, pvMissing } from "./findings.ts";
 import { readPvLabel } from "./label.ts";
 import { readMetadataArea } from "./metadata-area.ts";
 import { parseVolumeGroup } from "./metadata.ts";
-import type { VolumeGroup } from "./metadata.ts";
-import { lvWhere, mapLogicalVolumes } from "./segments.ts";
+import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
+import { lvWhere, mapLogicalVolumes, physicalUnder } from "./segments.ts";
 import type { MappedVolumes } from "./segments.ts";
 
 /** Of all areas together. A group's text is the same in each, so real ones stay far below. */
@@ -102,13 +101,12 @@ async function assembleGroups(pvs: readonly Pv[], options: AssembleOptions): Pro
     const { present, duplicates } = membersOf(group, pvs);
     const lacking = [...group.physicalVolumes.values()].filter((pv) => !present.has(pv.id));
     if (lacking.length > 0 && !options.partial) continue;
-    const members = [...present.values()].map((pv) => pv.volume);
-    const physical = new Map<string, ByteSource>();
+    const members = new Map<string, Volume>();
     for (const [name, { id }] of group.physicalVolumes) {
       const pv = present.get(id);
-      if (pv) physical.set(name, pv.volume.source);
+      if (pv) members.set(name, pv.volume);
     }
-    const mapped = await mapLogicalVolumes({ group, physical, signal: options.signal });
+    const mapped = await mapLogicalVolumes({ group, members, signal: options.signal });
     parts.push(...visibleParts(group, mapped, members));
     findings.push(...missingIn(group, present, mapped));
     for (const pv of duplicates) {
@@ -162,8 +160,13 @@ function membersOf(group: VolumeGroup, pvs: readonly Pv[]): GroupMembers {
 function visibleParts(
   group: VolumeGroup,
   mapped: MappedVolumes,
-  members: readonly Volume[],
+  members: ReadonlyMap<string, Volume>,
 ): Part[] {
+  const all = [...members.values()];
+  const under = (volume: LogicalVolume) => {
+    const found = physicalUnder(group, volume).flatMap((name) => members.get(name) ?? []);
+    return found.length > 0 ? found : all;
+  };
   return [...group.logicalVolumes.values()]
     .filter((volume) => volume.visible)
     .map((volume) => ({
@@ -177,7 +180,8 @@ function visibleParts(
         system: "lvm2",
         group: { name: group.name, id: group.id },
         volume: { name: volume.name, id: volume.id },
-        members,
+        members: all,
+        under: under(volume),
       },
     }));
 }

@@ -91,7 +91,9 @@ export function parseVolumeGroup(text: Uint8Array, where: Where): VolumeGroup {
     // The snapshot's own volume ties its parts together and has no blocks.
     if (snapshot === "tie") continue;
     const volume = parseLogicalVolume(section, extentBytes);
-    logicalVolumes.set(section.name, snapshot ? { ...volume, snapshot } : volume);
+    // LVM marks the tie as visible in place of the store.
+    const visible = volume.visible || snapshot === "snapshot";
+    logicalVolumes.set(section.name, snapshot ? { ...volume, visible, snapshot } : volume);
   }
   return {
     name,

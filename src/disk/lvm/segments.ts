@@ -9,6 +9,7 @@ import { attempt, corrupt, FailureError, ioFailure } from "../../base/failure.ts
 import { missing, overLimit, unsupported } from "../../base/failure.ts";
 import type { Result } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
+import type { Volume } from "../content.ts";
 import { linearSource, windowSource } from "../source.ts";
 import type { ByteSource, Segment } from "../source.ts";
 import { stripedSource } from "../striped.ts";
@@ -23,8 +24,8 @@ export type MappedVolumes = ReadonlyMap<string, Result<ByteSource>>;
 
 type Mapping = {
   readonly group: VolumeGroup;
-  /** Sources of physical volumes by their name in the group; those that are not there are not in it. */
-  readonly physical: ReadonlyMap<string, ByteSource>;
+  /** The physical volumes that are there, by their names in the group. */
+  readonly members: ReadonlyMap<string, Volume>;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -60,6 +61,17 @@ export async function mapLogicalVolumes(mapping: Mapping): Promise<MappedVolumes
 /** `["vg0/root"]` */
 export function lvWhere(group: VolumeGroup, volume: LogicalVolume): Where {
   return [`${group.name}/${volume.name}`];
+}
+
+/** The names of the physical volumes that a volume lies on, directly or through others. Ends at loops. */
+export function physicalUnder(group: VolumeGroup, volume: LogicalVolume): string[] {
+  const seen = new Set([volume.name]);
+  // A set gives what is added during the walk as well, each name once.
+  for (const name of seen) {
+    const inner = group.physicalVolumes.has(name) ? undefined : group.logicalVolumes.get(name);
+    if (inner) for (const part of partsOf(inner)) seen.add(part);
+  }
+  return [...seen].filter((name) => group.physicalVolumes.has(name));
 }
 
 /** Names of volumes, physical or logical. */
@@ -165,7 +177,7 @@ class VolumeMapper {
 
   /** As in LVM, a name is first looked for among the physical volumes. */
   #area({ name, startExtent }: ExtentArea, extents: number): ByteSource {
-    const { group, physical } = this.#mapping;
+    const { group, members } = this.#mapping;
     const pv = group.physicalVolumes.get(name);
     const lv = group.logicalVolumes.get(name);
     const room = pv?.extentCount ?? lv?.extentCount;
@@ -175,7 +187,7 @@ class VolumeMapper {
       throw corrupt(this.#where, found, `one among its ${room}`);
     }
     if (pv) {
-      const source = pv.missing ? undefined : physical.get(name);
+      const source = pv.missing ? undefined : members.get(name)?.source;
       if (!source) throw missing(this.#where, `physical volume ${name} (${pv.id})`);
       return this.#window(source, pv.startBytes + this.#bytes(startExtent), extents);
     }

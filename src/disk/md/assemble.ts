@@ -78,6 +78,7 @@ async function arrayOf({ newest, active }: State, components: readonly Component
   const { name, localName } = namesOf(newest);
   const where = [name];
   const source = await attempt(() => sourceOf(newest, active, where));
+  const members = components.map((one) => one.volume);
   return {
     name,
     where,
@@ -89,7 +90,8 @@ async function arrayOf({ newest, active }: State, components: readonly Component
       system: "md",
       array: { name: newest.name, id: newest.arrayId },
       localName,
-      members: components.map((one) => one.volume),
+      members,
+      under: members,
     },
   };
 }

@@ -86,16 +86,14 @@ function rootOf(
   volumes: readonly VolumeFacts[],
 ): RootDevice | undefined {
   const spec = parseRoot(boot.args);
-  return spec && findRoot(spec, volumes, disks.every(isCompletelyRead));
-}
-
-/** Whether every place was read where a uuid or label could be; otherwise an absence proves nothing. */
-function isCompletelyRead(disk: OpenDisk): boolean {
-  if (disk.facts.state === "empty-cdrom") return true;
-  const { volume } = disk;
-  if (!volume) return false;
-  const opaque = (kind: string) => kind === "member" || kind === "named" || kind === "unknown";
-  return ![volume, ...volume.children].some((one) => opaque(one.content.kind));
+  return (
+    spec &&
+    findRoot(
+      spec,
+      volumes,
+      disks.every((disk) => disk.complete),
+    )
+  );
 }
 
 async function pygrubOf(

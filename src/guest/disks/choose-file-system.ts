@@ -4,7 +4,7 @@ import type { BootVolume } from "../../boot/loader/loader.ts";
 import { resolvePath } from "../../disk/fs/resolve.ts";
 import type { Resolved } from "../../disk/fs/resolve.ts";
 import type { Target } from "./open-target.ts";
-import { partitionDevice } from "./volume-facts.ts";
+import { partitionDevice } from "./device-names.ts";
 
 export type Chosen = {
   readonly volume: BootVolume;
@@ -16,7 +16,7 @@ export type Chosen = {
 
 /**
  * `PATH` is searched for in every filesystem, those that look like a root first; `VOLUME:PATH` in one, named by its
- * device in the guest (`xvda1`), its partition number (`1`), its label or its uuid.
+ * device in the guest (`xvda1`, `vg0/root`), its partition number (`1`), its label or its uuid.
  */
 export async function chooseFile(target: Target, spec: string): Promise<Chosen> {
   const { volume: wanted, path } = splitSpec(spec);
@@ -39,29 +39,41 @@ export async function chooseFile(target: Target, spec: string): Promise<Chosen> 
   throw missing([target.name], `file ${path} (looked in ${names})`);
 }
 
-/** `xvda1:/boot`: a volume before the colon, when what follows is absolute. */
+/**
+ * `xvda1:/boot`, `vg0/root:/boot`, `/dev/mapper/vg0-root:/boot`: a volume before the colon, when what follows is
+ * absolute.
+ */
 export function splitSpec(spec: string): { volume?: string; path: string } {
-  const match = /^([^/:]+):(\/.*|)$/s.exec(spec);
+  const match = /^([^/:]+(?:\/[^/:]+)?|\/dev(?:\/[^/:]+){1,3}):(\/.*|)$/s.exec(spec);
   if (match) return { volume: match[1]!, path: match[2] === "" ? "/" : match[2]! };
   return { path: spec.startsWith("/") ? spec : `/${spec}` };
 }
 
-type Named = { readonly volume: BootVolume; readonly device: string; readonly root: boolean };
+type Named = {
+  readonly volume: BootVolume;
+  readonly device: string;
+  readonly aliases: readonly string[];
+  readonly root: boolean;
+};
 
 export function fileSystems(target: Target): Named[] {
   const all = target.disks.flatMap((disk) =>
     disk.bootVolumes.map((volume) => {
-      const device = partitionDevice(volume.vdev, volume.partition?.number);
+      const device = volume.device ?? partitionDevice(volume.vdev, volume.partition?.number);
       const facts = disk.facts.volumes.find((one) => one.device === device);
-      return { volume, device, root: facts?.looksLikeRoot === true };
+      const aliases = facts?.aliases ?? [];
+      return { volume, device, aliases, root: facts?.looksLikeRoot === true };
     }),
   );
   return [...all.filter((one) => one.root), ...all.filter((one) => !one.root)];
 }
 
-function answersTo({ volume, device }: Named, wanted: string): boolean {
+function answersTo({ volume, device, aliases }: Named, wanted: string): boolean {
+  const names = [device, ...aliases];
   return (
-    device === wanted ||
+    names.includes(wanted) ||
+    names.includes(`/dev/${wanted}`) ||
+    names.includes(`/dev/mapper/${wanted}`) ||
     String(volume.partition?.number ?? "") === wanted ||
     volume.fs.label === wanted ||
     volume.fs.uuid.toLowerCase() === wanted.toLowerCase()

@@ -7,20 +7,27 @@ import type { Failure } from "../../base/failure.ts";
 import type { Finding } from "../../base/finding.ts";
 import type { BootVolume } from "../../boot/loader/loader.ts";
 import type { DiskFacts } from "../../check/facts.ts";
+import { assembleVolumes } from "../../disk/assemble.ts";
+import type { Assembled } from "../../disk/assemble.ts";
 import { cachedSource } from "../../disk/cache.ts";
 import type { Volume } from "../../disk/content.ts";
 import type { BlockDevice } from "../../disk/source.ts";
 import { readVolumes } from "../../disk/tree.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
-import { volumeFacts } from "./volume-facts.ts";
+import { assembledBootVolumes, diskBootVolumes } from "./boot-volumes.ts";
+import { assembledFacts, diskVolumeFacts } from "./volume-facts.ts";
 
 export type OpenDisk = {
   readonly facts: DiskFacts;
   /** The disk and what is inside it, when it could be read. */
   readonly volume?: Volume;
-  /** Filesystems on it, for loaders. */
+  /** Logical volumes and arrays of which this disk has the first part. */
+  readonly assembled: readonly Volume[];
+  /** Filesystems on it and in `assembled`, for loaders. */
   readonly bootVolumes: readonly BootVolume[];
+  /** Whether every place was read where a filesystem could be; otherwise an absence proves nothing. */
+  readonly complete: boolean;
 };
 
 export type OpenDisks = AsyncDisposable & { readonly disks: readonly OpenDisk[] };
@@ -32,10 +39,13 @@ export async function openDisks(
   signal?: AbortSignal,
 ): Promise<OpenDisks> {
   await using devices = new AsyncDisposableStack();
-  const disks: OpenDisk[] = [];
-  for (const [index, spec] of specs.entries()) {
-    disks.push(await openDisk({ host, spec, index, devices, ...(signal && { signal }) }));
+  const opened: Opened[] = [];
+  for (const spec of specs) {
+    opened.push(await openDisk({ host, spec, devices, ...(signal && { signal }) }));
   }
+  const trees = opened.flatMap((disk) => disk.volume ?? []);
+  const assembled = await assembleVolumes(trees, signal ? { signal } : {});
+  const disks = await describe(opened, assembled);
   const owned = devices.move();
   return { disks, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -43,44 +53,100 @@ export async function openDisks(
 type OpenOptions = {
   readonly host: Host;
   readonly spec: DiskSpec;
-  /** Its place among the guest's disks: GRUB's hd0, hd1. */
-  readonly index: number;
   readonly devices: AsyncDisposableStack;
   readonly signal?: AbortSignal;
 };
 
-async function openDisk(options: OpenOptions): Promise<OpenDisk> {
-  const { host, spec, index, devices, signal } = options;
+/** A disk by itself, before anything is put together from several. */
+type Opened = {
+  readonly spec: DiskSpec;
+  readonly target: string;
+  readonly state: DiskFacts["state"];
+  readonly failure?: Failure;
+  readonly volume?: Volume;
+};
+
+async function openDisk({ host, spec, devices, signal }: OpenOptions): Promise<Opened> {
   const target = diskTarget(spec);
-  const base = { spec, target, volumes: [], findings: [] };
-  if (spec.target === "") {
-    return { facts: { ...base, state: "empty-cdrom" }, bootVolumes: [] };
-  }
+  const base = { spec, target };
+  if (spec.target === "") return { ...base, state: "empty-cdrom" };
   const declined = whyNotRead(spec);
-  if (declined) {
-    return { facts: { ...base, state: "not-read", failure: declined }, bootVolumes: [] };
-  }
+  if (declined) return { ...base, state: "not-read", failure: declined };
   const opened = await attempt(async () => {
     const device = devices.use(await host.openBlock(target));
-    const source = cachedSource({ ...device, where: [spec.vdev], read: device.read });
-    const volume = await readVolumes(source, {
-      ...(signal && { signal }),
-      ...sectorSize(device),
+    const source = cachedSource({
+      size: device.size,
+      where: [spec.vdev],
+      read: (offset, length, inner) => device.read(offset, length, inner),
     });
-    return volume;
+    return readVolumes(source, { ...(signal && { signal }), ...sectorSize(device) });
   });
-  if (!opened.ok) {
-    const state = isAbsent(opened.failure) ? "missing" : "unreadable";
-    return { facts: { ...base, state, failure: opened.failure }, bootVolumes: [] };
+  if (opened.ok) return { ...base, state: "read", volume: opened.value };
+  const state = isAbsent(opened.failure) ? "missing" : "unreadable";
+  return { ...base, state, failure: opened.failure };
+}
+
+/** Puts what lies on several disks to the first of them. */
+async function describe(opened: readonly Opened[], assembled: Assembled): Promise<OpenDisk[]> {
+  const homes = homesOf(opened, assembled.volumes);
+  const opaque = new Set(assembled.opaque);
+  const disks: OpenDisk[] = [];
+  for (const [index, disk] of opened.entries()) {
+    const { spec, target, state, failure, volume } = disk;
+    const place = { vdev: spec.vdev, index };
+    const own = assembled.volumes.filter((one) => homes.get(one) === index);
+    const volumes = volume ? await diskVolumeFacts(volume, spec.vdev, { opaque }) : [];
+    for (const one of own) volumes.push(...(await assembledFacts(one, { opaque })));
+    const inside = volume ? [volume, ...own] : [];
+    const about = assembled.findings.filter((one) => diskOf(one, opened) === index);
+    disks.push({
+      facts: {
+        spec,
+        target,
+        state,
+        volumes,
+        findings: [...inside.flatMap(findingsIn), ...about],
+        ...(failure && { failure }),
+      },
+      ...(volume && { volume }),
+      assembled: own,
+      bootVolumes: [
+        ...(volume ? diskBootVolumes(volume, place) : []),
+        ...own.flatMap((one) => assembledBootVolumes(one, place)),
+      ],
+      complete:
+        state === "empty-cdrom" || (volume !== undefined && inside.every(isReadThrough(opaque))),
+    });
   }
-  const volume = opened.value;
-  const facts: DiskFacts = {
-    ...base,
-    state: "read",
-    volumes: await volumeFacts(volume, spec.vdev),
-    findings: findingsIn(volume),
+  return disks;
+}
+
+/** The first of the disks that each volume lies on. Members come before what was made of them. */
+function homesOf(opened: readonly Opened[], made: readonly Volume[]): Map<Volume, number> {
+  const homes = new Map<Volume, number>();
+  const settle = (volume: Volume, home: number) => {
+    for (const one of [volume, ...volume.children]) homes.set(one, home);
   };
-  return { facts, volume, bootVolumes: bootVolumesOf(volume, spec.vdev, index) };
+  for (const [index, { volume }] of opened.entries()) if (volume) settle(volume, index);
+  for (const volume of made) {
+    const under = volume.assembly?.under ?? [];
+    settle(volume, Math.min(...under.map((member) => homes.get(member) ?? Infinity)));
+  }
+  return homes;
+}
+
+/** Findings about a group as a whole name no disk: they go to the first that was read. */
+function diskOf({ where }: Finding, opened: readonly Opened[]): number {
+  const named = opened.findIndex((disk) => disk.spec.vdev === where[0]);
+  return named >= 0 ? named : opened.findIndex((disk) => disk.volume !== undefined);
+}
+
+function isReadThrough(opaque: ReadonlySet<Volume>) {
+  return (volume: Volume): boolean =>
+    [volume, ...volume.children].every(({ content }, index, all) => {
+      if (content.kind === "member") return !opaque.has(all[index]!);
+      return content.kind !== "named" && content.kind !== "unknown";
+    });
 }
 
 /** libxl takes a target without a leading slash to be below /dev (libxl: libxl__device_disk_setdefault). */
@@ -114,22 +180,4 @@ function findingsIn(volume: Volume): Finding[] {
         ? content.fs.notes
         : [];
   return [...own, ...volume.children.flatMap(findingsIn)];
-}
-
-function bootVolumesOf(volume: Volume, vdev: string, diskIndex: number): BootVolume[] {
-  const found: BootVolume[] = [];
-  const add = (inner: Volume, tableType?: "mbr" | "gpt") => {
-    if (inner.content.kind !== "filesystem") return;
-    found.push({
-      fs: inner.content.fs,
-      vdev,
-      diskIndex,
-      ...(inner.partition && { partition: inner.partition }),
-      ...(tableType && { tableType }),
-    });
-  };
-  add(volume);
-  const type = volume.content.kind === "table" ? volume.content.table.type : undefined;
-  for (const child of volume.children) add(child, type);
-  return found;
 }

@@ -3,27 +3,59 @@ import type { VolumeFacts } from "../../check/facts.ts";
 import type { Content, Volume } from "../../disk/content.ts";
 import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import { resolvePath } from "../../disk/fs/resolve.ts";
+import { assemblyNames, partitionDevice } from "./device-names.ts";
+
+/** What the facts of volumes depend on beside the volumes. */
+export type Surroundings = {
+  /** Members that nothing could be made of. */
+  readonly opaque: ReadonlySet<Volume>;
+};
 
 /** The whole disk and its partitions, as plain facts; `vdev` is the disk's name in the guest. */
-export async function volumeFacts(volume: Volume, vdev: string): Promise<VolumeFacts[]> {
-  const facts: VolumeFacts[] = [await factsOf(volume, vdev)];
+export async function diskVolumeFacts(
+  volume: Volume,
+  vdev: string,
+  around: Surroundings,
+): Promise<VolumeFacts[]> {
+  const facts = [await factsOf(volume, { device: vdev }, around)];
   for (const child of volume.children) {
-    facts.push(await factsOf(child, partitionDevice(vdev, child.partition?.number)));
+    const device = partitionDevice(vdev, child.partition?.number);
+    facts.push(await factsOf(child, { device }, around));
   }
   return facts;
 }
 
-/** The kernel's name of a partition: `xvda1`, and `nvme0n1p1` where the disk's own name ends in a digit. */
-export function partitionDevice(vdev: string, number: number | undefined): string {
-  if (number === undefined) return vdev;
-  return /\d$/.test(vdev) ? `${vdev}p${number}` : `${vdev}${number}`;
+/** A logical volume or an array, and its partitions. */
+export async function assembledFacts(volume: Volume, around: Surroundings): Promise<VolumeFacts[]> {
+  const { device, aliases } = namesOf(volume);
+  const facts = [await factsOf(volume, { device, aliases }, around)];
+  for (const child of volume.children) {
+    const number = child.partition?.number;
+    const names = {
+      device: partitionDevice(device, number),
+      aliases: aliases.map((alias) => partitionDevice(alias, number)),
+    };
+    facts.push(await factsOf(child, names, around));
+  }
+  return facts;
 }
 
-async function factsOf(volume: Volume, device: string): Promise<VolumeFacts> {
+function namesOf({ name, assembly }: Volume): Names & { readonly aliases: readonly string[] } {
+  return assembly ? assemblyNames(assembly) : { device: name, aliases: [] };
+}
+
+type Names = { readonly device: string; readonly aliases?: readonly string[] };
+
+async function factsOf(
+  volume: Volume,
+  { device, aliases }: Names,
+  { opaque }: Surroundings,
+): Promise<VolumeFacts> {
   const { content, partition } = volume;
   const base = {
     where: volume.source.where,
     device,
+    ...(aliases && { aliases }),
     partuuid: partition?.partuuid ?? "",
     partlabel: partition?.label ?? "",
     sizeBytes: volume.source.size,
@@ -48,7 +80,11 @@ async function factsOf(volume: Volume, device: string): Promise<VolumeFacts> {
     case "named":
       return { ...base, uuid: content.uuid };
     case "member":
-      return { ...base, uuid: content.member.id };
+      return {
+        ...base,
+        uuid: content.member.id,
+        ...(!opaque.has(volume) && { assembled: true as const }),
+      };
     case "table":
     case "empty":
     case "unknown":

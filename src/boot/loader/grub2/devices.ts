@@ -30,7 +30,9 @@ export function findDevice(devices: Devices, name: string): BootVolume | undefin
 }
 
 function isNamed(volume: BootVolume, name: string): boolean {
-  if (volume.grubName !== undefined) return volume.grubName === name;
+  if (volume.grubName !== undefined) {
+    return volume.grubName === name || volume.grubIds?.includes(name) === true;
+  }
   const comma = name.indexOf(",");
   const disk = comma < 0 ? name : name.slice(0, comma);
   // `xen/xvda` is what grub-xen, the GRUB for PV guests, calls it.

@@ -10,6 +10,7 @@ import { initramfsMissing } from "../../../../src/check/rules/initramfs-missing.
 import { initramfsNoBlkfront } from "../../../../src/check/rules/initramfs-no-blkfront.ts";
 import { initramfsNoInit } from "../../../../src/check/rules/initramfs-no-init.ts";
 import { initramfsNoLvm } from "../../../../src/check/rules/initramfs-no-lvm.ts";
+import { initramfsNoMdadm } from "../../../../src/check/rules/initramfs-no-mdadm.ts";
 import { initramfsNoRootFs } from "../../../../src/check/rules/initramfs-no-root-fs.ts";
 import { initramfsTruncated } from "../../../../src/check/rules/initramfs-truncated.ts";
 import { initramfsVersion } from "../../../../src/check/rules/initramfs-version.ts";
@@ -471,6 +472,14 @@ testRule(initramfsNoLvm, {
       guestWith({ root: lvm, initramfs: { generator: "initramfs-tools" } }),
       "error",
     ],
+    "found by its UUID, tools for encryption only": [
+      guestWith({
+        volume: { device: "/dev/mapper/vg0-root", where: ["vg0/root"] },
+        root: { where: ["vg0/root"] },
+        initramfs: { tools: { lvm: false, cryptsetup: true, mdadm: false, btrfs: false } },
+      }),
+      "error",
+    ],
   },
   silent: {
     "with tools": guestWith({
@@ -483,5 +492,31 @@ testRule(initramfsNoLvm, {
       },
     }),
     "a partition": guestWith({ root: byDevice }),
+  },
+});
+
+const onArray = { volume: { device: "md0", where: ["md0"] }, root: { where: ["md0"] } };
+
+testRule(initramfsNoMdadm, {
+  fires: {
+    "a mirror": [guestWith(onArray), "warning?"],
+    "a mirror with a name, dracut": [
+      guestWith({
+        volume: { device: "md/root", where: ["md/root"] },
+        root: { where: ["md/root"] },
+        initramfs: { generator: "dracut" },
+      }),
+      "warning?",
+    ],
+  },
+  silent: {
+    "with mdadm": guestWith({
+      ...onArray,
+      initramfs: { tools: { lvm: false, cryptsetup: false, mdadm: true, btrfs: false } },
+    }),
+    "a disk with a name like that": guestWith({
+      volume: { device: "mdx", where: ["mdx"] },
+      root: { where: ["mdx"] },
+    }),
   },
 });

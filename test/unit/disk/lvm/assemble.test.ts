@@ -74,6 +74,9 @@ async function read(lvs: readonly LvText[], pvs = 1) {
 const lines = (count: number, ...rest: string[]) =>
   [`start_extent = 0`, `extent_count = ${count}`, ...rest].join("\n");
 
+/** One logical volume of one extent. */
+const root = (extent: number, name = "root") => [{ name, segments: [linear(0, 1, "pv0", extent)] }];
+
 describe("segments", () => {
   test("linear: extents in any order, from several volumes", async () => {
     const segments = [linear(3, 1, "pv1", 2), linear(0, 3, "pv0", 5)];
@@ -230,10 +233,6 @@ describe("segments", () => {
 });
 
 describe("volume groups", () => {
-  const root = (extent: number, name = "root") => [
-    { name, segments: [linear(0, 1, "pv0", extent)] },
-  ];
-
   test("a volume says where it comes from", async () => {
     const disk = pv(0, group(root(3)));
     const { volumes } = await assembled(disk);
@@ -394,12 +393,11 @@ describe("hostile metadata", () => {
   test.each(["../../etc", "a b", "\x1b[2J", "-x", "x".repeat(200)])(
     "a name that LVM would not give (%j)",
     async (name) => {
-      const text = group(root1(name));
+      const text = group(root(0, name));
       const { volumes } = await assembled(pv(0, text));
       expect(volumes).toEqual([]);
     },
   );
-  const root1 = (name: string) => [{ name, segments: [linear(0, 1, "pv0", 0)] }];
 
   test("a long chain of volumes in volumes does not nest the reads", async () => {
     const chain = Array.from({ length: 100 }, (_, index) => ({

@@ -105,6 +105,14 @@ test.each([
   expect(findings).toEqual([]);
 });
 
+/** A disk with the member in its first partition. */
+function partitioned(number: number): Uint8Array {
+  const bytes = new Uint8Array(2 << 20);
+  bytes.set(mbrSector([{ slot: 1, type: 0xfd, start: 2048, sectors: 2048 }]));
+  bytes.set(member(number), 1 << 20);
+  return bytes;
+}
+
 describe("one on the other", () => {
   const id = lvmId("A");
   const lvm = (lv: Uint8Array, text?: string) => {
@@ -154,13 +162,7 @@ describe("one on the other", () => {
   });
 
   test("members on partitions of several disks", async () => {
-    const disk = (number: number) => {
-      const bytes = new Uint8Array(2 << 20);
-      bytes.set(mbrSector([{ slot: 1, type: 0xfd, start: 2048, sectors: 2048 }]));
-      bytes.set(member(number), 1 << 20);
-      return bytes;
-    };
-    const { value, codes, volumes } = await assembled(disk(0), disk(1));
+    const { value, codes, volumes } = await assembled(partitioned(0), partitioned(1));
     expect([value, codes]).toEqual([1, []]);
     const { assembly } = volumes[0]!;
     expect(assembly!.members.map((one) => one.source.where)).toEqual([
