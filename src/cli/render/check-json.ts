@@ -2,7 +2,8 @@
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { PlannedBoot } from "../../check/facts.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
-import { xenText } from "./check-story.ts";
+import { rootPlace } from "./root-place.ts";
+import { xenVersionText } from "./check-story.ts";
 
 export function guestJson(report: GuestReport): Record<string, unknown> {
   const boot = report.facts?.boot;
@@ -24,7 +25,7 @@ export function guestJson(report: GuestReport): Record<string, unknown> {
 
 export function hostJson(xen: HostFacts): Record<string, unknown> {
   return {
-    xen: xenText(xen),
+    xen: xenVersionText(xen),
     source: xen.source,
     caps: xen.caps,
     kernelPackings: xen.kernelPackings,
@@ -63,6 +64,6 @@ function planJson(boot: PlannedBoot): Record<string, unknown> {
     ramdisk: ramdisks[0] ?? null,
     ramdisks,
     args: boot.args,
-    root: boot.root?.where ?? null,
+    root: rootPlace(boot) ?? null,
   };
 }

@@ -8,6 +8,7 @@ import { RECENT_CHANGE } from "../../check/recent-change.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Output, Style } from "../output.ts";
+import { rootPlace } from "./root-place.ts";
 import { wrap, wrapLabelled } from "./text.ts";
 
 export const SEVERITY_STYLE: Record<Severity, Style> = {
@@ -17,7 +18,7 @@ export const SEVERITY_STYLE: Record<Severity, Style> = {
 };
 
 /** `4.14.6`, `4.17` */
-export function xenText({ version }: HostFacts): string {
+export function xenVersionText({ version }: HostFacts): string {
   return `${version.major}.${version.minor}${version.extra}`;
 }
 
@@ -40,7 +41,7 @@ function headlineOf(
   out: Output,
 ): [lines: string[], cause: Finding | undefined] {
   const name = printable(report.name);
-  const on = `on Xen ${printable(xenText(xen))}`;
+  const on = `on Xen ${printable(xenVersionText(xen))}`;
   if (report.verdict === "boots")
     return [[out.style("green", `${name} will boot ${on}.`)], undefined];
   if (report.verdict === "unknown") {
@@ -128,7 +129,6 @@ function initramfsText(path: string, boot: PlannedBoot): string {
 function rootText(boot: PlannedBoot): string {
   const { root } = boot;
   if (!root) return "no root= is given";
-  return root.where
-    ? `${root.spec.text}: ${whereText(root.where)}`
-    : `${root.spec.text}: not found`;
+  const place = rootPlace(boot);
+  return place ? `${root.spec.text}: ${whereText(place)}` : `${root.spec.text}: not found`;
 }

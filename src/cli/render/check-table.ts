@@ -3,7 +3,7 @@ import { printable } from "../../base/printable.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Output, Style } from "../output.ts";
-import { xenText } from "./check-story.ts";
+import { xenVersionText } from "./check-story.ts";
 import { table, wrap } from "./text.ts";
 
 const VERDICT_STYLE: Record<GuestReport["verdict"], Style> = {
@@ -32,7 +32,7 @@ export function guestTable(reports: readonly GuestReport[], xen: HostFacts, out:
   const count = (verdict: GuestReport["verdict"]) =>
     reports.filter((report) => report.verdict === verdict).length;
   const summary = [
-    `${reports.length} guests on Xen ${printable(xenText(xen))}:`,
+    `${reports.length} guests on Xen ${printable(xenVersionText(xen))}:`,
     `${count("boots")} boot, ${count("fails")} fail, ${count("unknown")} unknown.`,
     ...(count("boots") < reports.length ? ["domus check GUEST tells the story of one."] : []),
   ].join(" ");
