@@ -1,17 +1,17 @@
 /**
- * Whole configurations in the shape that distributions install, each with what GRUB would make of it. A case is a
- * folder of test/corpus/boot/grub2: `disk.json` has the volumes and what is on them (`@file` is a file of the folder,
+ * Whole configurations in the shape that distributions install, each with what the loader would make of it. A case is
+ * a folder of test/corpus/boot/<loader>: `disk.json` has the volumes and what is on them (`@file` is a file of the folder,
  * an empty text one that is merely there), `expected.json` the result. `UPDATE_GOLDEN=1` writes the latter anew; look
  * at the difference before it is committed.
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { deviceName } from "../../../../../src/boot/loader/grub2/devices.ts";
-import type { BootFile, BootVolume, LoaderResult } from "../../../../../src/boot/loader/loader.ts";
-import { findLoaders } from "../../../../../src/boot/loader/loaders.ts";
-import type { Partition } from "../../../../../src/disk/content.ts";
-import { memoryFs } from "../../../../support/memory-fs.ts";
+import { expect, test } from "vitest";
+import { deviceName } from "../../../../src/boot/loader/grub2/devices.ts";
+import type { BootFile, BootVolume, LoaderResult } from "../../../../src/boot/loader/loader.ts";
+import { findLoaders } from "../../../../src/boot/loader/loaders.ts";
+import type { Partition } from "../../../../src/disk/content.ts";
+import { memoryFs } from "../../../support/memory-fs.ts";
 
 type DiskJson = {
   readonly volumes: readonly {
@@ -24,7 +24,7 @@ type DiskJson = {
   }[];
 };
 
-const CORPUS = join(import.meta.dirname, "../../../../corpus/boot/grub2");
+const CORPUS = join(import.meta.dirname, "../../../corpus/boot");
 
 function partition(number: number): Partition {
   return {
@@ -82,19 +82,21 @@ function plain(result: LoaderResult) {
   };
 }
 
-describe("corpus", () => {
-  const cases = readdirSync(CORPUS).filter((name) => existsSync(join(CORPUS, name, "disk.json")));
+const cases = readdirSync(CORPUS).flatMap((family) =>
+  readdirSync(join(CORPUS, family))
+    .map((name) => join(family, name))
+    .filter((name) => existsSync(join(CORPUS, name, "disk.json"))),
+);
 
-  test.each(cases)("%s", async (name) => {
-    const folder = join(CORPUS, name);
-    const { results, tried } = await findLoaders(volumesOf(folder));
-    const found = {
-      results: results.map(plain),
-      tried: tried.map(({ where, failure }) => ({ where: where.join(" > "), failure })),
-    };
-    const expected = join(folder, "expected.json");
-    const text = `${JSON.stringify(found, null, 2)}\n`;
-    if (process.env["UPDATE_GOLDEN"]) writeFileSync(expected, text);
-    expect(text).toBe(readFileSync(expected, "utf8"));
-  });
+test.each(cases)("%s", async (name) => {
+  const folder = join(CORPUS, name);
+  const { results, tried } = await findLoaders(volumesOf(folder));
+  const found = {
+    results: results.map(plain),
+    tried: tried.map(({ where, failure }) => ({ where: where.join(" > "), failure })),
+  };
+  const expected = join(folder, "expected.json");
+  const text = `${JSON.stringify(found, null, 2)}\n`;
+  if (process.env["UPDATE_GOLDEN"]) writeFileSync(expected, text);
+  expect(text).toBe(readFileSync(expected, "utf8"));
 });
