@@ -51,6 +51,8 @@ export type SampleInitramfs = {
   readonly kernel: string;
   readonly packing: "gzip" | "zstd";
   readonly modules: readonly string[];
+  /** Further programs: `usr/sbin/lvm`. */
+  readonly programs?: readonly string[];
 };
 
 export function sampleInitramfs(sample: SampleInitramfs): Uint8Array {
@@ -79,6 +81,7 @@ export function sampleInitramfs(sample: SampleInitramfs): Uint8Array {
       sample.modules.map((name) => `kernel/drivers/${name}.ko:\n`).join(""),
     ),
     program("usr/bin/busybox"),
+    ...(sample.programs ?? []).map(program),
   ];
   const archive = cpio(entries);
   return sample.packing === "gzip" ? gzipSync(archive) : zstdCompressSync(archive);
