@@ -35,7 +35,7 @@ export function failing<F extends CommandFlags, A extends readonly (string | und
 function report(context: Context, error: unknown, json: boolean): ExitCode {
   const { out, signal } = context;
   if (signal.aborted) {
-    out.say("Interrupted. Nothing was changed.");
+    out.say("Interrupted.");
     return EXIT.interrupted;
   }
   if (error instanceof FailureError) {

@@ -7,6 +7,7 @@ import { printable } from "../../base/printable.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { encodeText } from "../../bytes/text.ts";
 import type { FileSystem, Inode } from "../../disk/fs/filesystem.ts";
+import type { Resolved } from "../../disk/fs/resolve.ts";
 import { walk } from "../../disk/fs/walk.ts";
 import { chooseFile } from "../../guest/disks/choose-file-system.ts";
 import { openTarget } from "../../guest/disks/open-target.ts";
@@ -18,7 +19,14 @@ import type { DiskCpFlags } from "./disk-run.ts";
 
 const CHUNK_BYTES = 4 * MIB;
 
-type Copied = { files: number; bytes: number; links: number; passedOver: string[] };
+type Copied = {
+  files: number;
+  bytes: number;
+  links: number;
+  passedOver: string[];
+  /** The file that is being written. */
+  begun?: string;
+};
 
 type Job = {
   readonly fs: FileSystem;
@@ -38,23 +46,40 @@ export const cp = failing(async function (
   const copied: Copied = { files: 0, bytes: 0, links: 0, passedOver: [] };
   const job: Job = { fs: volume.fs, force: flags.force, signal, copied };
   const to = await destination(dest, resolved.path);
-  if (resolved.inode.kind === "directory") {
-    if (!flags.recursive) {
-      throw misuse(`${printable(path)} is a directory.`, "Copy it with --recursive.");
+  if (resolved.inode.kind === "directory" && !flags.recursive) {
+    throw misuse(`${printable(path)} is a directory.`, "Copy it with --recursive.");
+  }
+  try {
+    await copy(job, resolved, to);
+  } catch (error) {
+    // Whatever it was that ended it: what is there now has to be said.
+    if (copied.files > 0 || copied.begun) {
+      const rest = copied.begun ? `, and ${printable(copied.begun)} is incomplete` : "";
+      out.say(
+        `The copy was cut off: ${countText(copied)} arrived whole in ${printable(to)}${rest}.`,
+      );
+      out.say("Remove what is there, or copy again with --force.");
     }
-    await copyTree(job, resolved.path, to);
-  } else if (resolved.inode.kind === "file") await copyFile(job, resolved.inode, to);
-  else throw unsupported([...volume.fs.where, resolved.path], `copying a ${resolved.inode.kind}`);
+    throw error;
+  }
   if (flags.json)
     out.json({ target: target.name, volume: device, path: resolved.path, dest: to, ...copied });
   else {
-    out.say(
-      `Copied ${copied.files} ${copied.files === 1 ? "file" : "files"} (${sizeText(copied.bytes)}) to ${printable(to)}.`,
-    );
+    out.say(`Copied ${countText(copied)} to ${printable(to)}.`);
     for (const one of copied.passedOver) out.say(`Passed over ${printable(one)}`);
   }
   return EXIT.done;
 });
+
+async function copy(job: Job, { inode, path }: Resolved, to: string): Promise<void> {
+  if (inode.kind === "directory") await copyTree(job, path, to);
+  else if (inode.kind === "file") await copyFile(job, inode, to);
+  else throw unsupported([...job.fs.where, path], `copying a ${inode.kind}`);
+}
+
+function countText({ files, bytes }: Copied): string {
+  return `${files} ${files === 1 ? "file" : "files"} (${sizeText(bytes)})`;
+}
 
 /** As cp does: into DEST when that is a directory, else to DEST itself. */
 async function destination(dest: string, path: string): Promise<string> {
@@ -89,6 +114,7 @@ async function copyFile(job: Job, inode: Inode, to: string): Promise<void> {
       error,
     );
   });
+  job.copied.begun = to;
   try {
     for (let at = 0; at < inode.size; at += CHUNK_BYTES) {
       job.signal.throwIfAborted();
@@ -109,6 +135,7 @@ async function copyFile(job: Job, inode: Inode, to: string): Promise<void> {
   } finally {
     await file.close();
   }
+  delete job.copied.begun;
   job.copied.files += 1;
   job.copied.bytes += inode.size;
 }
@@ -117,7 +144,7 @@ async function copyTree(job: Job, from: string, to: string): Promise<void> {
   const links: { at: string; target: string }[] = [];
   await makeDirectory(to);
   const depth = from.split("/").filter((part) => part !== "").length;
-  for await (const { path, inode } of walk(job.fs, { from, signal: job.signal })) {
+  for await (const { path, inode } of walk(job.fs, { from, sorted: true, signal: job.signal })) {
     const parts = path
       .split("/")
       .filter((part) => part !== "")

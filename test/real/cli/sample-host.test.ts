@@ -1,5 +1,5 @@
 /** The demo's sample host through the real commands: what a person sees, and what a script gets. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -191,4 +191,17 @@ test("history lists the changes and marks those that decide over a boot", async 
   const { stdout } = await cli(["history", "--root", root, "--boot", "database"]);
   expect(stdout).toMatch(/upgrade +linux-image-amd64 +6\.1\.158-1 -> 6\.12\.30-1/);
   expect(stdout).not.toMatch(/openssl/);
+});
+
+test("a copy that stops in the middle says what state things are in", async () => {
+  const to = join(scratch(), "copy");
+  mkdirSync(to);
+  // The last of three files in the order of their names.
+  mkdirSync(join(to, "boot"));
+  writeFileSync(join(to, "boot/vmlinuz-6.1.0-18-amd64"), "mine");
+  const { code, stderr } = await cli(["disk", "cp", "-r", "--root", root, "web", "/boot", to]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/cut off: 2 files \(.*\) arrived whole in .*copy\/boot\./);
+  expect(stderr).toMatch(/it exists: --force overwrites/);
+  expect(readFileSync(join(to, "boot/vmlinuz-6.1.0-18-amd64"), "utf8")).toBe("mine");
 });
