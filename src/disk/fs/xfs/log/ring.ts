@@ -36,7 +36,10 @@ export function openLog(volume: XfsVolume): Log {
   const start = deviceBlock(volume, logStart, logBlocks, within(volume.where, "superblock"));
   const bytes = logBlocks * blockSizeBytes;
   return {
-    source: windowSource(volume.source, start * blockSizeBytes, bytes, "log"),
+    source: {
+      ...windowSource(volume.source, start * blockSizeBytes, bytes),
+      where: within(volume.where, "log"),
+    },
     length: bytes / BASIC_BLOCK,
     // XLOG_MAX_RECORD_BSIZE and XLOG_BIG_RECORD_BSIZE
     maxRecord: (logV2 ? 256 : 32) * 2,

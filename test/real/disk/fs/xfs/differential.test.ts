@@ -5,9 +5,11 @@ import { imageSource, mountedAs } from "../../../../support/fs/mounted.ts";
 import { makeTree, makeUnwritten } from "../../../../support/fs/tree.ts";
 import { differences, domusView, kernelView } from "../../../../support/fs/view.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { makeXfsForms, mkfsXfs } from "./forms.ts";
+import { makeXfsForms } from "./forms.ts";
+import { makeXfs } from "./tools.ts";
+import type { XfsMake } from "./tools.ts";
 
-type Variant = { readonly name: string; readonly mkfs: string; readonly sizeBytes?: number };
+type Variant = XfsMake & { readonly name: string; readonly sizeBytes?: number };
 
 const VARIANTS: readonly Variant[] = [
   { name: "as mkfs makes it", mkfs: "" },
@@ -24,15 +26,22 @@ const VARIANTS: readonly Variant[] = [
   { name: "many groups", mkfs: "-d agcount=37" },
   { name: "16 KiB blocks", mkfs: "-b size=16384" },
   { name: "64 KiB blocks, 1 KiB inodes", mkfs: "-b size=65536 -i size=1024", sizeBytes: 4e9 },
+  {
+    name: "parent pointers, exchange, metadir",
+    mkfs: "-n parent=1 -i exchange=1 -m metadir=1",
+    newer: true,
+  },
+  { name: "parent pointers, 1 KiB blocks", mkfs: "-n parent=1 -b size=1024", newer: true },
 ];
 
 describe("the whole tree, as the kernel sees it", () => {
-  test.for(VARIANTS)("$name", async ({ name, mkfs, sizeBytes = 2 ** 30 }) => {
+  test.for(VARIANTS)("$name", async (variant) => {
+    const { name, mkfs, sizeBytes = 2 ** 30 } = variant;
     need("mkfs.xfs", "fallocate", "xfs_io", "xfs_repair");
     needRoot("it mounts images");
     const image = `${scratch()}/image`;
     sh(`truncate -s ${sizeBytes} '${image}'`);
-    mkfsXfs(image, `-L 'läbel' ${mkfs}`);
+    makeXfs(image, { ...variant, mkfs: `-L 'läbel' ${mkfs}` });
     await mountedAs({ image, type: "xfs", options: "nouuid" }, async (root) => {
       await makeTree(root, { files: 20_000, crowd: 11_000, sparseSize: 10_000_000_001 });
       makeUnwritten(root);

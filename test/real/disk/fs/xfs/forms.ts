@@ -2,11 +2,6 @@
 import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { sh } from "../../../../support/need.ts";
 
-/** Runs mkfs.xfs, which otherwise makes neither filesystems below 300 MB nor logs below 64 MB. */
-export function mkfsXfs(image: string, options: string): void {
-  sh(`export TEST_DIR=x TEST_DEV=x QA_CHECK_FS=x; mkfs.xfs -q -f ${options} '${image}'`);
-}
-
 /** Makes them in `root`, an XFS mounted by the caller. */
 export function makeXfsForms(root: string, { reflink }: { reflink: boolean }): void {
   const dir = `${root}/forms`;

@@ -8,7 +8,7 @@ import { readDump, runInGuestKernel } from "../../../../support/fs/guest-kernel.
 import { imageSource } from "../../../../support/fs/mounted.ts";
 import { differences, domusView } from "../../../../support/fs/view.ts";
 import { need, scratch, sh } from "../../../../support/need.ts";
-import { mkfsXfs } from "./forms.ts";
+import { makeXfs } from "./tools.ts";
 
 const VARIANTS = [
   "-m crc=0 -n ftype=0",
@@ -47,7 +47,7 @@ describe("version 4, as Debian's kernel sees it", () => {
     const dumps = VARIANTS.map((_, i) => `${dir}/dump${i}`);
     for (const [i, mkfs] of VARIANTS.entries()) {
       sh(`truncate -s 200M '${images[i]}' '${dumps[i]}'`);
-      mkfsXfs(images[i]!, `-L four ${mkfs}`);
+      makeXfs(images[i]!, { mkfs: `-L four ${mkfs}` });
     }
     const make = images.map(
       (_, i) => `mkdir /m${i}; mount -t xfs ${disk(i)} /m; ${BEFORE}
@@ -82,7 +82,8 @@ describe("a realtime device", () => {
     const dir = scratch();
     const [image, realtime] = [`${dir}/image`, `${dir}/realtime`];
     sh(`truncate -s 200M '${image}' '${realtime}'`);
-    mkfsXfs(image, `-m reflink=0,rmapbt=0 -d rtinherit=1 -r name='${realtime}',size=200m`);
+    const mkfs = `-m reflink=0,rmapbt=0 -d rtinherit=1 -r name='${realtime}',size=200m`;
+    makeXfs(image, { mkfs });
     await runInGuestKernel(
       `mount -t xfs -o rtdev=/dev/vdb /dev/vda /m; echo there > /m/file; mkdir /m/dir; ln -s file /m/link; umount /m`,
       [image, realtime],
