@@ -2,6 +2,7 @@
 import type { Where } from "../base/where.ts";
 import type { InitramfsFacts, InitramfsSegment } from "../boot/initramfs/initramfs-facts.ts";
 import { compareVersions } from "../boot/kernel/version.ts";
+import { xenRelease } from "../xen/host-facts.ts";
 import type { HostFacts } from "../xen/host-facts.ts";
 import type { GuestFacts, NeededFile, PlannedBoot, VolumeFacts } from "./facts.ts";
 
@@ -28,11 +29,7 @@ export function filesAreInDom0({ config, boot }: GuestFacts): boolean {
 
 /** `Xen 4.14` */
 export function xenText({ version }: HostFacts): string {
-  return `Xen ${version.major}.${version.minor}`;
-}
-
-export function isXenOlder({ version }: HostFacts, major: number, minor: number): boolean {
-  return version.major < major || (version.major === major && version.minor < minor);
+  return `Xen ${xenRelease(version)}`;
 }
 
 /** False when either is unknown. */

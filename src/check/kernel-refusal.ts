@@ -1,28 +1,36 @@
-/** Why Xen's builder refuses a kernel image, in its own words. */
-import type { KernelFacts, XenRefusal } from "../boot/kernel/kernel-facts.ts";
+/** What Xen's domain builder has against the guest's kernel, for the rules that tell it. */
+import { kernelRefusals } from "../xen/kernel-rules.ts";
+import type { KernelRefusal } from "../xen/kernel-rules.ts";
+import type { GuestFacts } from "./facts.ts";
 
-/** False when the image could not be read: then its lack of notes says nothing, and another finding says why. */
-export function wasRead(kernel: KernelFacts, refusal: XenRefusal | undefined): boolean {
-  if (kernel.format === "pe") return true;
-  return kernel.failure === undefined && refusal?.reason !== "format";
+/** The PV shim is a Xen of its own inside the PVH domain, built for 32-bit PV guests, too. */
+const SHIM_CAPS = ["xen-3.0-x86_64", "xen-3.0-x86_32p"];
+
+/** The first of these reasons that stands against the kernel, if any does. */
+export function findRefusal(
+  { boot, config, host }: GuestFacts,
+  ...reasons: readonly KernelRefusal["reason"][]
+): KernelRefusal | undefined {
+  if (!boot?.kernel) return undefined;
+  const inShim = config.type === "pvh" && config.pvshim;
+  const refusals = inShim
+    ? kernelRefusals(boot.kernel, "pv", { ...host, caps: SHIM_CAPS })
+    : kernelRefusals(boot.kernel, config.type, host);
+  return refusals.find(({ reason }) => reasons.includes(reason));
 }
 
-/** What `xl create` prints (xen: tools/libs/guest/xg_dom_elfloader.c, xen/common/libelf/libelf-dominfo.c). */
-export function refusalMessage(refusal: XenRefusal | undefined): string {
-  switch (refusal?.reason) {
-    case "loader":
-      return "Will only load images built for the generic loader or Linux images";
-    case "xen-version":
-      return "Xen will only load images built for Xen v3.0";
-    case "feature":
-      return "Kernel does not support unprivileged (DomU) operation";
-    case "no-phys32-entry":
-      return "xc_dom_parse_hvm_kernel: ELF image is not 32bit";
-    case "no-notes":
-    case "entry":
-    case "machine":
-    case "format":
-    case undefined:
-      return "xc_dom_find_loader: no loader found";
-  }
+/**
+ * The kernel was not made for guests of this type. A unified kernel image counts: there is a kernel in it. Of other
+ * files that no loader is for, kernel-damaged speaks.
+ */
+export function findAbiRefusal(facts: GuestFacts): KernelRefusal | undefined {
+  const unified = facts.boot?.kernel?.format === "pe" ? (["format"] as const) : [];
+  return findRefusal(facts, "not-pv", "not-pvh", "dom0-only", ...unified);
+}
+
+/** The line of what xl prints that says most, as a sentence. */
+export function printedText({ printed: [first] }: KernelRefusal): string {
+  return first === undefined
+    ? "xl create says nothing: Xen takes the file for HVM firmware and starts it as such."
+    : `xl create stops with "${first}".`;
 }

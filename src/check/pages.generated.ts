@@ -1583,8 +1583,8 @@ The guest is PV (or PVH with the PV shim), and its kernel was not made to run as
 xc: error: panic: xg_dom_core.c: xc_dom_find_loader: no loader found
 \`\`\`
 
-Or, for kernels with notes that Xen does not accept: \`Will only load images built for the generic loader or Linux
-images\`, \`Xen will only load images built for Xen v3.0\`, \`Kernel does not support unprivileged (DomU) operation\`.
+Or, for a kernel that says that it runs as dom0 only: \`Kernel does not support unprivileged (DomU) operation\`. Whatever
+else Xen dislikes about a kernel's notes, this is all that it prints.
 
 ## Why
 
@@ -1616,15 +1616,25 @@ The guest is PVH, and its kernel was not made to run as PVH, or only on a newer 
 
 ## What you see
 
+A kernel with Xen notes that was built for PV only:
+
 \`\`\`
-xc: error: panic: ... xc_dom_parse_hvm_kernel: ELF image is not 32bit
+xc: error: panic: ... xc_dom_guest_type: image not capable of booting inside a HVM container
+\`\`\`
+
+Any other bzImage, and an unpacked kernel (ELF) of 64 bits:
+
+\`\`\`
 xc: error: panic: xg_dom_core.c: xc_dom_find_loader: no loader found
+xc: error: panic: ... xc_dom_parse_hvm_kernel: ELF image is not 32bit
 \`\`\`
+
+An unpacked kernel of 32 bits without Xen notes is started without a word, as if it were HVM firmware, and does nothing.
 
 ## Why
 
 A PVH kernel has the ELF note PHYS32_ENTRY. Linux has it since 4.11, when built with CONFIG_PVH. Up to Xen 4.15 the
-builder checked a PVH kernel's addresses as if it were PV, and so refused kernels built without PV.
+builder checked a PVH kernel's addresses as if it were PV, and so refused kernels built without PV; a few others wait for 4.18.
 
 ## What to do
 

@@ -4,6 +4,7 @@
  */
 import type { Compression } from "../bytes/decompress/format.ts";
 import { COMPRESSIONS } from "../bytes/decompress/format.ts";
+import { isXenAtLeast, xenRelease } from "./host-facts.ts";
 import type { Lz4Fix, XenVersion } from "./host-facts.ts";
 
 export type BuilderPackings = {
@@ -14,15 +15,18 @@ export type BuilderPackings = {
   readonly because: string;
 };
 
-/** The release whose builder first unpacks it (xen: tools/libs/guest/xg_dom_bzimageloader.c of each). */
-const SINCE: Partial<Record<Compression, readonly [major: number, minor: number]>> = {
-  gzip: [3, 0],
-  bzip2: [4, 0],
-  lzma: [4, 0],
-  lzo: [4, 1],
-  xz: [4, 2],
-  lz4: [4, 4],
-  zstd: [4, 15],
+/**
+ * The release whose builder first unpacks it (xen: tools/libs/guest/xg_dom_bzimageloader.c of each). Later ones know it
+ * by name at least: where they do not unpack it, they were built without the library.
+ */
+export const PACKING_SINCE: Partial<Record<Compression, string>> = {
+  gzip: "3.0",
+  bzip2: "4.0",
+  lzma: "4.0",
+  lzo: "4.1",
+  xz: "4.2",
+  lz4: "4.4",
+  zstd: "4.15",
 };
 
 /**
@@ -40,16 +44,14 @@ const LIBRARIES: Partial<Record<Compression, string>> = {
 /** Distributions leave these out: Debian's 4.17 has neither. The others are in every build seen. */
 const OFTEN_LEFT_OUT: readonly Compression[] = ["bzip2", "lzo"];
 
-export function isAtLeast(version: XenVersion, major: number, minor: number): boolean {
-  return version.major > major || (version.major === major && version.minor >= minor);
+/** Whether the source of this release can unpack it. */
+export function isPackingKnownTo(version: XenVersion, packing: Compression): boolean {
+  const since = PACKING_SINCE[packing];
+  return since !== undefined && isXenAtLeast(version, since);
 }
 
-/** Compressions that the source of this release can unpack. */
 function knownTo(version: XenVersion): Compression[] {
-  return COMPRESSIONS.filter((packing) => {
-    const since = SINCE[packing];
-    return since !== undefined && isAtLeast(version, ...since);
-  });
+  return COMPRESSIONS.filter((packing) => isPackingKnownTo(version, packing));
 }
 
 /** From the release alone. */
@@ -57,7 +59,7 @@ export function packingsOfRelease(version: XenVersion): BuilderPackings {
   const known = knownTo(version);
   const uncertain = known.filter((packing) => OFTEN_LEFT_OUT.includes(packing));
   const packings = known.filter((packing) => !OFTEN_LEFT_OUT.includes(packing));
-  const release = `${version.major}.${version.minor}`;
+  const release = xenRelease(version);
   return {
     packings,
     uncertain,
@@ -85,12 +87,12 @@ export function packingsFromLinkedLibraries(
   return {
     packings,
     uncertain: [],
-    because: `libxenguest of Xen ${version.major}.${version.minor} is linked with ${named.join(", ") || "no such library but zlib"}`,
+    because: `libxenguest of Xen ${xenRelease(version)} is linked with ${named.join(", ") || "no such library but zlib"}`,
   };
 }
 
 function libraryFor(packing: Compression, version: XenVersion): string | undefined {
-  if (packing === "lz4") return isAtLeast(version, 4, 22) ? "liblz4" : undefined;
+  if (packing === "lz4") return isXenAtLeast(version, "4.22") ? "liblz4" : undefined;
   return LIBRARIES[packing];
 }
 
@@ -99,6 +101,6 @@ function libraryFor(packing: Compression, version: XenVersion): string | undefin
  * 2d7572cdfa: in 4.14.0, and in the stable branches of 4.10 to 4.13 since December 2019.
  */
 export function lz4Fix(version: XenVersion): Lz4Fix {
-  if (isAtLeast(version, 4, 14)) return "fixed";
-  return isAtLeast(version, 4, 10) ? "maybe" : "broken";
+  if (isXenAtLeast(version, "4.14")) return "fixed";
+  return isXenAtLeast(version, "4.10") ? "maybe" : "broken";
 }

@@ -3,12 +3,12 @@ import type { Finding } from "../base/finding.ts";
 import { printable } from "../base/printable.ts";
 import type { Where } from "../base/where.ts";
 import { within } from "../base/where.ts";
-import { isAtLeast } from "./builder-packings.ts";
 import { isXmKey, keyKind, keySince, nearestKey } from "./config-keys.ts";
 import type { ConfigReading } from "./config-reading.ts";
 import { report, reportMisread } from "./config-reading.ts";
 import type { Setting } from "./config-settings.ts";
 import type { ConfigFile, ConfigProblem } from "./config-syntax.ts";
+import { isXenAtLeast, xenRelease } from "./host-facts.ts";
 import type { XenVersion } from "./host-facts.ts";
 
 const REFUSED = "xl refuses the whole file, so the guest does not start.";
@@ -120,14 +120,12 @@ function unknownKey(reading: ConfigReading, key: string): void {
 
 function tooNew(reading: ConfigReading, key: string, xen: XenVersion): void {
   const since = keySince(key);
-  if (since === undefined) return;
-  const [major, minor] = since.split(".").map(Number);
-  if (isAtLeast(xen, major!, minor!)) return;
+  if (since === undefined || isXenAtLeast(xen, since)) return;
   report(reading, {
     code: "config-unknown-key",
     severity: "warning",
     key,
-    what: `Xen ${xen.major}.${xen.minor} does not know the key ${key}; it came with ${since}.`,
+    what: `Xen ${xenRelease(xen)} does not know the key ${key}; it came with ${since}.`,
     why: "xl ignores unknown keys without a word: what the line says does not happen.",
     next: `Take the line out, or use it on Xen ${since} or later.`,
   });

@@ -3,6 +3,17 @@ import type { Compression } from "../bytes/decompress/format.ts";
 
 export type XenVersion = { readonly major: number; readonly minor: number; readonly extra: string };
 
+/** `4.17` */
+export function xenRelease({ major, minor }: XenVersion): string {
+  return `${major}.${minor}`;
+}
+
+/** `release`: `4.17` */
+export function isXenAtLeast(version: XenVersion, release: string): boolean {
+  const [major = 0, minor = 0] = release.split(".").map(Number);
+  return version.major > major || (version.major === major && version.minor >= minor);
+}
+
 /** See `lz4Fix` in builder-packings.ts. */
 export type Lz4Fix = "fixed" | "maybe" | "broken";
 

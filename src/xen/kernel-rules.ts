@@ -7,9 +7,10 @@
  * host's abilities, has messages of its own.
  */
 import type { Compression } from "../bytes/decompress/format.ts";
-import { isAtLeast } from "./builder-packings.ts";
+import { isPackingKnownTo } from "./builder-packings.ts";
 import type { GuestType } from "./domain-config.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { isXenAtLeast } from "./host-facts.ts";
 
 /** What the rules need to know of a kernel; `KernelFacts` has it all. */
 export type RuledKernel = {
@@ -20,7 +21,7 @@ export type RuledKernel = {
   readonly bootProtocol?: number;
   /** Of a bzImage's payload, or of a packed ELF; `none` is a raw ELF. */
   readonly packing: Compression | "none" | "unknown";
-  /** Set when the ELF inside could not be had, or not be read. */
+  /** Set when the ELF inside could not be had, or not be read; only `corrupt` is held against the kernel. */
   readonly failure?: { readonly kind: string };
   readonly bits?: 32 | 64;
   /** By its notes and entry points alone, as libelf judges them; otherwise with the reason. */
@@ -66,14 +67,17 @@ export type KernelRefusal = {
    * notes as if it were HVM firmware.
    */
   readonly printed: readonly string[];
+  /** Of `host`: what xen_caps lacks. */
+  readonly cap?: string;
 };
 
 const NO_LOADER = "xc_dom_find_loader: no loader found";
 const PROBE = "xc_dom_probe_bzimage_kernel";
 
 /**
- * Why the builder refuses the kernel: one reason that is certain, or maybe one that depends on the build and then one
- * that is certain. Empty when it takes the kernel. HVM guests boot from their disk, so nothing is asked of the kernel.
+ * What the builder has against the kernel, in the order in which it comes to it. It stops at the first that is `sure`;
+ * those after that come to light when it is mended. Empty when it takes the kernel, as far as `kernel` was read. HVM
+ * guests boot from their disk, so nothing is asked of the kernel.
  */
 export function kernelRefusals(
   kernel: RuledKernel,
@@ -81,15 +85,12 @@ export function kernelRefusals(
   host: RuledHost,
 ): readonly KernelRefusal[] {
   if (type === "hvm") return [];
-  const found: KernelRefusal[] = [];
-  for (const rule of [imageRefusal, abiRefusal, hostRefusal]) {
-    const refusal = rule(kernel, type, host);
-    if (!refusal) continue;
-    found.push(refusal);
-    // Then the builder looks at nothing else
-    if (refusal.sure) break;
-  }
-  return found;
+  const abi = abiRefusal(kernel, type, host);
+  const able = hostRefusal(kernel, type, host);
+  // What it takes for firmware is refused by nobody but the host
+  const judged = abi?.printed.length === 0 ? [able, abi] : [abi, able];
+  const found = [fileRefusal(kernel), packingRefusal(kernel, host), ...judged];
+  return found.filter((refusal) => refusal !== undefined);
 }
 
 type BuiltType = Exclude<GuestType, "hvm">;
@@ -98,27 +99,45 @@ function refuse(reason: KernelRefusal["reason"], ...printed: string[]): KernelRe
   return { reason, sure: true, printed };
 }
 
-/** Getting at the ELF. */
-function imageRefusal(
-  kernel: RuledKernel,
-  _type: BuiltType,
-  host: RuledHost,
-): KernelRefusal | undefined {
-  const { format, packing, bootProtocol, failure } = kernel;
+/** Getting at the ELF, however it is packed. */
+function fileRefusal(kernel: RuledKernel): KernelRefusal | undefined {
+  const { format, bootProtocol, failure } = kernel;
   if (kernel.sizeBytes === 0) return refuse("empty", "zero length file");
   if (format === "pe" || format === "unknown") return refuse("format", NO_LOADER);
-  if (format === "elf") return failure && refuse("damaged", NO_LOADER);
-  if (bootProtocol !== undefined && bootProtocol < 0x208) {
-    const version = bootProtocol.toString(16).padStart(4, "0");
+  if (isBeforePayload(kernel)) {
+    const version = bootProtocol!.toString(16).padStart(4, "0");
     return refuse("boot-protocol", `${PROBE}: boot protocol too old (${version})`, NO_LOADER);
   }
+  return failure?.kind === "corrupt" ? refuse("damaged", NO_LOADER) : undefined;
+}
+
+/** The header of protocol 2.08 is the first that says where the payload is. */
+function isBeforePayload({ format, bootProtocol }: RuledKernel): boolean {
+  return format === "bzimage" && bootProtocol !== undefined && bootProtocol < 0x208;
+}
+
+function packingRefusal(
+  kernel: RuledKernel,
+  { version, kernelPackings, uncertainPackings = [], lz4 }: RuledHost,
+): KernelRefusal | undefined {
+  const { format, packing, failure } = kernel;
   // A raw ELF as payload: the bzImage loader complains, and the ELF loader takes what that one has left of the file
-  if (packing === "none") return failure && refuse("damaged", NO_LOADER);
-  if (failure?.kind === "corrupt") return refuse("damaged", NO_LOADER);
-  if (packing === "unknown" || packing === "lz4-frame") {
+  if (format !== "bzimage" || packing === "none" || isBeforePayload(kernel)) return undefined;
+  if (packing === "unknown") {
+    // Where the payload should be there may be none
+    if (failure?.kind === "corrupt") return undefined;
     return refuse("packing", `${PROBE}: unknown compression format`, NO_LOADER);
   }
-  return packingRefusal(kernel, packing, host) ?? (failure && refuse("damaged", NO_LOADER));
+  if (!isPackingKnownTo(version, packing)) {
+    return refuse("packing", `${PROBE}: unknown compression format`, NO_LOADER);
+  }
+  const printed = [unableText(packing), NO_LOADER];
+  if (uncertainPackings.includes(packing)) return { reason: "packing", sure: false, printed };
+  if (!kernelPackings.includes(packing)) return refuse("packing", ...printed);
+  if (packing === "lz4" && lz4 !== undefined && lz4 !== "fixed" && isAtLeast53(kernel.version)) {
+    return { reason: "packing", sure: lz4 === "broken", printed };
+  }
+  return undefined;
 }
 
 /** A gzip kernel is the only one whose message has a colon. */
@@ -128,30 +147,6 @@ function unableText(packing: Compression): string {
     : `${PROBE} unable to ${packing.toUpperCase()} decompress kernel`;
 }
 
-function packingRefusal(
-  { version }: RuledKernel,
-  packing: Compression,
-  { kernelPackings, uncertainPackings = [], lz4 }: RuledHost,
-): KernelRefusal | undefined {
-  const printed = [unableText(packing), NO_LOADER];
-  if (uncertainPackings.includes(packing)) return { reason: "packing", sure: false, printed };
-  if (!kernelPackings.includes(packing)) {
-    return LINKED.includes(packing)
-      ? refuse("packing", ...printed)
-      : refuse("packing", `${PROBE}: unknown compression format`, NO_LOADER);
-  }
-  if (packing === "lz4" && lz4 !== undefined && lz4 !== "fixed" && isAtLeast53(version)) {
-    return { reason: "packing", sure: lz4 === "broken", printed };
-  }
-  return undefined;
-}
-
-/**
- * Known to every builder that can be met, so that one without them was built without the library: it knows the format
- * by name. zstd and lz4, on the other hand, are unknown to the releases before them.
- */
-const LINKED: readonly Compression[] = ["bzip2", "lzma", "xz", "lzo"];
-
 function isAtLeast53(version: string | undefined): boolean {
   const match = /^(\d+)\.(\d+)/.exec(version ?? "");
   if (!match) return false;
@@ -159,19 +154,21 @@ function isAtLeast53(version: string | undefined): boolean {
   return major > 5 || (major === 5 && minor >= 3);
 }
 
-/** What the notes say. */
+/** What the notes say, where they were read. */
 function abiRefusal(
   kernel: RuledKernel,
   type: BuiltType,
-  host: RuledHost,
+  { version }: RuledHost,
 ): KernelRefusal | undefined {
   const reason = type === "pv" ? kernel.pvRefusal?.reason : kernel.pvhRefusal?.reason;
+  if (kernel.failure || reason === "format") return undefined;
   if (reason === "feature" && kernel.xen?.features?.split("|").includes("!dom0")) {
     const text = "Kernel does not support unprivileged (DomU) operation";
     return refuse("dom0-only", `xc_dom_parse_elf_kernel: ${text}`);
   }
   if (type === "pv") return kernel.pv ? undefined : refuse("not-pv", NO_LOADER);
-  if (kernel.pvh && !isTooOld(host, kernel.pvhSince?.xen)) return undefined;
+  const { pvh, pvhSince } = kernel;
+  if (pvh && (!pvhSince || isXenAtLeast(version, pvhSince.xen))) return undefined;
   if (reason === "no-phys32-entry" && kernel.xen) {
     const text = "image not capable of booting inside a HVM container";
     return refuse("not-pvh", `xc_dom_guest_type: ${text}`);
@@ -180,24 +177,24 @@ function abiRefusal(
   // The loader for HVM firmware takes any ELF that has no good notes, and only then looks for its width
   return kernel.bits === 64
     ? refuse("not-pvh", "xc_dom_parse_hvm_kernel: ELF image is not 32bit")
-    : (hostRefusal(kernel, type, host) ?? refuse("not-pvh"));
+    : refuse("not-pvh");
 }
 
-function isTooOld({ version }: RuledHost, since: string | undefined): boolean {
-  if (since === undefined) return false;
-  const [major = 0, minor = 0] = since.split(".").map(Number);
-  return !isAtLeast(version, major, minor);
-}
-
-/** xen_caps must have the type that the kernel is of. */
+/** xen_caps must have the type that the kernel is of; nothing is said where either is not known. */
 function hostRefusal(
   { bits }: RuledKernel,
   type: BuiltType,
   { caps }: RuledHost,
 ): KernelRefusal | undefined {
-  const pv = bits === 32 ? "xen-3.0-x86_32p" : "xen-3.0-x86_64";
-  const needed = type === "pvh" ? "hvm-3.0-x86_32" : pv;
-  if (caps.includes(needed)) return undefined;
+  const needed = neededCap(type, bits);
+  if (needed === undefined || caps.length === 0 || caps.includes(needed)) return undefined;
   const text = `guest type ${needed} not supported by xen kernel, sorry`;
-  return refuse("host", `xc_dom_compat_check: ${text}`);
+  return { ...refuse("host", `xc_dom_compat_check: ${text}`), cap: needed };
+}
+
+/** As xen: tools/libs/guest/xg_dom_compat_linux.c and xg_dom_boot.c ask for it. */
+function neededCap(type: BuiltType, bits: RuledKernel["bits"]): string | undefined {
+  if (type === "pvh") return "hvm-3.0-x86_32";
+  if (bits === undefined) return undefined;
+  return bits === 64 ? "xen-3.0-x86_64" : "xen-3.0-x86_32p";
 }

@@ -4,8 +4,9 @@
  */
 import { corrupt, FailureError } from "../base/failure.ts";
 import { printable } from "../base/printable.ts";
-import { isAtLeast, lz4Fix, packingsOfRelease } from "./builder-packings.ts";
+import { lz4Fix, packingsOfRelease } from "./builder-packings.ts";
 import type { BuilderPackings } from "./builder-packings.ts";
+import { isXenAtLeast } from "./host-facts.ts";
 import type { HostFacts, XenVersion } from "./host-facts.ts";
 
 /**
@@ -17,7 +18,7 @@ const CAPS_64 = ["xen-3.0-x86_64", "hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0
 const CAPS_WITH_PV32 = ["xen-3.0-x86_64", "xen-3.0-x86_32p", ...CAPS_64.slice(1)];
 
 /** The first release whose builder leaves unpacking the initramfs to the guest (xen commit d17b7562d4). */
-const FIRST_NOT_INFLATING = [4, 20] as const;
+const FIRST_NOT_INFLATING = "4.20";
 
 /** A `corrupt` failure when it is not the output of `xl info`, `xm info` (Xen 3) included. */
 export function parseXlInfo(text: string): HostFacts {
@@ -72,7 +73,7 @@ export function assumeXen(text: string): HostFacts {
       expected: "a version of Xen such as 4.14 or 4.17.5",
     });
   }
-  const caps = isAtLeast(version, 4, 14) ? CAPS_64 : CAPS_WITH_PV32;
+  const caps = isXenAtLeast(version, "4.14") ? CAPS_64 : CAPS_WITH_PV32;
   return { version, source: "assumed", caps, ...ofRelease(version) };
 }
 
@@ -85,7 +86,7 @@ function ofRelease(version: XenVersion) {
   return {
     ...packingFacts(packingsOfRelease(version)),
     lz4: lz4Fix(version),
-    inflatesRamdisk: !isAtLeast(version, ...FIRST_NOT_INFLATING),
+    inflatesRamdisk: !isXenAtLeast(version, FIRST_NOT_INFLATING),
   };
 }
 

@@ -1,15 +1,16 @@
 import { failureText } from "../../base/failure.ts";
 import { hex } from "../../base/units.ts";
+import type { KernelFacts } from "../../boot/kernel/kernel-facts.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
-import { filesAreInDom0, isBuiltByXen, kernelText, kernelWhere } from "../guest-boot.ts";
+import { filesAreInDom0, kernelText, kernelWhere } from "../guest-boot.ts";
+import { findRefusal, printedText } from "../kernel-refusal.ts";
 import { IN_THE_GUEST, capitalized, directoryOf, listCommand } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 import { isOurLimit } from "./boot-file-unreadable.ts";
 
 const code = "kernel-damaged";
 
-/** Linux 2.6.24 and older have no payload_offset in their header: the builder needs 2.08. */
-const OLDEST_PROTOCOL = 0x208;
+type Damage = { readonly what: string; readonly why: string; readonly next: string };
 
 export const kernelDamaged: Rule = {
   code,
@@ -25,38 +26,65 @@ export const kernelDamaged: Rule = {
   },
 };
 
-function damageOf(
-  facts: GuestFacts,
-  boot: PlannedBoot,
-): { what: string; why: string; next: string } | undefined {
+function damageOf(facts: GuestFacts, boot: PlannedBoot): Damage | undefined {
+  const { type } = facts.config;
+  return type === "hvm" ? loaderDamage(facts, boot) : builderDamage(facts, boot);
+}
+
+/** What a loader in the guest finds: GRUB. It takes more than Xen does, and the kernel unpacks itself. */
+function loaderDamage(facts: GuestFacts, boot: PlannedBoot): Damage | undefined {
   const kernel = boot.kernel!;
-  const xen = isBuiltByXen(facts);
-  if (kernel.sizeBytes === 0) {
+  const next = reinstall(facts, kernel.path);
+  if (kernel.sizeBytes === 0) return emptyFile(kernel, "", next);
+  const { failure } = kernel;
+  if (!failure || isOurLimit(failure)) return undefined;
+  const cause = `${failureText(failure)}.`;
+  if (kernel.format === "unknown") {
+    return { what: `${kernel.path} is not a kernel that a loader can load.`, why: cause, next };
+  }
+  const why = `${cause} The kernel unpacks itself and stops there.`;
+  return { what: `${capitalized(kernelText(boot))} is damaged.`, why, next };
+}
+
+function builderDamage(facts: GuestFacts, boot: PlannedBoot): Damage | undefined {
+  const kernel = boot.kernel!;
+  // A unified kernel image is whole: kernel-not-pv and kernel-not-pvh tell of it
+  if (kernel.format === "pe") return undefined;
+  const refusal = findRefusal(facts, "empty", "format", "boot-protocol", "damaged");
+  if (!refusal) return undefined;
+  const next = reinstall(facts, kernel.path);
+  const printed = printedText(refusal);
+  const cause = kernel.failure ? `${failureText(kernel.failure)}. ` : "";
+  if (refusal.reason === "empty") return emptyFile(kernel, `${printed} `, next);
+  if (refusal.reason === "format") {
     return {
-      what: `The kernel ${kernel.path} is an empty file.`,
-      why: `${xen ? 'xl create says "zero length file". ' : ""}It was being written when the guest stopped, or the filesystem was full.`,
-      next: reinstall(facts, kernel.path),
+      what: `${kernel.path} is not a kernel that Xen can load.`,
+      why: cause + printed,
+      next,
     };
   }
-  if (kernel.format === "unknown" && (xen || kernel.failure?.kind === "corrupt")) {
-    return {
-      what: `${kernel.path} is not a kernel that ${xen ? "Xen" : "a loader"} can load.`,
-      why: `${kernel.failure ? `${failureText(kernel.failure)}. ` : ""}${xen ? 'xl create says only "xc_dom_find_loader: no loader found".' : ""}`.trim(),
-      next: reinstall(facts, kernel.path),
-    };
-  }
-  if (xen && kernel.bootProtocol !== undefined && kernel.bootProtocol < OLDEST_PROTOCOL) {
+  if (refusal.reason === "boot-protocol") {
     return {
       what: `${capitalized(kernelText(boot))} is too old a bzImage for Xen.`,
-      why: `Its boot protocol is ${hex(kernel.bootProtocol, 3)}, and Xen's builder needs 0x208 (Linux 2.6.26): "boot protocol too old".`,
+      why: `Its boot protocol is ${hex(kernel.bootProtocol ?? 0, 3)}, and Xen's builder needs 0x208 (Linux 2.6.26). ${printed}`,
       next: "Boot the unpacked vmlinux of the same kernel, or a newer kernel.",
     };
   }
-  if (!kernel.failure || isOurLimit(kernel.failure)) return undefined;
+  const why = `${cause}${printed}${unpackingText(kernel)}`;
+  return { what: `${capitalized(kernelText(boot))} is damaged.`, why, next };
+}
+
+/** Which of them it is depends on where the damage lies. */
+function unpackingText({ packing }: KernelFacts): string {
+  if (packing === "none") return "";
+  return ` Lines before it say where the unpacking stopped, such as "unable to ... decompress kernel" or "payload length overflow".`;
+}
+
+function emptyFile({ path }: KernelFacts, printed: string, next: string): Damage {
   return {
-    what: `${capitalized(kernelText(boot))} is damaged.`,
-    why: `${failureText(kernel.failure)}. ${xen ? `xl create says "unable to ${kernel.packing === "none" ? "" : `${kernel.packing} `}decompress kernel", "inflate failed" or "payload length overflow".` : "The kernel unpacks itself and stops there."}`,
-    next: reinstall(facts, kernel.path),
+    what: `The kernel ${path} is an empty file.`,
+    why: `${printed}It was being written when the guest stopped, or the filesystem was full.`,
+    next,
   };
 }
 

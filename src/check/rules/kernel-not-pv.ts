@@ -1,7 +1,7 @@
 import { isKernelAtLeast, kernelRole, kernelText, kernelWhere } from "../guest-boot.ts";
 import type { PlannedBoot } from "../facts.ts";
-import type { XenRefusal } from "../../boot/kernel/kernel-facts.ts";
-import { refusalMessage, wasRead } from "../kernel-refusal.ts";
+import type { KernelRefusal } from "../../xen/kernel-rules.ts";
+import { findAbiRefusal, printedText } from "../kernel-refusal.ts";
 import { capitalized } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -11,10 +11,9 @@ export const kernelNotPv: Rule = {
   summary: "The guest is PV, and its kernel cannot run as PV.",
   check: (facts) => {
     const { boot, config } = facts;
-    const kernel = boot?.kernel;
-    if (!boot || !kernel || kernel.pv || kernelRole(facts) !== "pv") return [];
-    const refusal = kernel.pvRefusal;
-    if (!wasRead(kernel, refusal)) return [];
+    if (!boot?.kernel || kernelRole(facts) !== "pv") return [];
+    const refusal = findAbiRefusal(facts);
+    if (!refusal) return [];
     const shim = config.pvshim ? " (in the PV shim)" : "";
     return [
       {
@@ -29,14 +28,14 @@ export const kernelNotPv: Rule = {
   },
 };
 
-function whyText(boot: PlannedBoot, refusal: XenRefusal | undefined): string {
+function whyText(boot: PlannedBoot, refusal: KernelRefusal): string {
   const kernel = boot.kernel!;
-  const detail = refusal
-    ? `${capitalized(refusal.detail)}.`
+  const detail = kernel.pvRefusal
+    ? `${capitalized(kernel.pvRefusal.detail)}.`
     : "It lacks the Xen ELF notes of a PV kernel.";
   const gone =
     kernel.bits === 32 && isKernelAtLeast(boot, "5.9") ? " Linux dropped 32-bit PV in 5.9." : "";
-  return `${detail}${gone} xl create stops with "${refusalMessage(refusal)}".`;
+  return `${detail}${gone} ${printedText(refusal)}`;
 }
 
 function nextText(boot: PlannedBoot, pvshim: boolean): string {

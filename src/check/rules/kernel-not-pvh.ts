@@ -1,13 +1,5 @@
-import type { GuestFacts } from "../facts.ts";
-import {
-  isKernelBefore,
-  isXenOlder,
-  kernelRole,
-  kernelText,
-  kernelWhere,
-  xenText,
-} from "../guest-boot.ts";
-import { refusalMessage, wasRead } from "../kernel-refusal.ts";
+import { isKernelBefore, kernelRole, kernelText, kernelWhere, xenText } from "../guest-boot.ts";
+import { findAbiRefusal, printedText } from "../kernel-refusal.ts";
 import { capitalized } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -19,11 +11,12 @@ export const kernelNotPvh: Rule = {
     const { boot } = facts;
     const kernel = boot?.kernel;
     if (!boot || !kernel || kernelRole(facts) !== "pvh") return [];
-    const since = sinceNewerXen(facts);
-    if (kernel.pvh && since === undefined) return [];
-    const refusal = kernel.pvh ? kernel.pvhSince?.refusal : kernel.pvhRefusal;
-    if (!wasRead(kernel, refusal)) return [];
-    const detail = refusal ? `${capitalized(refusal.detail)}.` : "It lacks the PHYS32_ENTRY note.";
+    const refusal = findAbiRefusal(facts);
+    if (!refusal) return [];
+    // A PVH kernel that is refused is one for newer Xens
+    const since = kernel.pvh ? kernel.pvhSince?.xen : undefined;
+    const cause = kernel.pvhRefusal ?? kernel.pvhSince?.refusal;
+    const detail = cause ? `${capitalized(cause.detail)}.` : "It lacks the PHYS32_ENTRY note.";
     const old = isKernelBefore(boot, "4.11") ? " Linux guests can be PVH since 4.11." : "";
     const newer = since === undefined ? "" : ` Xen takes such a kernel since ${since}.`;
     return [
@@ -32,7 +25,7 @@ export const kernelNotPvh: Rule = {
         severity: "error",
         where: kernelWhere(boot),
         what: `This guest runs as PVH, but ${kernelText(boot)} cannot${since === undefined ? "" : ` on ${xenText(facts.host)}`}.`,
-        why: `${detail}${old}${newer} xl create stops with "${refusalMessage(refusal)}".`,
+        why: `${detail}${old}${newer} ${printedText(refusal)}`,
         next: kernel.pv
           ? 'This kernel runs as PV: set type="pv" in the config.'
           : 'Boot the guest as HVM (type="hvm", which needs a boot loader on the disk), or install a kernel from 4.11 on, built with CONFIG_PVH and CONFIG_XEN_PV.',
@@ -40,11 +33,3 @@ export const kernelNotPvh: Rule = {
     ];
   },
 };
-
-/** The release that takes this kernel, when the host's is older. */
-function sinceNewerXen({ boot, host }: GuestFacts): string | undefined {
-  const since = boot?.kernel?.pvhSince?.xen;
-  if (since === undefined) return undefined;
-  const [major, minor] = since.split(".").map(Number);
-  return isXenOlder(host, major!, minor!) ? since : undefined;
-}

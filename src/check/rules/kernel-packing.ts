@@ -1,16 +1,12 @@
 import type { Packing } from "../../boot/kernel/kernel-facts.ts";
+import { isPackingKnownTo, PACKING_SINCE } from "../../xen/builder-packings.ts";
+import type { HostFacts } from "../../xen/host-facts.ts";
+import type { KernelRefusal } from "../../xen/kernel-rules.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
-import {
-  filesAreInDom0,
-  isBuiltByXen,
-  isKernelAtLeast,
-  isXenOlder,
-  kernelText,
-  kernelWhere,
-  xenText,
-} from "../guest-boot.ts";
+import { filesAreInDom0, kernelText, kernelWhere, xenText } from "../guest-boot.ts";
+import { findRefusal, printedText } from "../kernel-refusal.ts";
 import { directoryOf, listCommand, listText, shellWord } from "../remedy.ts";
-import type { Rule, RuleFinding } from "../rule.ts";
+import type { Rule } from "../rule.ts";
 
 const code = "kernel-packing";
 
@@ -19,89 +15,46 @@ export const kernelPacking: Rule = {
   severity: "error",
   summary: "The kernel is packed in a way that this Xen cannot unpack.",
   check: (facts) => {
-    const { boot } = facts;
-    if (!boot?.kernel || !isBuiltByXen(facts)) return [];
-    const verdict = verdictOf(facts, boot, boot.kernel.packing);
-    if (!verdict) return [];
-    const { sure, why } = verdict;
+    const { boot, host } = facts;
+    const refusal = findRefusal(facts, "packing");
+    if (!boot?.kernel || !refusal) return [];
+    const { sure } = refusal;
+    const { packing } = boot.kernel;
+    const cannot = sure ? "cannot unpack" : "may not be able to unpack";
     return [
       {
         code,
         severity: sure ? "error" : "warning",
         where: kernelWhere(boot),
-        what: sure
-          ? `${xenText(facts.host)} cannot unpack ${kernelText(boot)}, which is packed with ${nameOf(boot.kernel.packing)}.`
-          : `${xenText(facts.host)} may not be able to unpack ${kernelText(boot)}, which is packed with ${nameOf(boot.kernel.packing)}.`,
-        why,
+        what: `${xenText(host)} ${cannot} ${kernelText(boot)}, which is packed with ${nameOf(packing)}.`,
+        why: whyText(host, packing, refusal),
         next: nextText(facts, boot, sure),
         ...(!sure && { undecided: true as const }),
-      } satisfies RuleFinding,
+      },
     ];
   },
 };
 
-const UNKNOWN = 'xl create stops with "xc_dom_probe_bzimage_kernel: unknown compression format"';
-
-type Unpacking = { readonly sure: boolean; readonly why: string };
-
-/** `undefined`: it is unpacked. */
-function verdictOf(
-  { host }: GuestFacts,
-  boot: PlannedBoot,
-  packing: Packing,
-): Unpacking | undefined {
-  if (packing === "none") return undefined;
-  if (packing === "unknown") {
-    // Of a file that is no bzImage, kernel-damaged speaks.
-    if (boot.kernel?.format !== "bzimage") return undefined;
-    return { sure: true, why: `Its payload begins with no magic that Xen knows. ${UNKNOWN}.` };
+function whyText(host: HostFacts, packing: Packing, refusal: KernelRefusal): string {
+  const printed = printedText(refusal);
+  if (packing === "none" || packing === "unknown") {
+    return `Its payload begins with no magic that Xen knows. ${printed}`;
   }
   if (packing === "lz4-frame") {
-    return {
-      sure: true,
-      why: `Xen and Linux read the legacy lz4 format only (lz4 -l). ${UNKNOWN}.`,
-    };
+    return `Xen and Linux read the legacy lz4 format only (lz4 -l). ${printed}`;
   }
-  if (host.uncertainPackings?.includes(packing)) {
-    return {
-      sure: false,
-      why: `${host.kernelPackingsBecause}. Without it xl create stops with "unable to ${packing.toUpperCase()} decompress kernel" (decompress support unavailable).`,
-    };
+  if (host.kernelPackings.includes(packing)) {
+    const fix = refusal.sure
+      ? "Xen 4.14 has the fix; this release never got it."
+      : "The fix is in Xen 4.14, and in 4.10 to 4.13 since December 2019.";
+    return `Kernels from 5.3 on end their lz4 payload in a way that Xen took for damage: ${printed} ${fix}`;
   }
-  if (!host.kernelPackings.includes(packing)) return refused(host, packing);
-  return packing === "lz4" ? lz4Verdict(host.lz4, boot) : undefined;
-}
-
-/** The first release whose builder knows it; in later ones it is a library that is missing. */
-const SINCE: Partial<Record<Packing, readonly [major: number, minor: number]>> = {
-  bzip2: [4, 0],
-  lzma: [4, 0],
-  lzo: [4, 1],
-  xz: [4, 2],
-  lz4: [4, 4],
-  zstd: [4, 15],
-};
-
-function refused(host: GuestFacts["host"], packing: Packing): Unpacking {
+  if (!refusal.sure) return `${host.kernelPackingsBecause}. Without it ${printed}`;
   const list = `It unpacks ${listText(host.kernelPackings, 8) || "nothing"} (${host.kernelPackingsBecause}).`;
-  const since = SINCE[packing];
-  const why =
-    since && isXenOlder(host, ...since)
-      ? `${list} Xen knows ${packing} since ${since.join(".")}. ${UNKNOWN}.`
-      : `${list} xl create stops with "unable to ${packing.toUpperCase()} decompress kernel" (decompress support unavailable).`;
-  return { sure: true, why };
-}
-
-function lz4Verdict(fix: GuestFacts["host"]["lz4"], boot: PlannedBoot): Unpacking | undefined {
-  if (fix === undefined || fix === "fixed" || !isKernelAtLeast(boot, "5.3")) return undefined;
-  const bug =
-    'Kernels from 5.3 on end their lz4 payload in a way that Xen took for damage: xl create stops with "LZ4 decompression error: decoding failed"';
-  return fix === "broken"
-    ? { sure: true, why: `${bug}. Xen 4.14 has the fix; this release never got it.` }
-    : {
-        sure: false,
-        why: `${bug}. The fix is in Xen 4.14, and in 4.10 to 4.13 since December 2019.`,
-      };
+  const since = isPackingKnownTo(host.version, packing)
+    ? ""
+    : ` Xen knows ${packing} since ${PACKING_SINCE[packing]}.`;
+  return `${list}${since} ${printed}`;
 }
 
 function nameOf(packing: Packing): string {

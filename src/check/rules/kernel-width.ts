@@ -1,15 +1,8 @@
 import type { GuestFacts } from "../facts.ts";
-import { isXenOlder, kernelText, kernelWhere, xenText } from "../guest-boot.ts";
+import { isXenAtLeast } from "../../xen/host-facts.ts";
+import { kernelText, kernelWhere, xenText } from "../guest-boot.ts";
+import { findRefusal, printedText } from "../kernel-refusal.ts";
 import type { Rule } from "../rule.ts";
-
-/** What the domain builder asks xen_caps for (xen: tools/libs/guest/xg_dom_compat_linux.c, xg_dom_boot.c). */
-function neededCap({ config, boot }: GuestFacts): string | undefined {
-  // The PV shim is itself a PVH kernel.
-  if (config.type === "pvh") return "hvm-3.0-x86_32";
-  const bits = boot?.kernel?.bits;
-  if (config.type !== "pv" || bits === undefined) return undefined;
-  return bits === 64 ? "xen-3.0-x86_64" : "xen-3.0-x86_32p";
-}
 
 export const kernelWidth: Rule = {
   code: "kernel-width",
@@ -22,15 +15,16 @@ export const kernelWidth: Rule = {
     if (config.type !== "pv" && !host.caps.some((cap) => cap.startsWith("hvm-"))) {
       return [noHardware(facts)];
     }
-    const cap = neededCap(facts);
-    if (!boot || cap === undefined || host.caps.includes(cap)) return [];
+    const refusal = findRefusal(facts, "host");
+    if (!boot || refusal?.cap === undefined) return [];
+    const { cap } = refusal;
     return [
       {
         code: "kernel-width",
         severity: "error",
         where: kernelWhere(boot),
         what: `${xenText(host)} here does not run ${cap.endsWith("32p") ? "32-bit PV" : cap.startsWith("xen") ? "64-bit PV" : "PVH"} guests, which ${kernelText(boot)} needs.`,
-        why: `Its xen_caps have no ${cap} (${host.source === "assumed" ? "as that release is usually built" : "from xl info"}).${cap.endsWith("32p") && !isXenOlder(host, 4, 14) ? " From 4.14 on 32-bit PV is a build option, off by default." : ""} xl create stops with "guest type ${cap} not supported by xen kernel, sorry".`,
+        why: `Its xen_caps have no ${cap} (${host.source === "assumed" ? "as that release is usually built" : "from xl info"}).${cap.endsWith("32p") && isXenAtLeast(host.version, "4.14") ? " From 4.14 on 32-bit PV is a build option, off by default." : ""} ${printedText(refusal)}`,
         next: cap.endsWith("32p")
           ? `Put the guest into the PV shim, which still has it: type="pvh" and pvshim=1 in the config. Or install a 64-bit kernel${boot.kernel?.pvh ? ', or set type="pvh": this kernel runs as PVH' : ""}.`
           : "Run it on a host that has it, or as another type: xl info | grep xen_caps shows what this one runs.",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RuledKernel } from "../../../src/xen/kernel-rules.ts";
 import { kernelRefusals } from "../../../src/xen/kernel-rules.ts";
-import { assumeXen } from "../../../src/xen/xl-info.ts";
+import { assumeXen, withPackings } from "../../../src/xen/xl-info.ts";
 
 /** Debian's 6.12: zstd, PV and PVH. The real builder's verdicts are in test/real/xen/kernel-rules.test.ts. */
 const KERNEL: RuledKernel = {
@@ -57,10 +57,23 @@ describe("packing", () => {
     expect(asked({ packing: "lz4", version: "4.19.0-27-amd64" }, "pv", "4.9")).toEqual([]);
   });
 
-  test("after one that is certain the builder looks no further", () => {
+  test("what comes to light when one that is certain is mended", () => {
     expect(asked({ pv: false, pvRefusal: { reason: "no-notes" } }, "pv", "4.14")).toEqual([
       ["packing", "unknown compression format"],
+      ["not-pv", "no loader found"],
     ]);
+  });
+
+  test("known to the release, but built without the library", () => {
+    const without = withPackings(assumeXen("4.17"), {
+      packings: ["gzip"],
+      uncertain: [],
+      because: "",
+    });
+    const first = (packing: RuledKernel["packing"]) =>
+      kernelRefusals({ ...KERNEL, packing }, "pv", without)[0]?.printed[0];
+    expect(first("zstd")).toBe("xc_dom_probe_bzimage_kernel unable to ZSTD decompress kernel");
+    expect(first("lzo")).toBe("xc_dom_probe_bzimage_kernel unable to LZO decompress kernel");
   });
 
   test("what may be taken can still be refused for another reason", () => {
@@ -83,6 +96,27 @@ describe("the file", () => {
     expect(asked(change, "pv")).toEqual([expected]);
     expect(asked(change, "pvh")).toEqual([expected]);
   });
+});
+
+test("what domus could not unpack says nothing of the kernel", () => {
+  const unread = {
+    failure: { kind: "limit" },
+    pv: false,
+    pvh: false,
+    pvRefusal: { reason: "format" },
+    pvhRefusal: { reason: "format" },
+  };
+  expect(asked(unread, "pv")).toEqual([]);
+  expect(asked(unread, "pvh", "4.14")).toEqual([["packing", "unknown compression format"]]);
+});
+
+test("a damaged kernel that is packed in a wrong way, too", () => {
+  const failure = { kind: "corrupt" };
+  expect(asked({ failure }, "pv", "4.14")).toEqual([
+    ["damaged", "no loader found"],
+    ["packing", "unknown compression format"],
+  ]);
+  expect(asked({ failure, packing: "unknown" }, "pv")).toEqual([["damaged", "no loader found"]]);
 });
 
 describe("what the kernel can be", () => {
@@ -132,6 +166,7 @@ describe("what the kernel can be", () => {
 });
 
 test("what the host can run", () => {
+  expect(kernelRefusals(KERNEL, "pv", { ...assumeXen("4.17"), caps: [] })).toEqual([]);
   expect(asked({ bits: 32, packing: "xz" }, "pv", "4.13")).toEqual([]);
   expect(asked({ bits: 32, packing: "xz" }, "pv", "4.14")).toEqual([
     ["host", "guest type xen-3.0-x86_32p not supported by xen kernel, sorry"],
