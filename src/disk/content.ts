@@ -79,7 +79,7 @@ export type Assembly =
   | {
       readonly system: "md";
       readonly array: Named;
-      /** In the array's place: `0` where its name is `host:0`. Empty when it has none. */
+      /** `0` where the array's name is `host:0`, or has no name and this number. Empty when it has neither. */
       readonly localName: string;
       readonly members: readonly Volume[];
       readonly under: readonly Volume[];

@@ -97,9 +97,9 @@ async function arrayOf({ newest, active }: State, components: readonly Component
 }
 
 /** `debian:0` is md0 on the host debian; other names are links in /dev/md. */
-function namesOf({ name }: MdSuperblock): { name: string; localName: string } {
-  const localName = name.slice(name.indexOf(":") + 1);
-  if (/^\d{1,4}$/.test(localName)) return { name: `md${localName}`, localName };
+function namesOf({ name, minor }: MdSuperblock): { name: string; localName: string } {
+  const localName = minor === undefined ? name.slice(name.indexOf(":") + 1) : String(minor);
+  if (/^\d+$/.test(localName)) return { name: `md${localName}`, localName };
   return { name: localName === "" ? "md" : `md/${localName}`, localName };
 }
 

@@ -85,8 +85,10 @@ export type MdSuperblock = {
   readonly arrayId: string;
   /** The member's own id; empty in version 0.90. */
   readonly deviceId: string;
-  /** As given to `mdadm --name`, mostly with a host before it: `debian:0`. In version 0.90 the number of the device. */
+  /** As given to `mdadm --name`, mostly with a host before it: `debian:0`. Version 0.90 has none. */
   readonly name: string;
+  /** Version 0.90: the number of the device, 0 for /dev/md0. */
+  readonly minor?: number;
   /** 1 for RAID1; -1 for linear. */
   readonly level: number;
   readonly raidDisks: number;
@@ -186,7 +188,8 @@ function parseVersion0(bytes: Uint8Array, where: Where): MdSuperblock {
     version: "0.90",
     arrayId: uuidText(id),
     deviceId: "",
-    name: String(sb.md_minor),
+    name: "",
+    minor: sb.md_minor,
     level: sb.level,
     raidDisks: sb.raid_disks,
     events: sb.events,

@@ -45,13 +45,14 @@ function arrayNames({ array, localName }: Extract<Assembly, { system: "md" }>): 
   const hex = array.id.replaceAll("-", "");
   const byId = `/dev/disk/by-id/md-uuid-${hex.match(/.{8}/g)?.join(":") ?? ""}`;
   const grubIds = [`mduuid/${hex}`];
-  // Version 0.90 has a number for Linux and no name for GRUB.
+  // Arrays of version 0.90 have a number for Linux and no name for GRUB.
   const grubName = array.name === "" ? grubIds[0]! : `md/${localName}`;
-  const isNumber = /^\d{1,4}$/.test(localName);
-  const links = localName === "" ? [] : [`/dev/md/${localName}`, `/dev/md/${array.name}`];
+  const isNumber = /^\d+$/.test(localName);
+  const names = new Set([localName, array.name].filter((name) => name !== ""));
+  const byName = array.name === "" ? [] : [`/dev/disk/by-id/md-name-${array.name}`];
   return {
     device: isNumber ? `md${localName}` : localName === "" ? "md" : `md/${localName}`,
-    aliases: [...new Set(links), byId, `/dev/disk/by-id/md-name-${array.name}`],
+    aliases: [...Array.from(names, (name) => `/dev/md/${name}`), byId, ...byName],
     grubName,
     grubIds,
   };

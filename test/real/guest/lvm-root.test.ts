@@ -191,13 +191,13 @@ describe("a partition for /boot, LVM in the next one", () => {
   });
 });
 
-describe("whole disks as physical volumes", () => {
-  const whole = (names: readonly string[]) =>
-    rootVolume(
-      names.map((name) => ({ path: blank(name) })),
-      { ...SYSTEM, ...bootTree({ root: "/dev/vg0/root", prefix: "/boot" }) },
-    );
+/** Disks that are physical volumes as a whole, with /boot on the root. */
+function whole(names: readonly string[]): void {
+  const files = names.map((name) => ({ path: blank(name) }));
+  rootVolume(files, { ...SYSTEM, ...bootTree({ root: "/dev/vg0/root", prefix: "/boot" }) });
+}
 
+describe("whole disks as physical volumes", () => {
   test("pygrub is blind, GRUB in an HVM guest is not", async () => {
     whole(["db.img"]);
     config("db", ["db.img"]);

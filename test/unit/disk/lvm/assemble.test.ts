@@ -77,6 +77,15 @@ const lines = (count: number, ...rest: string[]) =>
 /** One logical volume of one extent. */
 const root = (extent: number, name = "root") => [{ name, segments: [linear(0, 1, "pv0", extent)] }];
 
+/** A hidden volume: a part of another. */
+function leg(name: string, pvName: string, extent: number, count = 2): LvText {
+  return { name, visible: false, segments: [linear(0, count, pvName, extent)] };
+}
+
+/** The volume that names a snapshot's parts. */
+const tie = (store: string) =>
+  lines(2, 'type = "snapshot"', "chunk_size = 8", 'origin = "root"', `${store} = "snap"`);
+
 describe("segments", () => {
   test("linear: extents in any order, from several volumes", async () => {
     const segments = [linear(3, 1, "pv1", 2), linear(0, 3, "pv0", 5)];
@@ -111,11 +120,6 @@ describe("segments", () => {
     expect((await volumes[0]!.source.read(4095, 1))[0]).toBe(4);
   });
 
-  const leg = (name: string, pvName: string, extent: number, count = 2): LvText => ({
-    name,
-    visible: false,
-    segments: [linear(0, count, pvName, extent)],
-  });
   const mirror = lines(2, 'type = "mirror"', 'mirrors = [ "m0", 0, "m1", 0 ]');
   const raid1 = lines(
     2,
@@ -216,8 +220,6 @@ describe("segments", () => {
   );
 
   test("a snapshot is declined, its origin is read until the merge", async () => {
-    const tie = (store: string) =>
-      lines(2, 'type = "snapshot"', "chunk_size = 8", 'origin = "root"', `${store} = "snap"`);
     const lvs = (store: string) => [
       { name: "root", segments: [linear(0, 2, "pv0", 0)] },
       { name: "snap", segments: [linear(0, 1, "pv0", 2)] },

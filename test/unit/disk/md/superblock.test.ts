@@ -69,7 +69,8 @@ describe("an md superblock", () => {
     const [sb, offset] = superblock(member("0.90", { name: "3", number: 1, roles: [0xfffe, 1] }));
     expect(parseMdSuperblock(sb, offset, [])).toMatchObject({
       version: "0.90",
-      name: "3",
+      name: "",
+      minor: 3,
       level: 1,
       raidDisks: 2,
       events: 10n,
