@@ -2,12 +2,13 @@
 import { attempt } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
+import { extlinuxLoader } from "./extlinux/loader.ts";
 import { grubLegacyLoader } from "./grub-legacy/loader.ts";
 import { grub2Loader } from "./grub2/loader.ts";
 import type { BootVolume, Loader, LoaderResult } from "./loader.ts";
 
 /** In the order of preference on one volume: what is newer and more likely in use comes first. */
-export const loaders: readonly Loader[] = [grub2Loader, grubLegacyLoader];
+export const loaders: readonly Loader[] = [grub2Loader, extlinuxLoader, grubLegacyLoader];
 
 export type LoaderSearch = {
   /**
