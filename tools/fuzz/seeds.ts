@@ -1,0 +1,147 @@
+/** What the fuzzer begins with: small valid inputs of every format, made by the field's own tools, kept in the cache. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { cacheDir } from "../../lab/debian.ts";
+import { run } from "../sample/image.ts";
+import { sampleInitramfs } from "../sample/initramfs.ts";
+import { sampleKernel } from "../sample/kernel.ts";
+
+const MIB = 1024 * 1024;
+
+/** Enough of everything: a deep path, links, a long name, a directory of several blocks, holes, a large file. */
+function makeTree(dir: string): void {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(join(dir, "a/b/c/d"), { recursive: true });
+  mkdirSync(join(dir, "many"));
+  for (let i = 0; i < 300; i++) writeFileSync(join(dir, "many", `file-${i}`), `${i}\n`);
+  writeFileSync(join(dir, "a/b/c/d/deep"), "x".repeat(5000));
+  writeFileSync(join(dir, "n".repeat(200)), "long name");
+  writeFileSync(join(dir, "large"), Buffer.alloc(300_000, "domus "));
+  symlinkSync("a/b/c/d/deep", join(dir, "short"));
+  symlinkSync(`a/${"b/../".repeat(30)}b`, join(dir, "longlink"));
+}
+
+/** Makes an image by `make`, unless it is in the cache. */
+function image(
+  name: string,
+  sizeMib: number,
+  make: (path: string, tree: string) => void,
+): Uint8Array {
+  const path = join(cacheDir("fuzz"), name);
+  if (!existsSync(path)) {
+    const tree = join(cacheDir("fuzz"), "tree");
+    if (!existsSync(tree)) makeTree(tree);
+    const work = `${path}.part`;
+    rmSync(work, { force: true });
+    execFileSync("truncate", ["-s", `${sizeMib}M`, work]);
+    make(work, tree);
+    execFileSync("mv", [work, path]);
+  }
+  return readFileSync(path);
+}
+
+const ext4 = (options: readonly string[]) => (path: string, tree: string) =>
+  run("mkfs.ext4", ["-q", "-F", ...options, "-d", tree, path]);
+
+/** mkfs alone: these tools take no tree, or not without a mount. */
+const bare = (program: string, options: readonly string[]) => (path: string) =>
+  run(program, [...options, path]);
+
+function partitioned(label: "dos" | "gpt") {
+  return (path: string) => {
+    const lines =
+      label === "dos"
+        ? "start=2048,size=1000,type=83\nstart=4096,size=10000,type=5\nstart=5000,size=500,type=83\nstart=6000,size=500,type=82\n"
+        : "start=2048,size=1000\nstart=4096,size=1000\nstart=6144,size=1000\n";
+    run("sfdisk", ["-q", "--no-reread", "--no-tell-kernel", path], `label: ${label}\n${lines}`);
+  };
+}
+
+export const DISK_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
+  "ext4-checksums": () => image("ext4-checksums", 8, ext4(["-b", "1024"])),
+  "ext4-plain": () => image("ext4-plain", 8, ext4(["-b", "1024", "-O", "^metadata_csum"])),
+  "ext4-inline": () =>
+    image("ext4-inline", 8, ext4(["-O", "^metadata_csum,inline_data", "-I", "256"])),
+  ext2: () => image("ext2", 8, ext4(["-t", "ext2", "-b", "1024", "-O", "^metadata_csum"])),
+  xfs: () => image("xfs", 20, bare("mkfs.xfs", ["-q", "-f", "--unsupported"])),
+  "xfs-v4": () =>
+    image("xfs-v4", 20, bare("mkfs.xfs", ["-q", "-f", "--unsupported", "-m", "crc=0"])),
+  btrfs: () =>
+    image("btrfs", 32, (path, tree) => run("mkfs.btrfs", ["-q", "-M", "--rootdir", tree, path])),
+  vfat: () => image("vfat", 4, bare("mkfs.vfat", [])),
+  mbr: () => image("mbr", 8, partitioned("dos")),
+  gpt: () => image("gpt", 8, partitioned("gpt")),
+  swap: () => image("swap", 1, bare("mkswap", ["-q"])),
+};
+
+const DECOMPRESSORS = [
+  ["gzip", true],
+  ["gzip-old", true],
+  ["bzip2", true],
+  ["lzma", false],
+] as const;
+
+export const KERNEL_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
+  "kernel-elf": () =>
+    sampleKernel({ release: "6.1.0-1", packing: "none", decompressors: DECOMPRESSORS }),
+  "kernel-gzip": () =>
+    sampleKernel({ release: "6.1.0-1", packing: "gzip", decompressors: DECOMPRESSORS }),
+};
+
+export const INITRAMFS_SEEDS: Readonly<Record<string, () => Uint8Array>> = Object.fromEntries(
+  (["gzip", "zstd"] as const).map((packing) => [
+    `initramfs-${packing}`,
+    () =>
+      sampleInitramfs({
+        generator: "mkinitcpio",
+        kernel: "6.1.0-1",
+        packing,
+        modules: ["ext4", "xen-blkfront"],
+      }),
+  ]),
+);
+
+export const COMPRESSED_SEEDS: Readonly<Record<string, () => Uint8Array>> = Object.fromEntries(
+  Object.entries({
+    xz: "xz -c --check=crc32",
+    lzma: "xz --format=lzma -c",
+    bzip2: "bzip2 -c",
+    lzo: "lzop -c",
+    lz4: "lz4 -l -c",
+    zstd: "zstd -c",
+  }).map(([format, command]) => [
+    format,
+    () =>
+      execFileSync("sh", ["-c", command], {
+        input: Buffer.alloc(MIB / 4, "some text that packs well, "),
+        stdio: ["pipe", "pipe", "ignore"],
+      }),
+  ]),
+);
+
+export const TEXT_SEEDS = {
+  grub: () =>
+    Buffer.from(`set default="1>2"
+if [ "x$a" = x ]; then set b=c; else set b="$d"; fi
+function f { set g=$1; }
+f 'x'
+submenu 'more' { menuentry "a \${b}" --id x { linux /vmlinuz root=/dev/xvda1 'ro' ; initrd /a /b }
+menuentry c { echo x } }
+for i in 1 2 3; do echo $i; done
+while false; do true; done
+menuentry 'z' { search --set=root --fs-uuid abc; linux ($root)/vmlinuz }
+`),
+  config: () =>
+    Buffer.from(`name = "guest" # comment
+memory = 0x200; vcpus = 2
+disk = [ 'phy:vg0/a,xvda,w', "file:/x,hdc:cdrom,r", 'format=qcow2, vdev=xvdb, target=/srv/b c', ]
+vif = [ 'mac=00:16:3e:00:00:01,bridge=xenbr0,rate=10Mb/s@50ms', '' ]
+extra += " console=hvc0"
+on_crash = 'preserve'
+`),
+  pacman: () =>
+    Buffer.from(`[2017-06-30 20:11] [PACMAN] Running 'pacman -Syu'
+[2021-03-06T21:43:02+0100] [ALPM] upgraded mkinitcpio (29-1 -> 30-1)
+`),
+} satisfies Record<string, () => Uint8Array>;

@@ -1,0 +1,105 @@
+/** What is fuzzed: every reader, with what a user of it would do. */
+import { attempt } from "../../src/base/failure.ts";
+import { decodeText } from "../../src/bytes/text.ts";
+import { COMPRESSIONS } from "../../src/bytes/decompress/format.ts";
+import { unpack } from "../../src/bytes/decompress/decompress.ts";
+import { parsePacmanLog } from "../../src/boot/changes/pacman-log.ts";
+import { readInitramfs } from "../../src/boot/initramfs/read-initramfs.ts";
+import { readKernel } from "../../src/boot/kernel/read-kernel.ts";
+import { evaluateGrub2 } from "../../src/boot/loader/grub2/evaluate.ts";
+import type { Volume } from "../../src/disk/content.ts";
+import type { FileSystem } from "../../src/disk/fs/filesystem.ts";
+import { walk } from "../../src/disk/fs/walk.ts";
+import { memorySource } from "../../src/disk/source.ts";
+import { readVolumes } from "../../src/disk/tree.ts";
+import { parseDomainConfig } from "../../src/xen/domain-config.ts";
+import { memoryFs } from "../../test/support/memory-fs.ts";
+import {
+  COMPRESSED_SEEDS,
+  DISK_SEEDS,
+  INITRAMFS_SEEDS,
+  KERNEL_SEEDS,
+  TEXT_SEEDS,
+} from "./seeds.ts";
+
+export type Target = {
+  readonly name: string;
+  readonly seed: () => Uint8Array;
+  /** May fail with a FailureError; anything else is a bug. */
+  readonly read: (input: Uint8Array) => Promise<void>;
+};
+
+const MIB = 1024 * 1024;
+
+async function readDisk(input: Uint8Array): Promise<void> {
+  const disk = await readVolumes(memorySource(input, ["fuzz"]), {});
+  for (const volume of allVolumes(disk)) {
+    if (volume.content.kind === "filesystem") await useFileSystem(volume.content.fs);
+  }
+}
+
+function allVolumes(volume: Volume): Volume[] {
+  return [volume, ...volume.children];
+}
+
+/** As check, ls and cat would: everything is looked at, a little is read of many files. */
+async function useFileSystem(fs: FileSystem): Promise<void> {
+  let files = 0;
+  await attempt(async () => {
+    for await (const { inode } of walk(fs, { maxEntries: 2000, onFailure: () => {} })) {
+      if (inode.kind === "file" && files++ < 40) {
+        await attempt(() => fs.read(inode, 0, Math.min(inode.size, 64 * 1024)));
+        await attempt(() =>
+          fs.read(inode, Math.max(0, inode.size - 4096), Math.min(inode.size, 4096)),
+        );
+      } else if (inode.kind === "symlink") await attempt(() => fs.readLink(inode));
+    }
+  });
+  await attempt(async () => {
+    let extents = 0;
+    for await (const { length } of fs.usedExtents()) if (length <= 0 || ++extents > 100_000) break;
+  });
+}
+
+const bytesTargets = (
+  seeds: Readonly<Record<string, () => Uint8Array>>,
+  read: (input: Uint8Array, name: string) => Promise<unknown>,
+): Target[] =>
+  Object.entries(seeds).map(([name, seed]) => ({
+    name,
+    seed,
+    read: async (input) => {
+      await read(input, name);
+    },
+  }));
+
+async function unpackAll(input: Uint8Array, name: string): Promise<void> {
+  const format = COMPRESSIONS.find((one) => one === name)!;
+  for await (const _ of unpack(format, input, { limit: 64 * MIB, where: ["fuzz"] })) continue;
+}
+
+async function readGrub(input: Uint8Array): Promise<void> {
+  const fs = memoryFs({ boot: { grub: { "grub.cfg": input } } });
+  const volume = { fs, vdev: "xvda", diskIndex: 0 };
+  await evaluateGrub2({ config: { volume, path: "/boot/grub/grub.cfg" }, volumes: [volume] });
+}
+
+export const TARGETS: readonly Target[] = [
+  ...bytesTargets(DISK_SEEDS, readDisk),
+  ...bytesTargets(KERNEL_SEEDS, (input) => readKernel(input, "/vmlinuz", { where: ["fuzz"] })),
+  ...bytesTargets(INITRAMFS_SEEDS, (input) =>
+    readInitramfs(input, "/initrd", { where: ["fuzz"], limitBytes: 64 * MIB }),
+  ),
+  ...bytesTargets(COMPRESSED_SEEDS, unpackAll),
+  { name: "grub", seed: TEXT_SEEDS.grub, read: readGrub },
+  {
+    name: "config",
+    seed: TEXT_SEEDS.config,
+    read: async (input) => void parseDomainConfig(decodeText(input), { path: "fuzz.cfg" }),
+  },
+  {
+    name: "pacman",
+    seed: TEXT_SEEDS.pacman,
+    read: async (input) => void parsePacmanLog({ text: decodeText(input), where: ["fuzz"] }),
+  },
+];
