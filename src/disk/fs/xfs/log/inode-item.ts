@@ -128,9 +128,10 @@ export function replayInode(
   const v3 = superblock.version === 5;
   const size = v3 ? 176 : 96;
   const log = item.core;
-  if (log.length < size || log[0] !== 0x4e || log[1] !== 0x49) {
-    throw corrupt(where, `an inode core of ${log.length} bytes`, `\`IN\`, ${size} bytes`);
+  if (log.length < size) {
+    throw corrupt(where, `an inode core of ${log.length} bytes`, `${size} bytes`);
   }
+  if (log[0] !== 0x4e || log[1] !== 0x49) throw corrupt(where, "no inode in the item", "an inode");
   if (disk[0] !== 0x49 || disk[1] !== 0x4e) {
     throw corrupt(where, "no inode where it belongs", "an inode");
   }

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { debianPackage } from "../../../../../lab/debian.ts";
 import { sh } from "../../../../support/need.ts";
 
-const LIBRARIES = [
-  ...["libc6", "libinih1", "liburcu8t64", "libblkid1", "libuuid1", "libedit2", "libtinfo6"],
-  ...["libicu76", "libbsd0", "libmd0", "libstdc++6", "libgcc-s1"],
-];
+const LIBRARIES =
+  "libc6 libinih1 liburcu8t64 libblkid1 libuuid1 libedit2 libtinfo6 libicu76 libbsd0 libmd0 libstdc++6 libgcc-s1".split(
+    " ",
+  );
 
 /** The start of a command line that runs a program of Debian 13's xfsprogs with the libraries it was made for. */
 export function newerTool(program: string): string {
