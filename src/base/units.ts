@@ -20,6 +20,11 @@ export function sizeText(bytes: number): string {
   return `${text} ${bytes === 1 ? "byte" : name}`;
 }
 
+/** `1 file`, `2 files` */
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** `0x1f` */
 export function hex(value: number | bigint, digits = 0): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;

@@ -9,6 +9,11 @@ export function within(where: Where, ...steps: string[]): Where {
   return [...where, ...steps];
 }
 
+/** Whether `outer` is `inner` or contains it: a disk contains its partitions. */
+export function contains(outer: Where, inner: Where): boolean {
+  return outer.every((step, index) => inner[index] === step);
+}
+
 /** `xvda > partition 2 > ext4`, for people. The caller escapes it before printing. */
 export function whereText(where: Where): string {
   return where.length === 0 ? "(nowhere)" : where.join(" > ");

@@ -1,7 +1,8 @@
 /** How a guest is started, in the terms that several rules need. */
+import { contains } from "../base/where.ts";
 import type { Where } from "../base/where.ts";
 import type { InitramfsFacts, InitramfsSegment } from "../boot/initramfs/initramfs-facts.ts";
-import { compareVersions } from "../boot/kernel/version.ts";
+import { compareKernelVersions } from "../boot/kernel/version.ts";
 import { xenRelease } from "../xen/host-facts.ts";
 import type { HostFacts } from "../xen/host-facts.ts";
 import type { GuestFacts, NeededFile, PlannedBoot, VolumeFacts } from "./facts.ts";
@@ -35,13 +36,13 @@ export function xenText({ version }: HostFacts): string {
 /** False when either is unknown. */
 export function isKernelAtLeast(boot: PlannedBoot, version: string): boolean {
   const own = boot.kernel?.version;
-  return own !== undefined && compareVersions(own, version) >= 0;
+  return own !== undefined && compareKernelVersions(own, version) >= 0;
 }
 
 /** False when either is unknown. */
 export function isKernelBefore(boot: PlannedBoot, version: string): boolean {
   const own = boot.kernel?.version;
-  return own !== undefined && compareVersions(own, version) < 0;
+  return own !== undefined && compareKernelVersions(own, version) < 0;
 }
 
 export function kernelFile(boot: PlannedBoot): NeededFile | undefined {
@@ -112,11 +113,6 @@ export function isInitramfsComplete(boot: PlannedBoot): boolean {
 
 export function hasRamdisk(boot: PlannedBoot): boolean {
   return boot.files.some((file) => file.role === "ramdisk") || boot.initramfs.length > 0;
-}
-
-/** Whether `outer` is `inner` or contains it: a disk contains its partitions. */
-export function contains(outer: Where, inner: Where): boolean {
-  return outer.every((step, index) => inner[index] === step);
 }
 
 /** The volume that root= was found to be; undefined when it was not found. */

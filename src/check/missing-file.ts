@@ -1,7 +1,8 @@
 /** A boot file that is named and not there: the same for the kernel and the initramfs. */
+import { directoryOf } from "../base/path.ts";
 import type { GuestFacts, NeededFile } from "./facts.ts";
 import { filesAreInDom0, isBuiltByXen } from "./guest-boot.ts";
-import { IN_THE_GUEST, directoryOf, listCommand, listText } from "./remedy.ts";
+import { IN_THE_GUEST, listCommand, listText } from "./remedy.ts";
 import type { RuleFinding } from "./rule.ts";
 
 const NOUN = { kernel: "kernel", ramdisk: "initramfs" } as const;

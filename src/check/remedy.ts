@@ -1,4 +1,5 @@
 /** The commands that mend, as the distributions have them. Used by several rules so that they read the same. */
+import { fileName } from "../base/path.ts";
 import type { Compression } from "../bytes/decompress/format.ts";
 import type { InitramfsFacts, InitramfsGenerator } from "../boot/initramfs/initramfs-facts.ts";
 import { filesAreInDom0 } from "./guest-boot.ts";
@@ -105,7 +106,7 @@ export function repackInDom0(facts: GuestFacts, image: InitramfsFacts): string {
   const copies = [kernel.path, image.path].map(
     (path) => `domus disk cp ${target} ${shellWord(path)} .`,
   );
-  const name = shellWord(image.path.replace(/^.*\//, ""));
+  const name = shellWord(fileName(image.path));
   return ` Or from dom0, without touching the disk: ${copies.join(" && ")}, then ${UNPACK[only.compression]} ${name} | gzip > ${name}.gz, and start it once with kernel=, ramdisk= and cmdline= in the config in place of bootloader=.`;
 }
 
@@ -114,9 +115,4 @@ export function listCommand(facts: GuestFacts, directory: string): string {
   return filesAreInDom0(facts)
     ? `ls -l ${shellWord(directory)}`
     : `domus disk ls ${shellWord(facts.name)} ${shellWord(directory)}`;
-}
-
-export function directoryOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash <= 0 ? "/" : path.slice(0, slash);
 }

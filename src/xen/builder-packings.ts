@@ -2,6 +2,7 @@
  * Which packed kernels Xen's domain builder (libxenguest) unpacks: by its release, and by the libraries that it was
  * linked with when it was built.
  */
+import { fileName } from "../base/path.ts";
 import type { Compression } from "../bytes/decompress/format.ts";
 import { COMPRESSIONS } from "../bytes/decompress/format.ts";
 import { isXenAtLeast, xenRelease } from "./host-facts.ts";
@@ -78,7 +79,7 @@ export function packingsFromLinkedLibraries(
   version: XenVersion,
   sonames: readonly string[],
 ): BuilderPackings {
-  const linked = new Set(sonames.map((name) => name.replace(/^.*\//, "").replace(/\.so.*$/, "")));
+  const linked = new Set(sonames.map((name) => fileName(name).replace(/\.so.*$/, "")));
   const packings = knownTo(version).filter((packing) => {
     const library = libraryFor(packing, version);
     return library === undefined || linked.has(library);

@@ -1,6 +1,7 @@
 /** What parsing a config's text brings up, said to people: syntax, keys nobody reads, keys given twice. */
 import type { Finding } from "../base/finding.ts";
 import { printable } from "../base/printable.ts";
+import { countText } from "../base/units.ts";
 import type { Where } from "../base/where.ts";
 import { within } from "../base/where.ts";
 import { isXmKey, keyKind, keySince, nearestKey } from "./config-keys.ts";
@@ -67,7 +68,7 @@ function lineEndFinding(file: ConfigFile): Finding[] {
 
 function others(problems: readonly ConfigProblem[]): string {
   const more = problems.length - 1;
-  return more === 0 ? "" : `, and on ${more} more ${more === 1 ? "line" : "lines"}`;
+  return more === 0 ? "" : `, and on ${countText(more, "more line")}`;
 }
 
 /** Keys that xl passes over without a word, and values that a later line replaces. */

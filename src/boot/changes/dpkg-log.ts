@@ -6,7 +6,7 @@
 import { logLines, parseLogTime } from "./log-text.ts";
 import type { LogText } from "./log-text.ts";
 import type { PackageChange } from "./package-change.ts";
-import { compareVersions } from "./version.ts";
+import { comparePackageVersions } from "./version.ts";
 
 const LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (install|upgrade|remove) (\S+) (\S+) (\S+)$/;
 
@@ -39,6 +39,6 @@ function version(text: string | undefined): string | undefined {
 
 function direction(from?: string, to?: string): "upgrade" | "downgrade" | "reinstall" {
   if (from === undefined || to === undefined) return "upgrade";
-  const order = compareVersions(from, to);
+  const order = comparePackageVersions(from, to);
   return order < 0 ? "upgrade" : order > 0 ? "downgrade" : "reinstall";
 }

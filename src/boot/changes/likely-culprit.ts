@@ -6,7 +6,7 @@ import type { Compression } from "../../bytes/decompress/format.ts";
 import { bootRelated } from "./boot-related.ts";
 import type { BootRole } from "./boot-related.ts";
 import type { PackageChange } from "./package-change.ts";
-import { compareVersions } from "./version.ts";
+import { comparePackageVersions } from "./version.ts";
 
 export type Symptom =
   /** The initramfs is compressed in a way that the kernel cannot unpack. */
@@ -170,9 +170,9 @@ function crosses(change: PackageChange, one: Switch): boolean {
   const { from, to } = change;
   if (one.version === undefined) return change.action === "install";
   if (to === undefined || (one.origin !== undefined && originOf(to) !== one.origin)) return false;
-  if (compareVersions(to, one.version) < 0) return false;
+  if (comparePackageVersions(to, one.version) < 0) return false;
   // A new kernel is a new package: then there is no older version to compare with.
-  return from === undefined || compareVersions(from, one.version) < 0;
+  return from === undefined || comparePackageVersions(from, one.version) < 0;
 }
 
 /** Ubuntu's own versions say so (`0.140ubuntu13`), except for its kernels (`5.15.0-25.25`). */

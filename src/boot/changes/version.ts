@@ -4,7 +4,7 @@
  */
 
 /** Negative when `a` is older than `b`, 0 when they are the same version. Takes any text. */
-export function compareVersions(a: string, b: string): number {
+export function comparePackageVersions(a: string, b: string): number {
   const [left, right] = [splitVersion(a), splitVersion(b)];
   return (
     left.epoch - right.epoch ||

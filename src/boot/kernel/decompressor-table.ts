@@ -11,7 +11,7 @@
 import type { Compression } from "../../bytes/decompress/format.ts";
 import { latin1 } from "../../bytes/text.ts";
 import { fileOffsetOf, type Elf } from "./elf.ts";
-import { compareVersions } from "./version.ts";
+import { compareKernelVersions } from "./version.ts";
 
 /** What the first two bytes of an initramfs choose. 1f 9e is an old gzip: it counts as gzip. */
 const BY_MAGIC: ReadonlyMap<number, Compression> = new Map([
@@ -100,7 +100,7 @@ function isFormatName(bytes: Uint8Array, elf: Elf, address: bigint): boolean {
 }
 
 function summary(entries: readonly Entry[], version: string | undefined): DecompressorTable {
-  const trap = version !== undefined && compareVersions(version, SCAN_BY_NAME) < 0;
+  const trap = version !== undefined && compareKernelVersions(version, SCAN_BY_NAME) < 0;
   const hiddenFrom = trap ? entries.findIndex((entry) => entry.decompressor === 0n) : -1;
   const supported: Compression[] = [];
   const notConfigured: Compression[] = [];

@@ -36,7 +36,7 @@ export function versionNumbers(version: string): readonly [number, number, numbe
 }
 
 /** Negative when `a` is older; only the numbers before the first `-` count. Text that is no version is oldest. */
-export function compareVersions(a: string, b: string): number {
+export function compareKernelVersions(a: string, b: string): number {
   const left = versionNumbers(a) ?? [0, 0, 0];
   const right = versionNumbers(b) ?? [0, 0, 0];
   for (const [i, number] of left.entries()) if (number !== right[i]) return number - right[i]!;
@@ -56,7 +56,7 @@ export const FIRST_WITH: readonly (readonly [Compression, version: string])[] = 
 
 /** The initramfs compressions that a kernel of this version can have been built with. */
 export function knownCompressions(version: string): Compression[] {
-  return FIRST_WITH.filter(([, first]) => compareVersions(version, first) >= 0).map(
+  return FIRST_WITH.filter(([, first]) => compareKernelVersions(version, first) >= 0).map(
     ([name]) => name,
   );
 }

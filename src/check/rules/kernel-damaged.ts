@@ -1,10 +1,11 @@
 import { failureText } from "../../base/failure.ts";
+import { directoryOf } from "../../base/path.ts";
 import { hex } from "../../base/units.ts";
 import type { KernelFacts } from "../../boot/kernel/kernel-facts.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { filesAreInDom0, kernelText, kernelWhere } from "../guest-boot.ts";
 import { findRefusal, printedText } from "../kernel-refusal.ts";
-import { IN_THE_GUEST, capitalized, directoryOf, listCommand } from "../remedy.ts";
+import { IN_THE_GUEST, capitalized, listCommand } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 import { isOurLimit } from "./boot-file-unreadable.ts";
 

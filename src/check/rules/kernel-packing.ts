@@ -1,3 +1,4 @@
+import { directoryOf, fileName } from "../../base/path.ts";
 import type { Packing } from "../../boot/kernel/kernel-facts.ts";
 import { isPackingKnownTo, PACKING_SINCE } from "../../xen/builder-packings.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
@@ -5,7 +6,7 @@ import type { KernelRefusal } from "../../xen/kernel-rules.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { filesAreInDom0, kernelText, kernelWhere, xenText } from "../guest-boot.ts";
 import { findRefusal, printedText } from "../kernel-refusal.ts";
-import { directoryOf, listCommand, listText, shellWord } from "../remedy.ts";
+import { listCommand, listText, shellWord } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
 const code = "kernel-packing";
@@ -76,7 +77,7 @@ function nextText(facts: GuestFacts, boot: PlannedBoot, sure: boolean): string {
   if (filesAreInDom0(facts)) {
     return `${test}${unpacked} extract-vmlinux ${shellWord(path)} > VMLINUX ${script}, and kernel="VMLINUX" in the config. ${rest}`;
   }
-  const name = shellWord(path.replace(/^.*\//, ""));
+  const name = shellWord(fileName(path));
   const copy = `domus disk cp ${shellWord(facts.name)} ${shellWord(path)} .`;
   return `${test}${unpacked} ${copy}, then extract-vmlinux ${name} > vmlinux ${script}, and boot it with kernel=, ramdisk= and cmdline= in the config in place of bootloader=. ${rest}`;
 }

@@ -1,3 +1,4 @@
+import { singleSlashes } from "../../base/path.ts";
 import { shorten } from "../remedy.ts";
 import type { ConfiguredBoot } from "../facts.ts";
 import type { PygrubView } from "../../boot/pygrub-view.ts";
@@ -30,21 +31,16 @@ function differenceOf(
   entry: NonNullable<PygrubView["entry"]>,
   configured: ConfiguredBoot,
 ): string | undefined {
-  if (normal(entry.kernelPath) !== configured.kernel) {
+  if (singleSlashes(entry.kernelPath) !== configured.kernel) {
     return `Its kernel is ${entry.kernelPath}, not ${configured.kernel}.`;
   }
-  const own = entry.ramdiskPath === undefined ? [] : [normal(entry.ramdiskPath)];
+  const own = entry.ramdiskPath === undefined ? [] : [singleSlashes(entry.ramdiskPath)];
   if (own.join("\n") !== configured.ramdisks.join("\n")) {
     return `Its initramfs is ${entry.ramdiskPath ?? "none"}, not ${configured.ramdisks.join(" + ") || "none"}.`;
   }
   // libxl appends what the config says; only a difference in the entry itself counts.
   if (words(configured.args).startsWith(words(entry.args))) return undefined;
   return `The kernel is the same, but its command line is "${shorten(entry.args)}".`;
-}
-
-/** pygrub keeps a double slash; both lead to the same file. */
-function normal(path: string): string {
-  return path.replace(/\/{2,}/g, "/");
 }
 
 function words(args: string): string {

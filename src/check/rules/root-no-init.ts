@@ -1,6 +1,6 @@
 import { whereText } from "../../base/where.ts";
 import { parseCommandLine } from "../../boot/command-line.ts";
-import type { GuestFacts, VolumeFacts } from "../facts.ts";
+import { rootVolume } from "../guest-boot.ts";
 import { suggestionText } from "../root-names.ts";
 import type { Rule } from "../rule.ts";
 
@@ -28,10 +28,3 @@ export const rootNoInit: Rule = {
     ];
   },
 };
-
-function rootVolume({ boot, disks }: GuestFacts): VolumeFacts | undefined {
-  const where = boot?.root?.where;
-  if (!where) return undefined;
-  const same = (volume: VolumeFacts) => volume.where.join("\0") === where.join("\0");
-  return disks.flatMap((disk) => disk.volumes).find(same);
-}

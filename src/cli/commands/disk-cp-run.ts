@@ -4,7 +4,7 @@ import { lstat, mkdir, open, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { attempt, corrupt, ioFailure, misuse, unsupported } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
-import { MIB, sizeText } from "../../base/units.ts";
+import { countText, MIB, sizeText } from "../../base/units.ts";
 import { encodeText } from "../../bytes/text.ts";
 import type { FileSystem, Inode } from "../../disk/fs/filesystem.ts";
 import type { Resolved } from "../../disk/fs/resolve.ts";
@@ -56,7 +56,7 @@ export const cp = failing(async function (
     if (copied.files > 0 || copied.begun) {
       const rest = copied.begun ? `, and ${printable(copied.begun)} is incomplete` : "";
       out.say(
-        `The copy was cut off: ${countText(copied)} arrived whole in ${printable(to)}${rest}.`,
+        `The copy was cut off: ${copiedText(copied)} arrived whole in ${printable(to)}${rest}.`,
       );
       out.say("Remove what is there, or copy again with --force.");
     }
@@ -65,7 +65,7 @@ export const cp = failing(async function (
   if (flags.json)
     out.json({ target: target.name, volume: device, path: resolved.path, dest: to, ...copied });
   else {
-    out.say(`Copied ${countText(copied)} to ${printable(to)}.`);
+    out.say(`Copied ${copiedText(copied)} to ${printable(to)}.`);
     for (const one of copied.passedOver) out.say(`Passed over ${printable(one)}`);
   }
   return EXIT.done;
@@ -77,8 +77,8 @@ async function copy(job: Job, { inode, path }: Resolved, to: string): Promise<vo
   else throw unsupported([...job.fs.where, path], `copying a ${inode.kind}`);
 }
 
-function countText({ files, bytes }: Copied): string {
-  return `${files} ${files === 1 ? "file" : "files"} (${sizeText(bytes)})`;
+function copiedText({ files, bytes }: Copied): string {
+  return `${countText(files, "file")} (${sizeText(bytes)})`;
 }
 
 /** As cp does: into DEST when that is a directory, else to DEST itself. */

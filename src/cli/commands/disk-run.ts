@@ -1,4 +1,5 @@
 import { misuse } from "../../base/failure.ts";
+import { fileName } from "../../base/path.ts";
 import { printable, printableLines } from "../../base/printable.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
@@ -76,8 +77,7 @@ async function listed(
     ...(found.kind === "symlink" && { link: await fs.readLink(found) }),
   });
   if (inode.kind !== "directory") {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    return [await row({ name, number: inode.number }, inode)];
+    return [await row({ name: fileName(path), number: inode.number }, inode)];
   }
   const rows: Row[] = [];
   for await (const entry of fs.list(inode, signal))

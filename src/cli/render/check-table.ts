@@ -1,5 +1,6 @@
 /** Many guests: a line each, and how many of which verdict. */
 import { printable } from "../../base/printable.ts";
+import { countText } from "../../base/units.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { Output, Style } from "../output.ts";
@@ -46,5 +47,5 @@ function reason(report: GuestReport): string {
   const warnings = report.findings.filter((one) => one.severity === "warning");
   if (warnings.length === 0)
     return report.verdict === "unknown" ? printable(report.findings[0]?.what ?? "") : "";
-  return `${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}: ${warnings.map((one) => one.code).join(", ")}`;
+  return `${countText(warnings.length, "warning")}: ${warnings.map((one) => one.code).join(", ")}`;
 }

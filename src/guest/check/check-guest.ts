@@ -1,4 +1,6 @@
 import type { Finding } from "../../base/finding.ts";
+import { fileName } from "../../base/path.ts";
+import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { GuestFacts } from "../../check/facts.ts";
 import { judge } from "../../check/judge.ts";
@@ -6,7 +8,6 @@ import type { Verdict } from "../../check/judge.ts";
 import type { Host } from "../../host/host.ts";
 import { parseDomainConfig } from "../../xen/domain-config.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
-import { MIB } from "../../base/units.ts";
 import { survey } from "./survey.ts";
 
 export type GuestReport = {
@@ -33,7 +34,7 @@ export async function checkGuest(options: CheckOptions): Promise<GuestReport> {
   const text = decodeText(await host.readFile(configPath, MIB));
   const parsed = parseDomainConfig(text, { path: configPath });
   if (!parsed.config) {
-    const name = configPath.replace(/^.*\//, "").replace(/\.cfg$/, "");
+    const name = fileName(configPath).replace(/\.cfg$/, "");
     return { name, configPath, verdict: "fails", findings: condensed(parsed.findings, configPath) };
   }
   const facts = await survey({ ...options, config: parsed.config });

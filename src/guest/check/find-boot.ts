@@ -2,6 +2,7 @@
 import type { Failure } from "../../base/failure.ts";
 import { failureText } from "../../base/failure.ts";
 import type { Finding } from "../../base/finding.ts";
+import { singleSlashes } from "../../base/path.ts";
 import type { Where } from "../../base/where.ts";
 import { findLoaders } from "../../boot/loader/loaders.ts";
 import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../../boot/loader/loader.ts";
@@ -98,7 +99,6 @@ function bootOf(
   config: DomainConfig,
 ): FoundBoot | undefined {
   if (!entry.kernel) return undefined;
-  const guest = (file: BootFile): BootSource => ({ from: "guest", file });
   // pygrub appends what the config says (extra=, root=) after the entry's own words.
   const extra = usesBootloader(config) ? config.cmdline : "";
   return {
@@ -108,10 +108,14 @@ function bootOf(
     because: result.because,
     findings: result.findings,
     args: extra ? `${entry.args} ${extra}` : entry.args,
-    kernel: guest(entry.kernel),
-    ramdisks: entry.ramdisks.map(guest),
+    kernel: inGuest(entry.kernel),
+    ramdisks: entry.ramdisks.map(inGuest),
     volume: result.volume,
   };
+}
+
+function inGuest(file: BootFile): BootSource {
+  return { from: "guest", file };
 }
 
 /**
@@ -128,7 +132,7 @@ export function pygrubBoot(
     (one) => one.diskIndex === 0 && one.partition?.number === entry?.partitionNumber,
   );
   if (!entry || !volume) return undefined;
-  const guest = (path: string): BootSource => ({ from: "guest", file: { volume, path } });
+  const guest = (path: string) => inGuest({ volume, path });
   return {
     loader: "grub2",
     source: [...volume.fs.where, entry.configPath],
@@ -144,7 +148,9 @@ export function pygrubBoot(
 
 /** The paths of kernel and ramdisks, for comparing two boots. */
 export function bootPaths(boot: FoundBoot): { kernel: string; ramdisks: readonly string[] } {
-  const path = (source: BootSource) =>
-    (source.from === "host" ? source.path : source.file.path).replace(/\/{2,}/g, "/");
-  return { kernel: path(boot.kernel), ramdisks: boot.ramdisks.map(path) };
+  return { kernel: pathOf(boot.kernel), ramdisks: boot.ramdisks.map(pathOf) };
+}
+
+function pathOf(source: BootSource): string {
+  return singleSlashes(source.from === "host" ? source.path : source.file.path);
 }

@@ -1,5 +1,6 @@
 /** Gathers everything that the rules want to know of one guest. All I/O of `domus check` is called from here. */
 import { attempt } from "../../base/failure.ts";
+import { contains } from "../../base/where.ts";
 import { readChanges } from "../../boot/changes/read-changes.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
 import type { BootVolume } from "../../boot/loader/loader.ts";
@@ -114,12 +115,8 @@ function rootFileSystem(
   root: RootDevice | undefined,
 ): FileSystem | undefined {
   const at = (where: readonly string[] | undefined) =>
-    where && bootVolumes.find((one) => startsWith(one.fs.where, where))?.fs;
+    where && bootVolumes.find((one) => contains(where, one.fs.where))?.fs;
   return at(root?.where) ?? at(volumes.find((one) => one.looksLikeRoot)?.where);
-}
-
-function startsWith(where: readonly string[], start: readonly string[]): boolean {
-  return start.every((step, index) => where[index] === step);
 }
 
 async function changesOf(

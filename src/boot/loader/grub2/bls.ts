@@ -87,7 +87,7 @@ export function compareBlsIds(a: string, b: string): number {
   const left = splitPackage(a);
   const right = splitPackage(b);
   for (const [i, part] of left.entries()) {
-    const order = compareVersions(part, right[i]!);
+    const order = compareRpmVersions(part, right[i]!);
     if (order !== 0) return order;
   }
   return 0;
@@ -108,7 +108,7 @@ const PART = /[0-9]+|[A-Za-z]+|[~+]/g;
  * rpm's order of versions: digits as numbers and newer than letters, `~` before everything, even the end; `+` as
  * `~`, but after the end. A number compares with letters as newer.
  */
-export function compareVersions(a: string, b: string): number {
+export function compareRpmVersions(a: string, b: string): number {
   const left = a.match(PART) ?? [];
   const right = b.match(PART) ?? [];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {

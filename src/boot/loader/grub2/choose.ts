@@ -8,18 +8,15 @@
  * - when an entry comes back, because it has loaded nothing, the numbers in `fallback` are tried, but only if the
  *   entry was started by the timeout and not by a key.
  */
+import { quoted } from "../boot-file.ts";
 import type { Origin } from "./environment.ts";
 import type { MenuNode, MenuTree } from "./menu-tree.ts";
 import { readNumber, readTimeout } from "./number.ts";
 
 /** Bounds the sentence, not GRUB: nobody writes more than two or three. */
 const MAX_FALLBACKS = 20;
-/** Titles and values are the guest's; only their beginning is repeated. */
-const MAX_QUOTED = 200;
-
-function quoted(text: string): string {
-  return text.length > MAX_QUOTED ? `"${text.slice(0, MAX_QUOTED)}..."` : `"${text}"`;
-}
+/** Names are the guest's; only their beginning is repeated. */
+const MAX_NAME = 200;
 
 export type Choice = {
   /** Index into the flat list of entries. When nothing boots: the entry that is tried first. */
@@ -60,7 +57,7 @@ export function chooseEntry(tree: MenuTree): Choice {
 function defaultText({ value, origin }: { value: string; origin?: Origin }): string {
   if (!origin) return `default=${quoted(value)}`;
   if (origin.place === "")
-    return `default is taken from ${origin.name.slice(0, MAX_QUOTED)}, which is not set`;
+    return `default is taken from ${origin.name.slice(0, MAX_NAME)}, which is not set`;
   return `${origin.name}=${quoted(value)} in ${origin.place}`;
 }
 

@@ -1,7 +1,6 @@
 /** Finds GRUB 2's configuration on a volume. docs/design/grub2.md says what is modelled and what is not. */
-import { attempt, FailureError } from "../../../base/failure.ts";
 import type { FileSystem } from "../../../disk/fs/filesystem.ts";
-import { findPath } from "../../../disk/fs/resolve.ts";
+import { fileNames, isFile } from "../boot-file.ts";
 import type { BootVolume, Loader, LoaderResult } from "../loader.ts";
 import { evaluateGrub2 } from "./evaluate.ts";
 
@@ -43,7 +42,8 @@ async function configPaths(fs: FileSystem, signal?: AbortSignal): Promise<Candid
   const plain = roots.flatMap((root) =>
     PATHS.map((path) => ({ path: root + path, platform: "pc" })),
   );
-  const efi = (await efiDirectories(fs, signal)).map((name) => ({
+  const options = { limit: MAX_EFI_DIRECTORIES, ...(signal && { signal }) };
+  const efi = (await fileNames(fs, "/EFI", options)).map((name) => ({
     path: `/EFI/${name}/grub.cfg`,
     platform: "efi",
   }));
@@ -52,23 +52,4 @@ async function configPaths(fs: FileSystem, signal?: AbortSignal): Promise<Candid
     if (await isFile(fs, candidate.path)) found.push(candidate);
   }
   return found;
-}
-
-async function isFile(fs: FileSystem, path: string): Promise<boolean> {
-  const found = await attempt(() => findPath(fs, path));
-  if (found.ok) return found.value?.inode.kind === "file";
-  // A chain of symlinks that is too long leads nowhere in GRUB, too.
-  if (found.failure.kind === "limit") return false;
-  throw new FailureError(found.failure);
-}
-
-async function efiDirectories(fs: FileSystem, signal?: AbortSignal): Promise<string[]> {
-  const efi = await findPath(fs, "/EFI");
-  if (efi?.inode.kind !== "directory") return [];
-  const names: string[] = [];
-  for await (const { name } of fs.list(efi.inode, signal)) {
-    if (names.length >= MAX_EFI_DIRECTORIES) break;
-    names.push(name);
-  }
-  return names;
 }

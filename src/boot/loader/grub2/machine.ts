@@ -167,16 +167,21 @@ export function createMachine(options: MachineOptions): Machine {
     findings: new Map(),
     env,
     menu: { entries: [], env, config, shown: [config], usesBls: false },
-    parameters: undefined,
-    loops: 0,
-    breaks: 0,
-    continues: false,
-    returning: false,
-    depth: 0,
+    ...OUTSIDE,
     output: "",
     run: options.run,
   };
 }
+
+/** Outside of every function and loop. */
+const OUTSIDE = {
+  parameters: undefined,
+  loops: 0,
+  breaks: 0,
+  continues: false,
+  returning: false,
+  depth: 0,
+};
 
 /** A machine for one entry of `menu`: shares functions and budgets, and has variables and results of its own. */
 export function forkMachine(machine: Machine, menu: Menu, env: Environment): Machine {
@@ -185,12 +190,7 @@ export function forkMachine(machine: Machine, menu: Menu, env: Environment): Mac
     ...rest,
     env,
     menu: { ...menu, entries: [], env },
-    parameters: undefined,
-    loops: 0,
-    breaks: 0,
-    continues: false,
-    returning: false,
-    depth: 0,
+    ...OUTSIDE,
   };
 }
 

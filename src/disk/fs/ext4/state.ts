@@ -1,5 +1,6 @@
 /** What an ext4 filesystem says about itself: was it unmounted, does it know of errors, what could not be replayed. */
 import type { Finding } from "../../../base/finding.ts";
+import { countText } from "../../../base/units.ts";
 import type { Where } from "../../../base/where.ts";
 import type { FileSystemState } from "../filesystem.ts";
 import { COMPAT, unknownFeatures } from "./features.ts";
@@ -46,7 +47,7 @@ function replayText(replay: Replay): string {
   const base =
     count === 0
       ? "not cleanly unmounted, nothing in the journal to replay"
-      : `journal replayed in memory (${count} ${count === 1 ? "transaction" : "transactions"})`;
+      : `journal replayed in memory (${countText(count, "transaction")})`;
   return replay.fastCommits ? `${base}; fast commits after it not replayed` : base;
 }
 

@@ -11,7 +11,7 @@ import {
   parseKernelConfig,
 } from "../../../../src/boot/kernel/kernel-config.ts";
 import { readKernel } from "../../../../src/boot/kernel/read-kernel.ts";
-import { compareVersions } from "../../../../src/boot/kernel/version.ts";
+import { compareKernelVersions } from "../../../../src/boot/kernel/version.ts";
 import { need, sh } from "../../../support/need.ts";
 import { kernelCases, unpackedKernel, type KernelCase } from "../../../support/repack.ts";
 import {
@@ -34,7 +34,7 @@ const UNPACKS: Record<BuilderXen, readonly Packing[]> = {
 function expected(facts: KernelFacts, type: "pv" | "pvh", xen: BuilderXen): boolean {
   const { pvhSince } = facts;
   if (facts.failure || !facts[type] || !UNPACKS[xen].includes(facts.packing)) return false;
-  return type === "pv" || !pvhSince || compareVersions(xen, pvhSince.xen) >= 0;
+  return type === "pv" || !pvhSince || compareKernelVersions(xen, pvhSince.xen) >= 0;
 }
 
 describe.each(kernelCases())("$name", (one) => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { KernelFacts } from "../../../../src/boot/kernel/kernel-facts.ts";
 import { readKernel } from "../../../../src/boot/kernel/read-kernel.ts";
-import { compareVersions } from "../../../../src/boot/kernel/version.ts";
+import { compareKernelVersions } from "../../../../src/boot/kernel/version.ts";
 import { elfFile } from "../../../support/elf-writer.ts";
 import { mutate, randomSource } from "../../../support/mutate.ts";
 import { scratch } from "../../../support/need.ts";
@@ -47,7 +47,7 @@ function domusTakes(facts: KernelFacts, type: "pv" | "pvh", xen: BuilderXen): bo
   const laterRules = type === "pv" ? ["loader", "xen-version"] : ["entry"];
   const reason = (type === "pv" ? pvRefusal : pvhRefusal)?.reason;
   if (xen === "4.14" && reason && laterRules.includes(reason)) return undefined;
-  return type === "pv" ? pv : pvh && (!pvhSince || compareVersions(xen, pvhSince.xen) >= 0);
+  return type === "pv" ? pv : pvh && (!pvhSince || compareKernelVersions(xen, pvhSince.xen) >= 0);
 }
 
 test.each(XEN_ABI_CASES)("%s", async (_, spec) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compareVersions } from "../../../../src/boot/changes/version.ts";
+import { comparePackageVersions } from "../../../../src/boot/changes/version.ts";
 import { randomSource } from "../../../support/mutate.ts";
 
 /** Oldest first; checked with `dpkg --compare-versions`. */
@@ -31,11 +31,11 @@ const RISING = [
 test("the order of Debian policy 5.6.12", () => {
   for (const [i, a] of RISING.entries()) {
     for (const [j, b] of RISING.entries()) {
-      expect(Math.sign(compareVersions(a, b)), `${a} and ${b}`).toBe(Math.sign(i - j));
+      expect(Math.sign(comparePackageVersions(a, b)), `${a} and ${b}`).toBe(Math.sign(i - j));
     }
   }
-  expect(compareVersions("1.002", "1.2")).toBe(0);
-  expect(compareVersions("0:1-0", "1")).toBe(0);
+  expect(comparePackageVersions("1.002", "1.2")).toBe(0);
+  expect(comparePackageVersions("0:1-0", "1")).toBe(0);
 });
 
 test("any text is compared, both ways alike", () => {
@@ -46,7 +46,9 @@ test("any text is compared, both ways alike", () => {
   }
   for (let run = 0; run < 5000; run++) {
     const [a, b] = [word(), word()];
-    expect(Math.sign(compareVersions(a, b)) + Math.sign(compareVersions(b, a))).toBe(0);
-    expect(compareVersions(a, a)).toBe(0);
+    expect(Math.sign(comparePackageVersions(a, b)) + Math.sign(comparePackageVersions(b, a))).toBe(
+      0,
+    );
+    expect(comparePackageVersions(a, a)).toBe(0);
   }
 });

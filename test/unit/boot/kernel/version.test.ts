@@ -5,7 +5,7 @@ import {
   parseKernelConfig,
 } from "../../../../src/boot/kernel/kernel-config.ts";
 import {
-  compareVersions,
+  compareKernelVersions,
   findBanner,
   knownCompressions,
   versionNumbers,
@@ -23,9 +23,9 @@ test("versions are compared by number, not by text", () => {
     "5.10.1",
     "6.12",
   ];
-  expect(sorted.toReversed().sort(compareVersions)).toEqual(sorted);
-  expect(compareVersions("6.1.0-50-amd64", "6.1")).toBe(0);
-  expect(compareVersions("nonsense", "0.1")).toBeLessThan(0);
+  expect(sorted.toReversed().sort(compareKernelVersions)).toEqual(sorted);
+  expect(compareKernelVersions("6.1.0-50-amd64", "6.1")).toBe(0);
+  expect(compareKernelVersions("nonsense", "0.1")).toBeLessThan(0);
   expect(versionNumbers("5")).toBeUndefined();
 });
 

@@ -1,5 +1,6 @@
 /** Commands that read files: other configurations, the environment block, `test`. */
 import { attempt } from "../../../../base/failure.ts";
+import { fileName } from "../../../../base/path.ts";
 import { decodeText } from "../../../../bytes/text.ts";
 import type { BootFile } from "../../loader.ts";
 import { deviceName, parseGrubPath, readBootFile, statFile } from "../devices.ts";
@@ -22,7 +23,6 @@ import { commandSource, configSource } from "../source.ts";
 import { evaluateTest } from "../test-command.ts";
 import type { FileInfo } from "../test-command.ts";
 import type { Call, CommandTable } from "./call.ts";
-import { fileName } from "./variables.ts";
 
 /** In bytes. A menu with 500 kernels is about 1 MiB. */
 export const CONFIG_LIMIT = 4 * 1024 * 1024;

@@ -1,4 +1,5 @@
 /** Variables, control of loops and functions, and text: the commands that need nothing but the script's own state. */
+import { fileName } from "../../../../base/path.ts";
 import type { Origin } from "../environment.ts";
 import { BAD_ARGUMENT, OK, print, TEST_FAILED } from "../machine.ts";
 import type { Machine } from "../machine.ts";
@@ -30,10 +31,6 @@ function originOf(
     if (!source && value === "") return { name: only, place: "" };
   }
   return { name, place: `${fileName(machine.menu.config.path)} line ${call.line}` };
-}
-
-export function fileName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function set(machine: Machine, call: Call): number {

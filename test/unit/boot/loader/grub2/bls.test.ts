@@ -4,7 +4,7 @@ import {
   blsField,
   blsFields,
   compareBlsIds,
-  compareVersions,
+  compareRpmVersions,
   isBlsRestricted,
   parseBlsEntry,
   readBlsEntries,
@@ -65,8 +65,8 @@ test.each([
   ["a", "1", -1],
   ["rescue", "70.13.1", -1],
 ])("%s against %s", (a, b, order) => {
-  expect(Math.sign(compareVersions(a, b))).toBe(order);
-  expect(Math.sign(compareVersions(b, a)) + order).toBe(0);
+  expect(Math.sign(compareRpmVersions(a, b))).toBe(order);
+  expect(Math.sign(compareRpmVersions(b, a)) + order).toBe(0);
 });
 
 test("newest first, the rescue entry last", async () => {
