@@ -47,27 +47,45 @@ export function isPe(bytes: Uint8Array): boolean {
   return coffHeader.read(bytes, e_lfanew).Signature === PE_SIGNATURE;
 }
 
-/** The sections in file order. `corrupt` when one of them does not lie inside the file. */
-export function parsePeSections(bytes: Uint8Array, where: Where): PeSection[] {
-  const { e_lfanew } = dosHeader.read(bytes, 0, where);
-  const coff = coffHeader.read(bytes, e_lfanew, where);
+export type PeTableEntry = {
+  readonly name: string;
+  /** In the file, in bytes. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+};
+
+/**
+ * The section table in file order, from the beginning of a file: `corrupt` when the table is not all in `head`.
+ * Nothing says that the file reaches as far as the sections do.
+ */
+export function parsePeTable(head: Uint8Array, where: Where): PeTableEntry[] {
+  const { e_magic, e_lfanew } = dosHeader.read(head, 0, where);
+  if (e_magic !== DOS_MAGIC) throw corrupt(where, "no MZ", "a PE file");
+  const coff = coffHeader.read(head, e_lfanew, where);
   if (coff.Signature !== PE_SIGNATURE) throw corrupt(where, "no PE signature", "a PE file");
   if (coff.NumberOfSections > MAX_SECTIONS) {
     throw corrupt(where, `${coff.NumberOfSections} sections`, `at most ${MAX_SECTIONS}`);
   }
   const table = e_lfanew + coffHeader.size + coff.SizeOfOptionalHeader;
-  const sections: PeSection[] = [];
-  for (let i = 0; i < coff.NumberOfSections; i++) {
-    const header = peSectionHeader.read(bytes, table + i * peSectionHeader.size, where);
-    const name = decodeCString(header.Name);
-    // The raw size is rounded up to the file alignment; a virtual size above it means zeroes, which no file has.
-    const size = Math.min(header.VirtualSize, header.SizeOfRawData);
-    const end = header.PointerToRawData + size;
+  return Array.from({ length: coff.NumberOfSections }, (_, i) => {
+    const header = peSectionHeader.read(head, table + i * peSectionHeader.size, where);
+    return {
+      name: decodeCString(header.Name),
+      offset: header.PointerToRawData,
+      // The raw size is rounded up to the file alignment; a virtual size above it means zeroes, which no file has.
+      sizeBytes: Math.min(header.VirtualSize, header.SizeOfRawData),
+    };
+  });
+}
+
+/** The sections in file order. `corrupt` when one of them does not lie inside the file. */
+export function parsePeSections(bytes: Uint8Array, where: Where): PeSection[] {
+  return parsePeTable(bytes, where).map(({ name, offset, sizeBytes }) => {
+    const end = offset + sizeBytes;
     if (end > bytes.length) {
       const found = `a file of ${bytes.length} bytes`;
       throw corrupt(within(where, name), found, `at least ${end}, where the section ends`);
     }
-    sections.push({ name, bytes: bytes.subarray(header.PointerToRawData, end) });
-  }
-  return sections;
+    return { name, bytes: bytes.subarray(offset, end) };
+  });
 }

@@ -22,7 +22,12 @@ export type BootVolume = {
 };
 
 /** A file in one of the guest's filesystems. */
-export type BootFile = { readonly volume: BootVolume; readonly path: string };
+export type BootFile = {
+  readonly volume: BootVolume;
+  readonly path: string;
+  /** Not the file but this section of it: `.initrd` of a unified kernel image. */
+  readonly section?: string;
+};
 
 export type BootEntry = {
   readonly title: string;
@@ -67,6 +72,10 @@ export type LoaderResult = {
 /** One loader family. `undefined`: no configuration of this kind on this volume. */
 export type Loader = {
   readonly name: LoaderResult["loader"];
+  /**
+   * It is asked only when no other has found an entry to start: on the same volume, or on any. Left out: always.
+   */
+  readonly yieldsTo?: "others on the volume" | "all others";
   find(
     volume: BootVolume,
     all: readonly BootVolume[],

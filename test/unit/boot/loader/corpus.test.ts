@@ -17,6 +17,8 @@ type DiskJson = {
   readonly volumes: readonly {
     readonly partition?: number;
     readonly table?: "mbr" | "gpt";
+    /** Of the partition; a Linux filesystem when left out. */
+    readonly type?: string;
     readonly kind?: string;
     readonly uuid: string;
     readonly label?: string;
@@ -26,12 +28,12 @@ type DiskJson = {
 
 const CORPUS = join(import.meta.dirname, "../../../corpus/boot");
 
-function partition(number: number): Partition {
+function partition(number: number, type: string): Partition {
   return {
     number,
     offset: number * 1048576,
     size: 1048576,
-    type: "0x83",
+    type,
     typeName: "Linux filesystem",
     bootable: false,
     partuuid: `part-${number}`,
@@ -54,7 +56,9 @@ function volumesOf(folder: string): BootVolume[] {
       fs: memoryFs(Object.fromEntries(tree), { kind, uuid, label, where }),
       vdev: "xvda",
       diskIndex: 0,
-      ...(volume.partition !== undefined && { partition: partition(volume.partition) }),
+      ...(volume.partition !== undefined && {
+        partition: partition(volume.partition, volume.type ?? "0x83"),
+      }),
       ...(volume.table && { tableType: volume.table }),
     };
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { findLoaders } from "../../../../src/boot/loader/loaders.ts";
+import { symlink } from "../../../support/memory-fs.ts";
 import { volume } from "./grub2/run.ts";
 
 const MENU = "menuentry a { linux /k; }\n";
@@ -63,4 +64,39 @@ test("nothing to find, and a configuration that asks for too much", async () => 
 test("a signal ends it", async () => {
   const search = findLoaders([volume({ "/grub/grub.cfg": MENU })], AbortSignal.abort());
   await expect(search).rejects.toThrow(/abort/i);
+});
+
+test("what GRUB reads is not told a second time as entries of systemd-boot", async () => {
+  const files = {
+    "/grub2/grub.cfg": MENU,
+    "/k": "",
+    "/loader/entries/a.conf": "linux /k\n",
+  };
+  expect((await findLoaders([volume(files)])).results.map(({ loader }) => loader)).toEqual([
+    "grub2",
+  ]);
+  const empty = { ...files, "/grub2/grub.cfg": "" };
+  expect((await findLoaders([volume(empty)])).results.map(({ loader }) => loader)).toEqual([
+    "grub2",
+    "bls",
+  ]);
+});
+
+test("links are the last resort", async () => {
+  const links = {
+    "/vmlinuz": symlink("boot/vmlinuz-1"),
+    "/initrd.img": symlink("boot/initrd.img-1"),
+    "/boot/vmlinuz-1": "",
+    "/boot/initrd.img-1": "",
+  };
+  const { results } = await findLoaders([volume({}), volume(links, { disk: 1 })]);
+  expect(results).toMatchObject([
+    { loader: "links", chosen: 0, because: "nothing but links: no loader configuration" },
+  ]);
+  expect(results[0]!.entries[0]!.ramdisks[0]!.path).toBe("/initrd.img");
+  // Broken links are none, and a configuration on any other volume goes before them.
+  expect((await findLoaders([volume({ "/vmlinuz": symlink("gone") })])).results).toEqual([]);
+  const menu = volume({ "/grub/grub.cfg": MENU, "/k": "" }, { disk: 1 });
+  const both = await findLoaders([volume(links), menu]);
+  expect(both.results.map(({ loader }) => loader)).toEqual(["grub2"]);
 });
