@@ -1,5 +1,5 @@
 /** Reads the kernel and the initramfs images of a planned boot and says what they are. */
-import { attempt, isAbsent } from "../../base/failure.ts";
+import { attempt, isAbsent, missing } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
@@ -8,6 +8,7 @@ import { decodeText } from "../../bytes/text.ts";
 import type { InitramfsFacts } from "../../boot/initramfs/initramfs-facts.ts";
 import { readInitramfs } from "../../boot/initramfs/read-initramfs.ts";
 import type { KernelFacts } from "../../boot/kernel/kernel-facts.ts";
+import { parsePeSections } from "../../boot/kernel/pe.ts";
 import { readKernel } from "../../boot/kernel/read-kernel.ts";
 import type { BootFile } from "../../boot/loader/loader.ts";
 import type { NeededFile } from "../../check/facts.ts";
@@ -63,15 +64,32 @@ async function fetch(host: Host, source: BootSource, signal?: AbortSignal): Prom
   const read = await attempt(() =>
     source.from === "host"
       ? host.readFile(path, MAX_FILE_BYTES)
-      : readFile(source.file.volume.fs, path, MAX_FILE_BYTES, signal),
+      : readGuestFile(source.file, signal),
   );
   return read.ok ? { path, bytes: read.value } : { path, failure: read.failure };
+}
+
+/** The file, or that section of it. */
+async function readGuestFile(
+  { volume, path, section }: BootFile,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const bytes = await readFile(volume.fs, path, MAX_FILE_BYTES, signal);
+  if (section === undefined) return bytes;
+  const where = [...volume.fs.where, path];
+  const found = parsePeSections(bytes, where).find(({ name }) => name === section);
+  if (found) return found.bytes;
+  throw missing(where, `${section} section`);
 }
 
 export function whereOf(source: BootSource): Where {
   return source.from === "host"
     ? [source.path]
-    : [...source.file.volume.fs.where, source.file.path];
+    : [
+        ...source.file.volume.fs.where,
+        source.file.path,
+        ...(source.file.section === undefined ? [] : [source.file.section]),
+      ];
 }
 
 async function stateOf(
