@@ -23,6 +23,10 @@ const PACKAGES: Record<string, string> = {
   gcc: "gcc libc6-dev libxen-dev",
   "grub-script-check": "grub-common",
   "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-img": "qemu-utils",
+  "qemu-io": "qemu-utils",
+  "grub-fstest": "grub-common",
+  lvm: "lvm2",
   debootstrap: "debootstrap",
 };
 
