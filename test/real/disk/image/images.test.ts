@@ -94,18 +94,19 @@ describe("qcow2, converted from a raw disk", () => {
   });
 });
 
-describe("qcow2, written to in pieces", () => {
-  const writes = (seed: number, sizeBytes: number): string => {
-    const random = randomSource(seed);
-    const commands = Array.from({ length: 60 }, () => {
-      const offset = 512 * random(sizeBytes / 512 - 400);
-      const length = 512 * (1 + random(random(4) === 0 ? 400 : 20));
-      const kinds = [`write -P ${1 + random(255)}`, "write -z", "discard"];
-      return `-c "${kinds[random(5)] ?? kinds[0]} ${offset} ${length}"`;
-    });
-    return commands.join(" ");
-  };
+/** Commands for qemu-io: writes, zeroes and discards of whole sectors anywhere. */
+function writes(seed: number, sizeBytes: number): string {
+  const random = randomSource(seed);
+  const commands = Array.from({ length: 60 }, () => {
+    const offset = 512 * random(sizeBytes / 512 - 400);
+    const length = 512 * (1 + random(random(4) === 0 ? 400 : 20));
+    const kinds = [`write -P ${1 + random(255)}`, "write -z", "discard"];
+    return `-c "${kinds[random(5)] ?? kinds[0]} ${offset} ${length}"`;
+  });
+  return commands.join(" ");
+}
 
+describe("qcow2, written to in pieces", () => {
   test.each([
     ["clusters of 64 KiB", ""],
     ["clusters of 512 bytes", "cluster_size=512"],
@@ -153,19 +154,20 @@ describe("qcow2, written to in pieces", () => {
   });
 });
 
-describe("qcow2 with a backing file", () => {
-  function chain(dir: string, options = ""): Uint8Array {
-    need("qemu-img", "qemu-io");
-    writeFileSync(join(dir, "base.raw"), disk(3 * MIB + 512, 5));
-    sh(`qemu-img create -q -f qcow2 -b base.raw -F raw middle.img 5M`, { cwd: dir });
-    sh(`qemu-img create -q -f qcow2 ${options} -b middle.img -F qcow2 top.img`, { cwd: dir });
-    sh(`qemu-io -f qcow2 -c "write -P 7 1000k 200k" -c "write -z 3000k 300k" middle.img`, {
-      cwd: dir,
-    });
-    sh(`qemu-io -f qcow2 -c "write -P 8 1100k 3k" -c "write -z 70k 1k" top.img`, { cwd: dir });
-    return rawOf(dir, "top.img", "qcow2");
-  }
+/** top.img over middle.img over base.raw; what is in it. */
+function chain(dir: string, options = ""): Uint8Array {
+  need("qemu-img", "qemu-io");
+  writeFileSync(join(dir, "base.raw"), disk(3 * MIB + 512, 5));
+  sh(`qemu-img create -q -f qcow2 -b base.raw -F raw middle.img 5M`, { cwd: dir });
+  sh(`qemu-img create -q -f qcow2 ${options} -b middle.img -F qcow2 top.img`, { cwd: dir });
+  sh(`qemu-io -f qcow2 -c "write -P 7 1000k 200k" -c "write -z 3000k 300k" middle.img`, {
+    cwd: dir,
+  });
+  sh(`qemu-io -f qcow2 -c "write -P 8 1100k 3k" -c "write -z 70k 1k" top.img`, { cwd: dir });
+  return rawOf(dir, "top.img", "qcow2");
+}
 
+describe("qcow2 with a backing file", () => {
   test.each(["", "-o extended_l2=on"])("is read where it is allowed (%s)", async (options) => {
     const dir = scratch();
     const raw = chain(dir, options);

@@ -86,6 +86,13 @@ function leg(name: string, pvName: string, extent: number, count = 2): LvText {
 const tie = (store: string) =>
   lines(2, 'type = "snapshot"', "chunk_size = 8", 'origin = "root"', `${store} = "snap"`);
 
+/** An origin, the store of its snapshot, and what ties them together. */
+const withSnapshot = (store: string) => [
+  { name: "root", segments: [linear(0, 2, "pv0", 0)] },
+  { name: "snap", segments: [linear(0, 1, "pv0", 2)] },
+  { name: "snapshot0", segments: [tie(store)] },
+];
+
 describe("segments", () => {
   test("linear: extents in any order, from several volumes", async () => {
     const segments = [linear(3, 1, "pv1", 2), linear(0, 3, "pv0", 5)];
@@ -220,16 +227,11 @@ describe("segments", () => {
   );
 
   test("a snapshot is declined, its origin is read until the merge", async () => {
-    const lvs = (store: string) => [
-      { name: "root", segments: [linear(0, 2, "pv0", 0)] },
-      { name: "snap", segments: [linear(0, 1, "pv0", 2)] },
-      { name: "snapshot0", segments: [tie(store)] },
-    ];
-    const apart = await read(lvs("cow_store"));
+    const apart = await read(withSnapshot("cow_store"));
     expect(apart["vg0/root"]).toEqual([1, 2]);
     expect(apart["vg0/snap"]).toContain("LVM2 snapshots");
     expect(Object.keys(apart)).toEqual(["vg0/root", "vg0/snap"]);
-    const merging = await read(lvs("merging_store"));
+    const merging = await read(withSnapshot("merging_store"));
     expect(merging["vg0/root"]).toContain("being merged");
   });
 });
