@@ -29,8 +29,12 @@ export type Round = {
 
 export async function round({ target, input, fields }: Prepared, seed: number): Promise<Round> {
   const wound = damage(input, fields, randomSource(seed));
-  const start = performance.now();
-  const took = () => performance.now() - start;
+  // Processor time, of the process: a busy machine makes nothing slow, and zlib works in other threads.
+  const start = process.cpuUsage();
+  const took = () => {
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
+  };
   try {
     await target.read(input);
     return judged(wound.what, false, took());
