@@ -45,7 +45,8 @@ function replayText({ transactions: count, unfinished }: Replay): string {
 }
 
 function causeText(failure: Failure): string {
-  return failure.kind === "unsupported" ? "domus does not know something in it" : "it is damaged";
+  if (failure.kind === "unsupported") return "domus does not know something in it";
+  return failure.kind === "limit" ? "it is larger than domus takes" : "it is damaged";
 }
 
 /** Why the free-space trees cannot be trusted to leave every used block out; `undefined` when they can. */
@@ -99,7 +100,7 @@ function logElsewhereNote(where: Where): Finding {
 }
 
 function notReplayedNote(where: Where, failure: Failure): Finding {
-  if (failure.kind === "unsupported") {
+  if (failure.kind !== "corrupt") {
     return {
       code: "xfs-log-not-replayed",
       severity: "warning",

@@ -99,7 +99,8 @@ export async function readRecord(log: Log, block: number): Promise<LogRecord> {
   const { headerBlocks, dataBlocks, dataBytes } = header;
   const bytes = await readBlocks(log, block, headerBlocks + dataBlocks);
   if (log.checksums) assertRecordChecksum(log, header, bytes);
-  const data = bytes.slice(headerBlocks * BASIC_BLOCK);
+  // A copy, also when the source gives Buffers, whose slice() is none.
+  const data = Uint8Array.from(bytes.subarray(headerBlocks * BASIC_BLOCK));
   for (let i = 0; i < dataBlocks; i++) {
     const which = Math.floor(i / CYCLES_PER_HEADER);
     const table = which === 0 ? CYCLE_DATA_AT : which * BASIC_BLOCK + EXT_CYCLE_DATA_AT;

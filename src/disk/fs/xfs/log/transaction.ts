@@ -131,7 +131,7 @@ export class TransactionReader {
       this.#takeHeader(open, bytes, where);
       return;
     }
-    const region = bytes.slice();
+    const region = Uint8Array.from(bytes);
     this.#spend(open, region.length, where);
     const last = open.items.at(-1);
     if (last && last.regions.length < last.total) {
