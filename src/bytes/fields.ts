@@ -55,12 +55,3 @@ export const uuid: FieldType<string> = {
   size: 16,
   get: (view, at) => uuidText(new Uint8Array(view.buffer, view.byteOffset + at, 16)),
 };
-
-/** `count` values of the same type, read at once. */
-export function arrayField<T>(type: FieldType<T>, count: number): FieldType<T[]> {
-  return {
-    size: type.size * count,
-    get: (view, at, where) =>
-      Array.from({ length: count }, (_, i) => type.get(view, at + i * type.size, where)),
-  };
-}

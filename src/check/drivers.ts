@@ -63,7 +63,7 @@ export function knowsBuiltin(boot: PlannedBoot): boolean {
 }
 
 /** The file is there, and modprobe finds it. */
-export function isLoadable({ loadable, listed }: InitramfsModules, name: string): boolean {
+function isLoadable({ loadable, listed }: InitramfsModules, name: string): boolean {
   return loadable.has(name) && (listed === undefined || listed.has(name));
 }
 

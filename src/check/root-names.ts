@@ -12,7 +12,7 @@ export function pvName(device: string): string | undefined {
 }
 
 /** What could be the root: those that look like one, else every filesystem that one is usually on. */
-export function rootCandidates({ disks }: GuestFacts): VolumeFacts[] {
+function rootCandidates({ disks }: GuestFacts): VolumeFacts[] {
   const volumes = disks.flatMap((disk) => disk.volumes);
   const roots = volumes.filter((volume) => volume.looksLikeRoot === true);
   if (roots.length > 0) return roots;
@@ -20,7 +20,7 @@ export function rootCandidates({ disks }: GuestFacts): VolumeFacts[] {
 }
 
 /** `root=UUID=... (xvda1, ext4)`, best first; for advice. */
-export function rootSuggestions(facts: GuestFacts): string[] {
+function rootSuggestions(facts: GuestFacts): string[] {
   return rootCandidates(facts).map((volume) => {
     const device = volume.device === undefined ? "" : `${volume.device}, `;
     const name =

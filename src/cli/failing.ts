@@ -52,7 +52,7 @@ function report(context: Context, error: unknown, json: boolean): ExitCode {
   return EXIT.failed;
 }
 
-export function failureJson(failure: Failure): Record<string, unknown> {
+function failureJson(failure: Failure): Record<string, unknown> {
   return { ...explainFailure(failure), where: failure.where };
 }
 

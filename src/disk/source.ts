@@ -2,7 +2,6 @@
  * The one noun for bytes: a source has a size and gives exact ranges. Everything else (a partition, a logical
  * volume, a cache, a replayed journal) is a function from source to source.
  */
-import { ioFailure } from "../base/failure.ts";
 import { assertInside } from "../base/range.ts";
 import type { Where } from "../base/where.ts";
 
@@ -116,14 +115,4 @@ function firstAfter(segments: readonly Segment[], offset: number): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** Reads a whole source that is known to be small; `limit` in bytes. */
-export async function readAll(
-  source: ByteSource,
-  limit: number,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  if (source.size > limit) throw ioFailure(source.where, "read", `larger than ${limit} bytes`);
-  return source.read(0, source.size, signal);
 }

@@ -5,7 +5,7 @@
 import { attemptSync } from "../../base/failure.ts";
 import { within } from "../../base/where.ts";
 import type { Where } from "../../base/where.ts";
-import type { InitramfsFacts, InitramfsModules } from "./initramfs-facts.ts";
+import type { InitramfsModules } from "./initramfs-facts.ts";
 import { parseKmodIndex } from "./kmod-index.ts";
 import type { InitramfsTree } from "./tree.ts";
 
@@ -66,47 +66,4 @@ function readModuleList(tree: InitramfsTree, path: string, where: Where): Set<st
     if (name !== undefined) names.add(name);
   }
   return names;
-}
-
-export type ModuleState =
-  | "builtin"
-  | "loadable"
-  /** The file is there, but modules.dep does not name it: modprobe does not find it. */
-  | "unlisted"
-  | "absent"
-  /** No file, and no list of what is built in: it may be. */
-  | "unknown";
-
-/** `name` with `-` or `_`. `absent` for a version that the initramfs has no modules for. */
-export function moduleState(facts: InitramfsFacts, version: string, name: string): ModuleState {
-  const wanted = name.replaceAll("-", "_");
-  const modules = facts.modules.get(version);
-  if (!modules) return "absent";
-  if (modules.builtin.has(wanted)) return "builtin";
-  if (modules.loadable.has(wanted)) {
-    return modules.listed === undefined || modules.listed.has(wanted) ? "loadable" : "unlisted";
-  }
-  return modules.builtinKnown === false ? "unknown" : "absent";
-}
-
-/** The drivers of the filesystems that a guest's root can be on. ext4 mounts ext2 and ext3 as well. */
-const ROOT_FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "nfs", "vfat"] as const;
-
-/**
- * The filesystems that it can mount under a kernel of `version`, by the modules in it; `unknown` when one may be
- * built in but there is no list.
- */
-export function mountable(
-  facts: InitramfsFacts,
-  version: string,
-): ReadonlyMap<string, ModuleState> {
-  const ext4 = moduleState(facts, version, "ext4");
-  return new Map(
-    ROOT_FILESYSTEMS.map((kind) => {
-      const own = moduleState(facts, version, kind);
-      const throughExt4 =
-        (kind === "ext3" || kind === "ext2") && own !== "builtin" && own !== "loadable";
-      return [kind, throughExt4 ? ext4 : own];
-    }),
-  );
 }

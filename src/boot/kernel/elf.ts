@@ -230,7 +230,7 @@ export function loadRange(elf: Elf): { readonly start: bigint; readonly end: big
   return range;
 }
 
-export function isLoaded(segment: Segment): boolean {
+function isLoaded(segment: Segment): boolean {
   return segment.type === PT_LOAD && (segment.flags & PF_MASK) !== 0;
 }
 

@@ -23,7 +23,7 @@ import { isPe, parsePeSections } from "./pe.ts";
  * The most that a kernel may unpack to. Xen's own limit is 1 GiB (XC_DOM_DECOMPRESS_MAX), but it is dom0's memory that
  * domus would fill; distribution kernels unpack to 30 to 100 MiB, one with all its debug information to some 400.
  */
-export const MAX_KERNEL_BYTES = 512 * MIB;
+const MAX_KERNEL_BYTES = 512 * MIB;
 
 export type KernelImage = Pick<KernelFacts, "format" | "packing" | "payloadSizeBytes"> & {
   /** The setup header, when there is one. */

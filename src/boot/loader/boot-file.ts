@@ -10,7 +10,7 @@ export async function isFile(fs: FileSystem, path: string): Promise<boolean> {
 }
 
 /** In bytes; `undefined` when there is no such file. */
-export async function fileSize(fs: FileSystem, path: string): Promise<number | undefined> {
+async function fileSize(fs: FileSystem, path: string): Promise<number | undefined> {
   const found = await attempt(() => findPath(fs, path));
   if (found.ok) return found.value?.inode.kind === "file" ? found.value.inode.size : undefined;
   // A chain of symlinks that is too long, or a name that no filesystem could hold, leads nowhere in a loader, too.

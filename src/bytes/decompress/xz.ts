@@ -4,7 +4,7 @@
  * Not supported: other filters. SHA-256 and checks without a name are skipped, not verified.
  */
 import { crc32 } from "node:zlib";
-import { attemptSync, unsupported } from "../../base/failure.ts";
+import { unsupported } from "../../base/failure.ts";
 import { hex } from "../../base/units.ts";
 import { crc64 } from "../crc64.ts";
 import { Lzma2Decoder } from "./lzma2.ts";
@@ -13,8 +13,6 @@ import { X86Filter } from "./x86-filter.ts";
 
 const HEADER_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 const FOOTER_MAGIC = [0x59, 0x5a];
-const HEADER_BYTES = 12;
-const FOOTER_BYTES = 12;
 
 const FILTER_X86 = 0x04;
 const FILTER_LZMA2 = 0x21;
@@ -52,27 +50,6 @@ export function xzCheck(bytes: Uint8Array): XzCheck | undefined {
   return CHECK_NAMES[bytes[7]! & 0x0f] ?? "unknown";
 }
 
-/**
- * The unpacked size of the xz stream that ends where `bytes` do (zero padding in fours may follow), from its index,
- * without unpacking. Undefined when no undamaged index is there; nothing is proved about the stream itself.
- */
-export function xzUnpackedBytes(bytes: Uint8Array): number | undefined {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end -= 1;
-  const footerAt = end - FOOTER_BYTES;
-  if ((bytes.length - end) % 4 !== 0 || footerAt < HEADER_BYTES) return undefined;
-  const read = attemptSync(() => {
-    const footer = new Reader(bytes.subarray(footerAt, end), []);
-    const { indexBytes } = readStreamFooter(footer);
-    if (indexBytes > footerAt - HEADER_BYTES) return undefined;
-    const index = new Reader(bytes.subarray(footerAt - indexBytes, footerAt), []);
-    let total = 0;
-    readIndex(index, (_, unpackedBytes) => (total += unpackedBytes));
-    return index.left === 0 && Number.isSafeInteger(total) ? total : undefined;
-  });
-  return read.ok ? read.value : undefined;
-}
-
 /** One stream: header, blocks, index, footer. Padding after it is left alone. */
 export function* unpackXz(reader: Reader): Generator<Uint8Array, void> {
   const flags = readStreamHeader(reader);
@@ -80,9 +57,7 @@ export function* unpackXz(reader: Reader): Generator<Uint8Array, void> {
   // A block header begins with its size, the index with 0
   while (reader.bytes[reader.at] !== 0) yield* unpackBlock(reader, flags & 0x0f, blocks);
   const from = reader.at;
-  const listed = new Sizes();
-  readIndex(reader, (unpadded, unpacked) => listed.add(unpadded, unpacked));
-  if (!listed.equals(blocks)) {
+  if (!readIndex(reader).equals(blocks)) {
     throw reader.corrupt("an xz index of other blocks", `the ${blocks.count} blocks before it`);
   }
   const indexBytes = reader.at - from;
@@ -131,17 +106,16 @@ class Sizes {
   }
 }
 
-/** Section 4. `onRecord` gets the size of each block without its padding, and its size unpacked. */
-function readIndex(
-  reader: Reader,
-  onRecord: (unpaddedBytes: number, unpackedBytes: number) => void,
-): void {
+/** Section 4: of each block its size without padding, and its size unpacked. */
+function readIndex(reader: Reader): Sizes {
   const from = reader.at;
+  const listed = new Sizes();
   reader.expect([0], "the start of an xz index");
   // Each record takes at least two bytes of the input, so the loop ends with it
-  for (let left = readVli(reader); left > 0; left--) onRecord(readVli(reader), readVli(reader));
+  for (let left = readVli(reader); left > 0; left--) listed.add(readVli(reader), readVli(reader));
   readPadding(reader, reader.at - from);
   expectCrc32(reader, reader.bytes.subarray(from, reader.at), "an xz index");
+  return listed;
 }
 
 type BlockHeader = {

@@ -11,7 +11,7 @@ import type { Output, Style } from "../output.ts";
 import { rootPlace } from "./root-place.ts";
 import { wrap, wrapLabelled } from "./text.ts";
 
-export const SEVERITY_STYLE: Record<Severity, Style> = {
+const SEVERITY_STYLE: Record<Severity, Style> = {
   error: "red",
   warning: "yellow",
   note: "cyan",

@@ -47,6 +47,6 @@ export function table(
   });
 }
 
-export function cutTo(text: string, width: number): string {
+function cutTo(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 3))}...`;
 }

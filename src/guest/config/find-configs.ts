@@ -4,7 +4,7 @@ import { latin1 } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 
 /** Where xl's users keep configs; `auto` holds links to those that start with the host. */
-export const CONFIG_DIRS = ["/etc/xen", "/etc/xen/auto"] as const;
+const CONFIG_DIRS = ["/etc/xen", "/etc/xen/auto"] as const;
 
 /** The config files, in the order asked for; `missing` says where it was looked for. */
 export async function findConfigs(host: Host, wanted: readonly string[]): Promise<string[]> {

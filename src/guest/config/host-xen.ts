@@ -54,7 +54,7 @@ export function libxenguest(ldconfig: string, release: string): string | undefin
 }
 
 /** `4.17.5` from Debian's package database; the newest when several are installed. */
-export function installedXen(status: string): string | undefined {
+function installedXen(status: string): string | undefined {
   let newest: string | undefined;
   for (const stanza of status.split(/\n\n+/)) {
     if (!/^Package: xen-(utils|hypervisor)-\d/m.test(stanza)) continue;

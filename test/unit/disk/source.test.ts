@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FailureError, ioFailure } from "../../../src/base/failure.ts";
 import { cachedSource } from "../../../src/disk/cache.ts";
-import { linearSource, memorySource, readAll, windowSource } from "../../../src/disk/source.ts";
+import { linearSource, memorySource, windowSource } from "../../../src/disk/source.ts";
 import type { ByteSource } from "../../../src/disk/source.ts";
 
 const disk = Uint8Array.from({ length: 3000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
@@ -140,9 +140,4 @@ describe("a cache", () => {
     const cache = cachedSource(memorySource(disk));
     expect(cachedSource(cache)).toBe(cache);
   });
-});
-
-test("readAll refuses what is too large before it reads", async () => {
-  await expect(readAll(memorySource(disk), 2999)).rejects.toThrow(FailureError);
-  expect(await readAll(memorySource(disk), 3000)).toEqual(disk);
 });

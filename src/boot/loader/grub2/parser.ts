@@ -61,7 +61,7 @@ export type Statement = {
  * How deep blocks, conditions and loops may be nested: the parser calls itself, so this bounds the stack. Real
  * configurations stay below 10; GRUB's own parser gives up at about 1,000.
  */
-export const MAX_NESTING = 100;
+const MAX_NESTING = 100;
 
 /** Words of one command, for memory's sake. */
 const MAX_WORDS = 20_000;

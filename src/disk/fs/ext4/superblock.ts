@@ -18,7 +18,7 @@ import type { Features } from "./features.ts";
 /** In bytes from the start of the device, whatever the block size. */
 export const SUPERBLOCK_OFFSET = 1024;
 export const SUPERBLOCK_SIZE = 1024;
-export const EXT4_SUPER_MAGIC = 0xef53;
+const EXT4_SUPER_MAGIC = 0xef53;
 
 /** The fields that are looked at; the kernel has more. */
 export const ext4SuperBlock = struct("ext4_super_block", SUPERBLOCK_SIZE, {

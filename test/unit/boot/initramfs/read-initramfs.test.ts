@@ -1,6 +1,5 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { moduleState, mountable } from "../../../../src/boot/initramfs/modules.ts";
 import { readInitramfs } from "../../../../src/boot/initramfs/read-initramfs.ts";
 import { kmodIndex } from "../../../support/kmod-index.ts";
 import { randomSource, survivesMutation } from "../../../support/mutate.ts";
@@ -91,18 +90,25 @@ describe("readInitramfs", () => {
 
   test("what modprobe would find", async () => {
     const facts = await read(zstdCompressSync(newc(DEBIAN)));
-    const version = "6.1.0-9-amd64";
-    const states = ["xen-blkfront", "xen_blkfront", "a-b", "lost", "btrfs"].map((name) =>
-      moduleState(facts, version, name),
-    );
-    expect(states).toEqual(["loadable", "loadable", "builtin", "unlisted", "absent"]);
-    expect(moduleState(facts, "6.2", "xfs")).toBe("absent");
-    expect(Object.fromEntries(mountable(facts, version))).toMatchObject({
-      ext4: "builtin",
-      ext3: "builtin",
-      xfs: "loadable",
-      btrfs: "absent",
-    });
+    expect(facts.modules.get("6.1.0-9-amd64")).toMatchInlineSnapshot(`
+      {
+        "builtin": Set {
+          "ext4",
+          "a_b",
+        },
+        "builtinKnown": true,
+        "listed": Set {
+          "xen_blkfront",
+          "xfs",
+        },
+        "loadable": Set {
+          "xen_blkfront",
+          "xfs",
+          "lost",
+        },
+      }
+    `);
+    expect(facts.modules.has("6.2")).toBe(false);
     expect(facts.segments[0]).toMatchObject({
       compression: "zstd",
       zstdWindowBytes: expect.any(Number),
@@ -125,11 +131,29 @@ describe("readInitramfs", () => {
       ]),
     );
     expect(facts).toMatchObject({ generator: "mkinitcpio", init: true, tools: { btrfs: true } });
-    expect(
-      ["ext4", "xen-blkfront", "xfs"].map((name) => moduleState(facts, "5.11.2", name)),
-    ).toEqual(["builtin", "loadable", "absent"]);
-    expect(moduleState(facts, "4.4", "xfs")).toBe("unknown");
-    expect(moduleState(facts, "4.4", "old")).toBe("loadable");
+    expect(Object.fromEntries(facts.modules)).toMatchInlineSnapshot(`
+      {
+        "4.4": {
+          "builtin": Set {},
+          "builtinKnown": false,
+          "loadable": Set {
+            "old",
+          },
+        },
+        "5.11.2": {
+          "builtin": Set {
+            "ext4",
+          },
+          "builtinKnown": true,
+          "listed": Set {
+            "xen_blkfront",
+          },
+          "loadable": Set {
+            "xen_blkfront",
+          },
+        },
+      }
+    `);
   });
 
   test.each([

@@ -2,9 +2,8 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "node:zlib";
 import { attempt } from "../../../../src/base/failure.ts";
 import { decompress } from "../../../../src/bytes/decompress/decompress.ts";
-import { xzCheck, xzUnpackedBytes } from "../../../../src/bytes/decompress/xz.ts";
+import { xzCheck } from "../../../../src/bytes/decompress/xz.ts";
 import { zstdWindowBytes } from "../../../../src/bytes/decompress/zstd.ts";
-import { survivesMutation } from "../../../support/mutate.ts";
 import * as vectors from "./vectors.ts";
 import { PLAIN } from "./vectors.ts";
 
@@ -32,17 +31,6 @@ describe("xz", () => {
     expect(xzCheck(vectors.XZ_NONE.with(7, 2))).toBe("unknown");
     expect(xzCheck(vectors.GZIP)).toBeUndefined();
     expect(xzCheck(vectors.XZ_NONE.subarray(0, 7))).toBeUndefined();
-  });
-
-  test("tells the unpacked size from the index", async () => {
-    for (const xz of [vectors.XZ_CRC32_X86, vectors.XZ_CRC64_BLOCKS, vectors.XZ_SHA256]) {
-      expect(xzUnpackedBytes(xz)).toBe(PLAIN.length);
-      expect(xzUnpackedBytes(Buffer.concat([xz, Buffer.alloc(8)]))).toBe(PLAIN.length);
-      expect(xzUnpackedBytes(Buffer.concat([xz, Buffer.alloc(3)]))).toBeUndefined();
-      expect(xzUnpackedBytes(xz.subarray(0, -1))).toBeUndefined();
-    }
-    expect(xzUnpackedBytes(new Uint8Array(4096))).toBeUndefined();
-    await survivesMutation([vectors.XZ_CRC64_BLOCKS], xzUnpackedBytes, { count: 2000 });
   });
 
   test("names the filter that it does not know", async () => {

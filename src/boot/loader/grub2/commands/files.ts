@@ -25,7 +25,7 @@ import type { FileInfo } from "../test-command.ts";
 import type { Call, CommandTable } from "./call.ts";
 
 /** In bytes. A menu with 500 kernels is about 1 MiB. */
-export const CONFIG_LIMIT = 4 * 1024 * 1024;
+const CONFIG_LIMIT = 4 * 1024 * 1024;
 /** Configurations that lead to each other. */
 const MAX_CONFIGS = 8;
 

@@ -9,7 +9,7 @@ import type { Call, CommandFunction, CommandTable } from "./call.ts";
  * Words as GRUB hands them to a kernel (grub-core/lib/cmdline.c): a word with a space gets double quotes, and `\`,
  * `'` and `"` get a `\` before them.
  */
-export function loaderCommandLine(words: readonly string[]): string {
+function loaderCommandLine(words: readonly string[]): string {
   return words
     .map((word) => {
       const escaped = word.replace(/[\\'"]/g, "\\$&");
