@@ -5,6 +5,7 @@ import type { Failure } from "../base/failure.ts";
 import type { Finding } from "../base/finding.ts";
 import type { Where } from "../base/where.ts";
 import type { PackageChange } from "../boot/changes/package-change.ts";
+import type { HvmBoot } from "../boot/hvm/firmware.ts";
 import type { InitramfsFacts } from "../boot/initramfs/initramfs-facts.ts";
 import type { KernelFacts } from "../boot/kernel/kernel-facts.ts";
 import type { PygrubView } from "../boot/pygrub-view.ts";
@@ -106,6 +107,8 @@ export type GuestFacts = {
   readonly bootTried: readonly { readonly where: Where; readonly said: string }[];
   /** Set when the config names pygrub as its bootloader. */
   readonly pygrub?: PygrubView;
+  /** Set for an HVM guest that starts from its disks: what its firmware finds there. */
+  readonly hvm?: HvmBoot;
   /** Newest last. */
   readonly changes: readonly PackageChange[];
 };

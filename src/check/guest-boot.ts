@@ -17,8 +17,12 @@ export function kernelRole({ config }: GuestFacts): "pv" | "pvh" | "hvm" {
   return config.type === "pvh" && config.pvshim ? "pv" : config.type;
 }
 
-/** True when the kernel says itself that it is no Linux: GRUB for PV guests, a BSD, a unikernel. */
+/**
+ * True when the kernel says itself that it is no Linux (GRUB for PV guests, a BSD, a unikernel), and when nothing is
+ * known but that the firmware finds something to start (Windows).
+ */
 export function isOtherKernel({ boot }: GuestFacts): boolean {
+  if (boot?.loader === "hvm-disk") return true;
   const guestOs = boot?.kernel?.xen?.guestOs;
   return guestOs !== undefined && guestOs !== "" && !/^linux/i.test(guestOs);
 }
@@ -45,7 +49,7 @@ export function isKernelBefore(boot: PlannedBoot, version: string): boolean {
   return own !== undefined && compareKernelVersions(own, version) < 0;
 }
 
-export function kernelFile(boot: PlannedBoot): NeededFile | undefined {
+function kernelFile(boot: PlannedBoot): NeededFile | undefined {
   return boot.files.find((file) => file.role === "kernel");
 }
 

@@ -899,6 +899,79 @@ Look at the line. If it is a typing error, mend it in the guest and run \`update
 entry that domus names with the guest's boot menu once.
 `,
   },
+  "hvm-no-boot-code": {
+    severity: "warning",
+    summary: `The BIOS of an HVM guest finds no boot code on the disks that it would start from.`,
+    page: `# hvm-no-boot-code
+
+Severity: warning
+
+## What it means
+
+The BIOS of an HVM guest finds no boot code on the disks that it would start from.
+
+## What you see
+
+SeaBIOS prints \`Boot failed: not a bootable disk\` and \`No bootable device\` on the guest's VGA console (VNC). If the first
+sector ends in the signature \`55 aa\` and has no code before it, the guest hangs after \`Booting from Hard Disk...\`.
+
+## Why
+
+SeaBIOS loads the first sector of the first disk and runs it when it ends in \`55 aa\`; a CD-ROM needs a boot catalog (El
+Torito). Partitioning tools write the signature and no code: that is the work of \`grub-install\` or of the system's
+installer. A disk that was installed for UEFI, or for a PV guest with pygrub, has no boot code either.
+
+The verdict is \`unknown\`, not \`fails\`: the network, or a device that domus does not know, may still boot the guest.
+
+## What to do
+
+- Boot from a rescue system and run \`grub-install\` on the disk.
+- The system was installed for UEFI: set \`firmware="ovmf"\` in the config.
+- It was a PV or PVH guest: set \`type=\` back, with \`bootloader="pygrub"\`.
+- The disk to boot from is not the first, or it is a CD-ROM: put it first in \`disk=\`, or change \`boot=\`.
+
+## How domus knows
+
+It reads the first sector of the first disk, and of CD-ROMs the place of the boot record, in the order of \`boot=\`.
+`,
+  },
+  "hvm-no-efi-loader": {
+    severity: "warning",
+    summary: `OVMF finds no \\EFI\\BOOT\\BOOTX64.EFI on the disks of an HVM guest.`,
+    page: `# hvm-no-efi-loader
+
+Severity: warning
+
+## What it means
+
+The UEFI firmware (OVMF) of an HVM guest finds no loader under the one name that it tries by itself,
+\`\\EFI\\BOOT\\BOOTX64.EFI\`.
+
+## What you see
+
+The guest stops in the UEFI shell, or in the firmware's menu, on its VGA console (VNC).
+
+## Why
+
+UEFI keeps the paths of installed loaders in variables. Under \`xl\` these are lost when the domain ends, so that only the
+name for removable media is left. Installers often write \`\\EFI\\debian\\grubx64.efi\` or the like, and nothing under
+\`\\EFI\\BOOT\`.
+
+The verdict is \`unknown\`, not \`fails\`: a toolstack that keeps the variables, or the network, may still boot the guest.
+
+## What to do
+
+- In the guest: \`grub-install --target=x86_64-efi --removable\` (Debian: \`dpkg-reconfigure grub-efi-amd64\`, and answer
+  yes to "removable media path"), or \`bootctl install\`.
+- From a rescue system, copy the loader: \`\\EFI\\debian\\shimx64.efi\` and what is beside it to \`\\EFI\\BOOT\`, the former as
+  \`BOOTX64.EFI\`.
+- The system was installed for BIOS: take \`firmware=\` or \`bios=\` out of the config.
+
+## How domus knows
+
+It looks for that file on every FAT filesystem of the guest's disks.
+`,
+  },
   "initramfs-compression": {
     severity: "error",
     summary: `The initramfs is compressed in a way that this kernel cannot unpack.`,

@@ -7,6 +7,8 @@ import { diskMissing } from "./rules/disk-missing.ts";
 import { diskUnknownFormat } from "./rules/disk-unknown-format.ts";
 import { diskUnreadable } from "./rules/disk-unreadable.ts";
 import { filesystemDirty } from "./rules/filesystem-dirty.ts";
+import { hvmNoBootCode } from "./rules/hvm-no-boot-code.ts";
+import { hvmNoEfiLoader } from "./rules/hvm-no-efi-loader.ts";
 import { initramfsCompression } from "./rules/initramfs-compression.ts";
 import { initramfsCpio } from "./rules/initramfs-cpio.ts";
 import { initramfsGzipMembers } from "./rules/initramfs-gzip-members.ts";
@@ -50,6 +52,8 @@ export const HOST_RULES: readonly Rule[] = [
   diskUnknownFormat,
   filesystemDirty,
   noBootEntry,
+  hvmNoBootCode,
+  hvmNoEfiLoader,
   pygrubBlind,
   pygrubEntry,
   kernelMissing,

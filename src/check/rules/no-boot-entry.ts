@@ -17,6 +17,9 @@ export const noBootEntry: Rule = {
     if (boot || disks.some((disk) => disk.state === "missing")) return [];
     // pygrub decides then, and pygrub-blind tells.
     if (pygrub && !pygrub.entry && pygrub.unmodelled === undefined) return [];
+    // The firmware finds nothing either, and hvm-no-boot-code or hvm-no-efi-loader tells.
+    if (facts.hvm && !facts.hvm.start && facts.hvm.complete && facts.hvm.looked.length > 0)
+      return [];
     const finds = config.bootloader || config.firmware || !isBuiltByXen(facts);
     return [{ code, where: config.where, ...(finds ? nothingKnown(facts) : nobodyLooks(facts)) }];
   },

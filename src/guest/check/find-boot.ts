@@ -32,6 +32,8 @@ export type BootSearch = {
   readonly boot?: FoundBoot;
   readonly tried: readonly { readonly where: Where; readonly said: string }[];
   readonly loaders: readonly LoaderResult[];
+  /** A volume on which a configuration may be could not be read through. */
+  readonly failed?: boolean;
 };
 
 /** True when libxl runs a bootloader in dom0 for it: only then `kernel=` is a path inside the guest. */
@@ -49,12 +51,13 @@ export async function findBoot(
     return { boot: namedBoot(config, volumes), tried: [], loaders: [] };
   }
   const { results, tried } = await findLoaders(volumes, signal);
+  const failed = tried.some((one) => one.failure !== undefined);
   const notes = tried.map((one) => ({ where: one.where, said: said(one.failure) }));
   // libxl gives the bootloader the first disk only; GRUB in an HVM guest starts from the first that can boot.
   const first = results.find((result) => result.chosen !== undefined);
   if (!first) {
     const entryless = results.map((r) => ({ where: r.where, said: `no entry: ${r.because}` }));
-    return { tried: [...notes, ...entryless], loaders: results };
+    return { tried: [...notes, ...entryless], loaders: results, failed };
   }
   const boot = bootOf(first, first.entries[first.chosen!]!, config);
   return { ...(boot && { boot }), tried: notes, loaders: results };

@@ -3,6 +3,8 @@ import { attempt } from "../../base/failure.ts";
 import { contains } from "../../base/where.ts";
 import { readChanges } from "../../boot/changes/read-changes.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
+import { DEFAULT_ORDER, hvmBoot } from "../../boot/hvm/firmware.ts";
+import type { HvmBoot } from "../../boot/hvm/firmware.ts";
 import type { BootVolume } from "../../boot/loader/loader.ts";
 import { pygrubView } from "../../boot/pygrub-view.ts";
 import type { PygrubView } from "../../boot/pygrub-view.ts";
@@ -16,7 +18,7 @@ import type { HostFacts } from "../../xen/host-facts.ts";
 import { openDisks } from "../disks/open-disks.ts";
 import type { OpenDisk } from "../disks/open-disks.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
-import type { FoundBoot } from "./find-boot.ts";
+import type { BootSearch, FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
 
 export type SurveyOptions = {
@@ -39,7 +41,10 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   // What runs on this host decides; what the guest's own loader would start is kept for comparison.
   const found = (pygrub && pygrubBoot(pygrub, bootVolumes, config)) ?? search.boot;
   const root = found && rootOf(found, disks, volumes);
-  const boot = found && (await plannedBoot({ host, boot: found, root, signal }));
+  const hvm = await hvmOf(config, disks, signal);
+  const boot = found
+    ? await plannedBoot({ host, boot: found, root, signal })
+    : hvm && hvmDiskBoot(hvm, search);
   const rootFs = rootFileSystem(bootVolumes, volumes, root);
   return {
     name: config.name,
@@ -51,6 +56,7 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     changes: rootFs ? await changesOf(rootFs, signal) : [],
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
+    ...(hvm && { hvm }),
     ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
 }
@@ -106,6 +112,43 @@ async function pygrubOf(
   // With kernel= it takes the named file and reads no menu.
   if (!isPygrub || config.kernel || !first?.volume) return undefined;
   return pygrubView({ disk: first.volume, ...(signal && { signal }) });
+}
+
+/** With kernel= the firmware starts that, and no disk. */
+async function hvmOf(
+  config: DomainConfig,
+  disks: readonly OpenDisk[],
+  signal: AbortSignal | undefined,
+): Promise<HvmBoot | undefined> {
+  if (config.type !== "hvm" || config.kernel) return undefined;
+  const present = disks.filter(({ facts }) => facts.state !== "empty-cdrom");
+  return hvmBoot({
+    disks: present.map(({ facts, volume, bootVolumes }) => ({
+      vdev: facts.spec.vdev,
+      cdrom: facts.spec.cdrom,
+      bootVolumes,
+      ...(volume && { volume }),
+    })),
+    firmware: /ovmf|uefi/i.test(config.firmware ?? "") ? "uefi" : "bios",
+    order: config.boot ?? DEFAULT_ORDER,
+    ...(signal && { signal }),
+  });
+}
+
+/**
+ * Windows and the like: no configuration of a loader that domus knows, and something that the firmware starts. Where a
+ * configuration was found that could not be followed, it is not known where the boot goes.
+ */
+function hvmDiskBoot({ start }: HvmBoot, { loaders, failed }: BootSearch): PlannedBoot | undefined {
+  if (!start || failed || loaders.length > 0) return undefined;
+  return {
+    loader: "hvm-disk",
+    source: start.where,
+    because: `the firmware starts ${start.what}`,
+    args: "",
+    files: [],
+    initramfs: [],
+  };
 }
 
 /** The filesystem that root= names; else the one that looks like a root. */

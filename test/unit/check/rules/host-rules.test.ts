@@ -2,6 +2,8 @@ import { diskMissing } from "../../../../src/check/rules/disk-missing.ts";
 import { diskUnknownFormat } from "../../../../src/check/rules/disk-unknown-format.ts";
 import { diskUnreadable } from "../../../../src/check/rules/disk-unreadable.ts";
 import { filesystemDirty } from "../../../../src/check/rules/filesystem-dirty.ts";
+import { hvmNoBootCode } from "../../../../src/check/rules/hvm-no-boot-code.ts";
+import { hvmNoEfiLoader } from "../../../../src/check/rules/hvm-no-efi-loader.ts";
 import { noBootEntry } from "../../../../src/check/rules/no-boot-entry.ts";
 import { onCrashEvidence } from "../../../../src/check/rules/on-crash-evidence.ts";
 import { pygrubBlind } from "../../../../src/check/rules/pygrub-blind.ts";
@@ -58,6 +60,24 @@ testRule(diskUnreadable, {
     ],
     "no reason": [guestWith({ disk: { state: "unreadable" } }), "warning?"],
   },
+  silent: {
+    "no image of the format in the config, which has its own code": guestWith({
+      disk: {
+        state: "unreadable",
+        failure: { kind: "corrupt", where: ["xvda", "qcow2"], found: "0", expected: "1" },
+        findings: [
+          {
+            code: "disk-format-mismatch",
+            severity: "error",
+            where: ["xvda"],
+            what: "",
+            why: "",
+            next: "",
+          },
+        ],
+      },
+    }),
+  },
 });
 
 const qcow2 = {
@@ -65,7 +85,7 @@ const qcow2 = {
   spec: { ...goodDiskSpec(), format: "qcow2", vdev: "xvdb" },
   target: "/srv/xen/data.qcow2",
   state: "not-read",
-  failure: { kind: "unsupported", where: ["xvdb"], feature: "the qcow2 disk format" },
+  failure: { kind: "unsupported", where: ["xvdb"], feature: "qcow2 images with a backing file (base.img)" },
   volumes: [],
 } as const;
 
@@ -239,4 +259,37 @@ testRule(onCrashEvidence, {
     restart: [guestWith({ config: { onCrash: "restart" } }), "note"],
   },
   silent: { coredump: guestWith({ config: { onCrash: "coredump-restart" } }) },
+});
+
+const firmware = {
+  firmware: "bios",
+  looked: [{ where: ["hda"], said: "its first sector has no boot code, only zeroes" }],
+  complete: true,
+} as const;
+
+testRule(hvmNoBootCode, {
+  fires: { "an empty first sector": [guestWith({ guest: { hvm: firmware } }), "warning?"] },
+  silent: {
+    "boot code": guestWith({
+      guest: { hvm: { ...firmware, start: { where: ["hda"], what: "boot code" } } },
+    }),
+    "a disk that was not read": guestWith({ guest: { hvm: { ...firmware, complete: false } } }),
+    "no disks": guestWith({ guest: { hvm: { ...firmware, looked: [] } } }),
+    UEFI: guestWith({ guest: { hvm: { ...firmware, firmware: "uefi" } } }),
+  },
+});
+
+const uefi = {
+  firmware: "uefi",
+  looked: [{ where: ["hda"], said: "no EFI system partition that can be read" }],
+  complete: true,
+} as const;
+
+testRule(hvmNoEfiLoader, {
+  fires: { "no EFI system partition": [guestWith({ guest: { hvm: uefi } }), "warning?"] },
+  silent: {
+    "a loader": guestWith({ guest: { hvm: { ...uefi, start: { where: ["hda"], what: "x" } } } }),
+    "a disk that was not read": guestWith({ guest: { hvm: { ...uefi, complete: false } } }),
+    BIOS: guestWith({ guest: { hvm: { ...uefi, firmware: "bios" } } }),
+  },
 });
