@@ -371,6 +371,46 @@ Add \`console=hvc0\` as the last \`console=\`: in the guest to \`GRUB_CMDLINE_LI
 From the command line that the kernel will get.
 `,
   },
+  "disk-format-mismatch": {
+    severity: "error",
+    summary: `The config gives a disk to the guest in another format than its file has.`,
+    page: `# disk-format-mismatch
+
+Severity: error
+
+## What it means
+
+The config gives a disk to the guest in another format than its file has: an image (qcow2, VHD and the like) as a raw disk, or
+something else as an image.
+
+## What you see
+
+An image as a raw disk: the guest starts, finds no partitions and no root. With pygrub, \`Unable to find partition containing
+kernel\`.
+
+Something else as an image: \`xl create\` fails, and \`/var/log/xen/qemu-dm-GUEST.log\` or the output of QEMU has
+
+\`\`\`
+Image is not in qcow2 format
+\`\`\`
+
+## Why
+
+\`xl\` does not look into the file: it takes the format from \`disk=\`, and raw where that says nothing.
+
+## What to do
+
+If you made the disk as an image, write its format into \`disk=\`: \`'/srv/xen/web.qcow2,qcow2,xvda,rw'\`. \`qemu-img info FILE\` shows which
+one it is. Formats that \`xl\` does not know (VMDK, VHDX, VDI) have to be converted: \`qemu-img convert -O raw IMAGE COPY\`.
+
+If it was made as a raw disk, do not change the format: then the guest has written the header of an image to the start of its own disk. An
+image can name files of this host as its backing file, and QEMU would open them for the guest. Look into the guest instead.
+
+## How domus knows
+
+From the first bytes of the file, and for a raw disk from having found nothing else on it.
+`,
+  },
   "disk-missing": {
     severity: "error",
     summary: `A disk's target is not there, so xl create fails.`,
@@ -408,15 +448,15 @@ the resulting path.
   },
   "disk-unknown-format": {
     severity: "note",
-    summary: `A disk is of a kind that domus does not read: qcow2, vhd, a script's, another domain's.`,
+    summary: `A disk is of a kind that domus does not read: qcow2 with a backing file, qed, a script's, another domain's.`,
     page: `# disk-unknown-format
 
 Severity: note
 
 ## What it means
 
-domus did not look into this disk: it is in a format that it does not read (qcow2, vhd, qed), is attached by a script
-(iSCSI, DRBD, Ceph), or belongs to another backend domain.
+domus did not look into this disk: it is in a format that it does not read (qcow, qed; qcow2 that is encrypted, has a backing file
+or an external data file; a differencing VHD), is attached by a script (iSCSI, DRBD, Ceph), or belongs to another backend domain.
 
 ## What you see
 
@@ -424,8 +464,9 @@ Nothing: to Xen such a disk is as good as any other.
 
 ## Why
 
-domus reads raw disks, that is, block devices and raw image files. If the guest's kernel or root is on this disk, the
-verdict is \`unknown\`; if it is a data disk, nothing is lost.
+domus reads block devices, raw image files, qcow2 and VHD. It does not follow an image to the file behind it: the name of that file comes
+out of the image, and could be that of any file of this host. If the guest's kernel or root is on this disk, the verdict is \`unknown\`;
+if it is a data disk, nothing is lost.
 
 ## What to do
 
@@ -434,7 +475,7 @@ COPY\`. A disk that is attached already can be checked under its device name: \`
 
 ## How domus knows
 
-From the disk's entry in the config: \`format=\`, \`script=\`, \`backend=\`.
+From the disk's entry in the config (\`format=\`, \`script=\`, \`backend=\`) and from the header of the image.
 `,
   },
   "disk-unreadable": {
@@ -2342,6 +2383,41 @@ The rest of the check is about what pygrub starts, since that is what will run.
 ## How domus knows
 
 It evaluates grub.cfg twice: as GRUB does, and by pygrub's rules.
+`,
+  },
+  "qcow2-marked-corrupt": {
+    severity: "error",
+    summary: `The qcow2 image has a mark in its header that says that its tables are wrong.`,
+    page: `# qcow2-marked-corrupt
+
+Severity: error
+
+## What it means
+
+The qcow2 image has a mark in its header that says that its tables are wrong. For a disk that the guest may only read, the
+severity is \`warning\`.
+
+## What you see
+
+\`\`\`
+Image is corrupt; cannot be opened read/write
+\`\`\`
+
+## Why
+
+QEMU sets the mark when it is about to overwrite tables with data: after a full filesystem in dom0, two guests on one image, or
+a fault of its own. From then on it opens the image for reading only.
+
+## What to do
+
+1. Keep a copy of the file.
+2. With the guest stopped: \`qemu-img check IMAGE\` says what is wrong.
+3. \`qemu-img check -r all IMAGE\` repairs what can be repaired and takes the mark away.
+4. Check the filesystems inside (\`fsck\` from a rescue system): data may have been lost already.
+
+## How domus knows
+
+From bit 1 of the header's incompatible features.
 `,
   },
   "ramdisk-missing": {

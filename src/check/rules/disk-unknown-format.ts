@@ -5,7 +5,7 @@ export const diskUnknownFormat: Rule = {
   code: "disk-unknown-format",
   severity: "note",
   summary:
-    "A disk is of a kind that domus does not read: qcow2, vhd, a script's, another domain's.",
+    "A disk is of a kind that domus does not read: qcow2 with a backing file, qed, a script's, another domain's.",
   check: (facts) =>
     facts.disks
       .filter((disk) => disk.state === "not-read")

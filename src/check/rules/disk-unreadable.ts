@@ -1,5 +1,6 @@
 import { failureText } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
+import type { Finding } from "../../base/finding.ts";
 import type { DiskFacts } from "../facts.ts";
 import type { Rule, RuleFinding } from "../rule.ts";
 
@@ -11,7 +12,8 @@ export const diskUnreadable: Rule = {
   summary: "domus could not read a disk, so it cannot tell what is on it.",
   check: ({ disks, config }) =>
     disks
-      .filter((disk) => disk.state === "unreadable")
+      // A finding about the disk that says why already, such as a wrong format=, is enough.
+      .filter(({ state, findings }) => state === "unreadable" && !findings.some(isError))
       .map((disk) => finding(disk, [...config.where, disk.spec.vdev])),
 };
 
@@ -45,6 +47,10 @@ function finding({ spec, target, failure }: DiskFacts, where: readonly string[])
     next: "If the guest is running, run the check again when it is stopped: its disk changes under the reader.",
     undecided: true,
   };
+}
+
+function isError({ severity }: Finding): boolean {
+  return severity === "error";
 }
 
 function isDenied(failure: Failure): boolean {

@@ -9,13 +9,13 @@ import type { BootVolume } from "../../boot/loader/loader.ts";
 import type { DiskFacts } from "../../check/facts.ts";
 import { assembleVolumes } from "../../disk/assemble.ts";
 import type { Assembled } from "../../disk/assemble.ts";
-import { cachedSource } from "../../disk/cache.ts";
 import type { Volume } from "../../disk/content.ts";
 import type { BlockDevice } from "../../disk/source.ts";
 import { readVolumes } from "../../disk/tree.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
 import { assembledBootVolumes, diskBootVolumes } from "./boot-volumes.ts";
+import { imageAsRaw, isImageFormat, openDiskImage, rawAsImage } from "./open-image.ts";
 import { assembledFacts, diskVolumeFacts } from "./volume-facts.ts";
 
 export type OpenDisk = {
@@ -64,26 +64,32 @@ type Opened = {
   readonly state: DiskFacts["state"];
   readonly failure?: Failure;
   readonly volume?: Volume;
+  /** About the disk as an image. */
+  readonly findings: readonly Finding[];
 };
 
 async function openDisk({ host, spec, devices, signal }: OpenOptions): Promise<Opened> {
   const target = diskTarget(spec);
-  const base = { spec, target };
+  const base = { spec, target, findings: [] };
   if (spec.target === "") return { ...base, state: "empty-cdrom" };
   const declined = whyNotRead(spec);
   if (declined) return { ...base, state: "not-read", failure: declined };
+  const findings: Finding[] = [];
   const opened = await attempt(async () => {
     const device = devices.use(await host.openBlock(target));
-    const source = cachedSource({
-      size: device.size,
-      where: [spec.vdev],
-      read: (offset, length, inner) => device.read(offset, length, inner),
-    });
-    return readVolumes(source, { ...(signal && { signal }), ...sectorSize(device) });
+    findings.push(...(await rawAsImage(device, spec, signal)));
+    const image = await openDiskImage(device, spec, signal);
+    findings.push(...image.findings);
+    const context = { ...(signal && { signal }), ...sectorSize(device) };
+    const volume = await readVolumes(image.source, context);
+    findings.push(...(await imageAsRaw(spec, volume, signal)));
+    return volume;
   });
-  if (opened.ok) return { ...base, state: "read", volume: opened.value };
-  const state = isAbsent(opened.failure) ? "missing" : "unreadable";
-  return { ...base, state, failure: opened.failure };
+  if (opened.ok) return { ...base, state: "read", findings, volume: opened.value };
+  const { failure } = opened;
+  const isOther = failure.kind === "unsupported" && isImageFormat(spec.format);
+  const state = isOther ? "not-read" : isAbsent(failure) ? "missing" : "unreadable";
+  return { ...base, state, findings, failure };
 }
 
 /** Puts what lies on several disks to the first of them. */
@@ -105,7 +111,7 @@ async function describe(opened: readonly Opened[], assembled: Assembled): Promis
         target,
         state,
         volumes,
-        findings: [...inside.flatMap(findingsIn), ...about],
+        findings: [...disk.findings, ...inside.flatMap(findingsIn), ...about],
         ...(failure && { failure }),
       },
       ...(volume && { volume }),
@@ -167,7 +173,9 @@ function whyNotRead(spec: DiskSpec): Failure | undefined {
   if (spec.backend !== undefined && spec.backend !== "0") {
     return unsupported(where, `a disk of the backend domain ${spec.backend}`).failure;
   }
-  if (spec.format !== "raw") return unsupported(where, `the ${spec.format} disk format`).failure;
+  if (spec.format !== "raw" && !isImageFormat(spec.format)) {
+    return unsupported(where, `the ${spec.format} disk format`).failure;
+  }
   return undefined;
 }
 

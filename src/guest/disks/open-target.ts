@@ -2,6 +2,7 @@
 import { MIB } from "../../base/units.ts";
 import { FailureError, misuse, missing } from "../../base/failure.ts";
 import { decodeText, latin1 } from "../../bytes/text.ts";
+import { sniffImage } from "../../disk/image/formats.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
 import { parseDomainConfig } from "../../xen/domain-config.ts";
@@ -17,7 +18,7 @@ export type Target = OpenDisks & {
 /** Opens the disks of a guest, or one image or device. `missing` when it is neither. */
 export async function openTarget(host: Host, name: string, signal?: AbortSignal): Promise<Target> {
   if (await isDiskImage(host, name)) {
-    const disks = await openDisks(host, [imageSpec(name)], signal);
+    const disks = await openDisks(host, [await imageSpec(host, name)], signal);
     const only = disks.disks[0]?.facts;
     if (only?.failure) {
       await disks[Symbol.asyncDispose]();
@@ -50,11 +51,14 @@ export async function isDiskImage(host: Host, path: string): Promise<boolean> {
   return latin1(head).includes("\0");
 }
 
-function imageSpec(path: string): DiskSpec {
+/** Nothing says what format it is of, so it is what it looks like. */
+async function imageSpec(host: Host, path: string): Promise<DiskSpec> {
+  await using file = await host.openBlock(path);
+  const found = await sniffImage(file);
   return {
     text: path,
     target: path.startsWith("/") ? path : `./${path}`,
-    format: "raw",
+    format: found === "qcow2" || found === "vhd" ? found : "raw",
     vdev: "disk",
     readonly: true,
     cdrom: false,

@@ -85,7 +85,11 @@ const qcow2 = {
   spec: { ...goodDiskSpec(), format: "qcow2", vdev: "xvdb" },
   target: "/srv/xen/data.qcow2",
   state: "not-read",
-  failure: { kind: "unsupported", where: ["xvdb"], feature: "qcow2 images with a backing file (base.img)" },
+  failure: {
+    kind: "unsupported",
+    where: ["xvdb"],
+    feature: "qcow2 images with a backing file (base.img)",
+  },
   volumes: [],
 } as const;
 
