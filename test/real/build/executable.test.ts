@@ -64,29 +64,16 @@ test("every page of a finding is inside", () => {
 });
 
 test("an unprivileged user gets a reason, not a stack trace", () => {
-  const ran = inChroot(
-    "/bin/su",
-    "nobody",
-    "-s",
-    "/bin/sh",
-    "-c",
-    "domus disk parts /srv/locked.img",
-  );
-  expect(ran.status).toBe(1);
+  const asNobody = () =>
+    inChroot("/bin/su", "nobody", "-s", "/bin/sh", "-c", "domus disk parts /srv/locked.img");
+  expect(asNobody().status).toBe(1);
   const locked = inChroot(
     "/bin/sh",
     "-c",
     "truncate -s 8M /srv/locked.img && chmod 600 /srv/locked.img",
   );
   expect(locked.status).toBe(0);
-  const denied = inChroot(
-    "/bin/su",
-    "nobody",
-    "-s",
-    "/bin/sh",
-    "-c",
-    "domus disk parts /srv/locked.img",
-  );
+  const denied = asNobody();
   expect(denied.stderr).toMatch(/not-permitted/);
   expect(denied.stderr).not.toMatch(/at .*\.cjs/);
 });

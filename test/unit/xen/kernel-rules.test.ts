@@ -135,6 +135,10 @@ describe("what the kernel can be", () => {
     expect(asked(elf, "pvh")).toEqual([["not-pvh", "ELF image is not 32bit"]]);
     // Xen starts it as firmware, without a word
     expect(asked({ ...elf, bits: 32 }, "pvh")).toEqual([["not-pvh", undefined]]);
+    // Unless the host runs no HVM, which comes first then
+    const unable = { ...assumeXen("4.17"), caps: ["xen-3.0-x86_64"] };
+    const refusals = kernelRefusals({ ...KERNEL, ...elf, bits: 32 }, "pvh", unable);
+    expect(refusals.map(({ reason }) => reason)).toEqual(["host", "not-pvh"]);
   });
 
   test("PV only", () => {
