@@ -1,16 +1,17 @@
 /**
  * What Xen's own pygrub would do with the same disk: which partitions it sees, which file it reads, which entry it
  * takes. Facts and versions: xen tools/pygrub/src/pygrub and GrubConf.py, as of 4.14 to 4.20, run with Python 3.
- *
- * Only configurations of GRUB 2 are read as pygrub reads them; of the others it is said that pygrub would take them.
  */
 import { attempt } from "../base/failure.ts";
 import { decodeText } from "../bytes/text.ts";
 import type { Volume } from "../disk/content.ts";
 import { findPath } from "../disk/fs/resolve.ts";
 import type { FileSystem } from "../disk/fs/filesystem.ts";
+import type { LoaderResult } from "./loader/loader.ts";
+import { parseExtlinuxAsPygrub } from "./pygrub/extlinux-config.ts";
 import { parseGrub2AsPygrub } from "./pygrub/grub2-config.ts";
-import type { PygrubEntry } from "./pygrub/grub2-config.ts";
+import { parseLegacyAsPygrub } from "./pygrub/legacy-config.ts";
+import type { PygrubEntry, PygrubParsed } from "./pygrub/python.ts";
 import { pygrubOffsets } from "./pygrub/offsets.ts";
 import { whyUnreadable } from "./pygrub/readable.ts";
 
@@ -24,14 +25,14 @@ export type PygrubView = {
     /** From the configuration alone; pygrub appends what the guest's config says. */
     readonly args: string;
     readonly configPath: string;
+    /** Whose configuration that is. */
+    readonly loader?: LoaderResult["loader"];
     readonly partitionNumber?: number;
     /** Of kernel and ramdisk: those that are not there. pygrub then stops with `Error opening ... in guest`. */
     readonly missing?: readonly string[];
   };
   /** When it finds none: why, in its own terms, one line per partition or volume that it cannot see or read. */
   readonly blind: readonly string[];
-  /** A configuration that pygrub would read, of a format that is not modelled here: whether it finds an entry is open. */
-  readonly unmodelled?: string;
   /** What may make it see something else than domus does: a journal that it does not replay. */
   readonly notes?: readonly string[];
 };
@@ -42,23 +43,43 @@ export type PygrubInput = {
   readonly signal?: AbortSignal;
 };
 
+type Format = {
+  readonly path: string;
+  readonly loader: LoaderResult["loader"];
+  readonly parse: (text: string) => PygrubParsed;
+};
+
+function formats(
+  paths: readonly string[],
+  loader: LoaderResult["loader"],
+  parse: Format["parse"],
+): Format[] {
+  return paths.map((path) => ({ path, loader, parse }));
+}
+
 /** In this order; the first that is there is taken, whatever is in it. */
-const GRUB2_CONFIGS = [
-  "/boot/grub/grub.cfg",
-  "/grub/grub.cfg",
-  "/boot/grub2/grub.cfg",
-  "/grub2/grub.cfg",
-];
-const OTHER_CONFIGS = [
-  "/boot/isolinux/isolinux.cfg",
-  "/boot/extlinux/extlinux.conf",
-  "/boot/extlinux.conf",
-  "/extlinux/extlinux.conf",
-  "/extlinux.conf",
-  "/boot/grub/menu.lst",
-  "/boot/grub/grub.conf",
-  "/grub/menu.lst",
-  "/grub/grub.conf",
+const FORMATS: readonly Format[] = [
+  ...formats(
+    ["/boot/grub/grub.cfg", "/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub2/grub.cfg"],
+    "grub2",
+    parseGrub2AsPygrub,
+  ),
+  ...formats(
+    [
+      "/boot/isolinux/isolinux.cfg",
+      "/boot/extlinux/extlinux.conf",
+      "/boot/extlinux.conf",
+      "/extlinux/extlinux.conf",
+      "/extlinux.conf",
+    ],
+    "extlinux",
+    parseExtlinuxAsPygrub,
+  ),
+  ...formats(
+    ["/boot/grub/menu.lst", "/boot/grub/grub.conf", "/grub/menu.lst", "/grub/grub.conf"],
+    "grub-legacy",
+    parseLegacyAsPygrub,
+  ),
 ];
 /** FS_READ_MAX in pygrub: what comes later in the file is not seen. */
 const READ_MAX_BYTES = 1024 * 1024;
@@ -74,10 +95,6 @@ export async function pygrubView({ disk, signal }: PygrubInput): Promise<PygrubV
     if (!volume || looked.has(volume)) continue;
     looked.add(volume);
     const look = await lookAt(volume, signal);
-    if ("unmodelled" in look) {
-      const why = `it would read ${look.unmodelled}, which is not modelled here`;
-      return { blind: [...blind, `${volume.name}: ${why}`], unmodelled: look.unmodelled };
-    }
     if ("why" in look) {
       if (look.why !== "") blind.push(`${volume.name}: ${look.why}`);
       continue;
@@ -97,9 +114,7 @@ function volumeAt(disk: Volume, offset: number): Volume | undefined {
 type Look =
   | { readonly entry: NonNullable<PygrubView["entry"]>; readonly fs: FileSystem }
   /** Empty where there is nothing to say: swap, blank space. */
-  | { readonly why: string }
-  /** Its path: see `PygrubView.unmodelled`. */
-  | { readonly unmodelled: string };
+  | { readonly why: string };
 
 async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
   const unreadable = await whyUnreadable(volume, signal);
@@ -111,30 +126,25 @@ async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
   if (!read.ok) return { why: `its ${fs.kind} filesystem is damaged` };
   if (!read.value)
     return { why: `${fs.kind} without any configuration file that pygrub looks for` };
-  const { path, bytes } = read.value;
-  if (!bytes) return { unmodelled: path };
+  const { format, bytes } = read.value;
+  const { path } = format;
   const text = decodeText(bytes);
   if (!text.isWellFormed()) return { why: `${path} is not UTF-8, which ends pygrub's reading` };
-  const parsed = parseGrub2AsPygrub(text);
+  const parsed = format.parse(text);
   if ("crash" in parsed) return { why: `its parser gives up on ${path}: ${parsed.crash}` };
-  const entry = await entryOf(fs, parsed.chosen, path);
+  const entry = { ...(await entryOf(fs, parsed.chosen, path)), loader: format.loader };
   const { partition } = volume;
   return { fs, entry: { ...entry, ...(partition && { partitionNumber: partition.number }) } };
 }
 
-type Config = {
-  readonly path: string;
-  /** Not set for a format that is not modelled. */
-  readonly bytes?: Uint8Array;
-};
+type Config = { readonly format: Format; readonly bytes: Uint8Array };
 
 async function readConfig(fs: FileSystem, signal?: AbortSignal): Promise<Config | undefined> {
-  for (const path of [...GRUB2_CONFIGS, ...OTHER_CONFIGS]) {
-    const found = await findPath(fs, path);
+  for (const format of FORMATS) {
+    const found = await findPath(fs, format.path);
     if (found?.inode.kind !== "file") continue;
-    if (!GRUB2_CONFIGS.includes(path)) return { path };
     const length = Math.min(found.inode.size, READ_MAX_BYTES);
-    return { path, bytes: await fs.read(found.inode, 0, length, signal) };
+    return { format, bytes: await fs.read(found.inode, 0, length, signal) };
   }
   return undefined;
 }

@@ -206,7 +206,6 @@ const pygrub = fc.constantFrom<GuestFacts["pygrub"]>(
   undefined,
   { blind: [] },
   { blind: odd },
-  { blind: [], unmodelled: "/boot/grub/menu.lst" },
   goodGuest().pygrub,
 );
 

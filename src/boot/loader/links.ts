@@ -15,12 +15,12 @@ async function findLinks(volume: BootVolume): Promise<LoaderResult | undefined> 
   for (const path of KERNELS) {
     if (!(await isFile(fs, path))) continue;
     const directory = path.slice(0, path.lastIndexOf("/") + 1);
-    const ramdisks: string[] = [];
-    for (const name of RAMDISKS) {
-      if (ramdisks.length === 0 && (await isFile(fs, directory + name))) {
-        ramdisks.push(directory + name);
-      }
-    }
+    const ramdisk = await firstFile(
+      volume,
+      RAMDISKS.map((name) => directory + name),
+    );
+    // A kernel alone may well be a leftover.
+    if (ramdisk === undefined) continue;
     return {
       loader: "links",
       volume,
@@ -31,7 +31,7 @@ async function findLinks(volume: BootVolume): Promise<LoaderResult | undefined> 
           submenus: [],
           kind: "linux",
           kernel: { volume, path },
-          ramdisks: ramdisks.map((ramdisk) => ({ volume, path: ramdisk })),
+          ramdisks: [{ volume, path: ramdisk }],
           args: "",
           missing: [],
           line: 1,
@@ -43,5 +43,13 @@ async function findLinks(volume: BootVolume): Promise<LoaderResult | undefined> 
       where: [...fs.where, path],
     };
   }
+  return undefined;
+}
+
+async function firstFile(
+  volume: BootVolume,
+  paths: readonly string[],
+): Promise<string | undefined> {
+  for (const path of paths) if (await isFile(volume.fs, path)) return path;
   return undefined;
 }

@@ -13,10 +13,11 @@ export const noBootEntry: Rule = {
   summary: "Nothing in the guest's config, and nothing on its disks, says which kernel to start.",
   check: (facts) => {
     const { boot, config, disks, pygrub } = facts;
+    if (boot && !(boot.loader === "hvm-disk" && hasBrokenVolume(facts))) return [];
     // A disk that is not there is the cause, and its own finding.
-    if (boot || disks.some((disk) => disk.state === "missing")) return [];
+    if (disks.some((disk) => disk.state === "missing")) return [];
     // pygrub decides then, and pygrub-blind tells.
-    if (pygrub && !pygrub.entry && pygrub.unmodelled === undefined) return [];
+    if (pygrub && !pygrub.entry) return [];
     // The firmware finds nothing either, and hvm-no-boot-code or hvm-no-efi-loader tells.
     if (facts.hvm && !facts.hvm.start && facts.hvm.complete && facts.hvm.looked.length > 0)
       return [];
@@ -24,6 +25,15 @@ export const noBootEntry: Rule = {
     return [{ code, where: config.where, ...(finds ? nothingKnown(facts) : nobodyLooks(facts)) }];
   },
 };
+
+/** A logical volume that should be readable and is not: boot code alone does not make a boot then. */
+function hasBrokenVolume({ disks }: GuestFacts): boolean {
+  return disks.some(({ volumes }) =>
+    volumes.some(
+      ({ device, format }) => format === "unknown" && device?.startsWith("/dev/mapper/"),
+    ),
+  );
+}
 
 /** Neither dom0 nor the guest would look for a kernel on the disks. */
 function nobodyLooks({ disks, config }: GuestFacts): Omit<RuleFinding, "code" | "where"> {
@@ -54,7 +64,7 @@ function nothingKnown(facts: GuestFacts): Omit<RuleFinding, "code" | "where"> {
 }
 
 function whyText(facts: GuestFacts): string {
-  const { bootTried, disks, pygrub } = facts;
+  const { bootTried, disks } = facts;
   const opaque = opaqueVolumes(facts);
   if (disks.length === 0 && bootTried.length === 0) return "The config has no disks.";
   const tried = bootTried.slice(0, 8).map(({ where, said }) => {
@@ -67,9 +77,6 @@ function whyText(facts: GuestFacts): string {
   return [
     looked,
     ...(rest > 0 ? [`And ${rest} more.`] : []),
-    ...(pygrub?.unmodelled === undefined
-      ? []
-      : [`pygrub would read ${shorten(pygrub.unmodelled)}, which domus does not.`]),
     ...(opaque.length > 0 ? [`Not looked into: ${opaque.slice(0, 8).join(", ")}.`] : []),
   ].join(" ");
 }

@@ -8,8 +8,6 @@ export const pygrubBlind: Rule = {
   check: (facts) => {
     const { pygrub, boot, config } = facts;
     if (!pygrub || pygrub.entry) return [];
-    // Of menu.lst and extlinux.conf it is known that pygrub reads them, not that it finds nothing.
-    if (pygrub.unmodelled !== undefined) return [];
     const reasons = pygrub.blind
       .slice(0, 6)
       .map((line) => shorten(line))

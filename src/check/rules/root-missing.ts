@@ -15,9 +15,21 @@ export const rootMissing: Rule = {
     if (!boot || boot.root || (parseCommandLine(boot.args).root ?? "") !== "") return [];
     // dracut and mkinitcpio hand on what was written into the image when it was made.
     if (boot.initramfs.some(bringsRoot)) return [];
-    return [{ code, where: boot.source, ...judgeBy(facts, boot) }];
+    const judged = boot.loader === "links" ? argumentsUnknown() : judgeBy(facts, boot);
+    return [{ code, where: boot.source, ...judged }];
   },
 };
+
+/** No loader's configuration was found, only a kernel: what it is started with is anybody's guess. */
+function argumentsUnknown(): Omit<RuleFinding, "code" | "where"> {
+  return {
+    severity: "warning",
+    what: "The kernel's command line is not known.",
+    why: "The disks have links to a kernel and its initramfs, and no configuration of a loader that says with which arguments they start.",
+    next: "In the guest, write the loader's configuration anew (update-grub), or name the kernel with kernel=, ramdisk= and root= in the config.",
+    undecided: true,
+  };
+}
 
 function bringsRoot({ config }: PlannedBoot["initramfs"][number]): boolean {
   const files = [...(config ?? [])];

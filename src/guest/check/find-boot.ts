@@ -137,7 +137,7 @@ export function pygrubBoot(
   if (!entry || !volume) return undefined;
   const guest = (path: string) => inGuest({ volume, path });
   return {
-    loader: "grub2",
+    loader: entry.loader ?? "grub2",
     source: [...volume.fs.where, entry.configPath],
     entry: entry.title,
     because: `pygrub takes entry ${entry.index}`,

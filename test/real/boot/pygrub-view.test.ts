@@ -167,6 +167,93 @@ describe("configurations", () => {
   });
 });
 
+const legacy = (title: string, n: number, more = "") =>
+  `title ${title}\nroot (hd0,0)\nkernel /boot/vmlinuz-${n} root=/dev/xvda${n} ro\n${more}initrd /boot/initrd-1\n\n`;
+
+const LEGACY = legacy("one", 1) + legacy("two", 2) + legacy("three", 3);
+
+const MENUS: Record<string, string> = {
+  "default 1, with comments and tabs": `# x\ndefault\t\t1\ntimeout 5\n${LEGACY}`,
+  "default=2": `default=2\nsplashimage=(hd0,0)/grub/splash.xpm.gz\nhiddenmenu\n${LEGACY}`,
+  "default saved": `default saved\n${LEGACY}`,
+  "default beyond the list": `default 3\n${LEGACY}`,
+  "negative default": `default -1\n${LEGACY}`,
+  "default by a word": `default two\n${LEGACY}`,
+  "no default, fallback and password": `fallback 1\npassword --md5 x y\n${LEGACY}`,
+  "a device before the path":
+    "title a\nkernel (hd0,0)/boot/vmlinuz-1 a b\ninitrd (hd0,0)/boot/initrd-2\n",
+  "a device that is none": "title a\nroot (cd)\nkernel /boot/vmlinuz-1\ninitrd /boot/initrd-2\n",
+  "a splash image without its parenthesis": `splashimage (hd0,0\n${LEGACY}`,
+  "options before the kernel": "title a\nkernel --no-mem-option /boot/vmlinuz-1\n",
+  "Xen and modules":
+    "title a\nkernel /boot/vmlinuz-3 dom0_mem=1G\nmodule /boot/vmlinuz-1 ro\nmodule /boot/initrd-1\n",
+  "a tab before the arguments": "title a\nkernel /boot/vmlinuz-1\tro\ninitrd /boot/initrd-1\n",
+  "no kernel": `title a\nchainloader +1\n${LEGACY}`,
+  "an empty entry counts": `default 1\ntitle a\n${LEGACY}`,
+  "an empty one at the end does not": `default 3\n${LEGACY}title a\n`,
+  "the last kernel counts":
+    "title a\nkernel /boot/vmlinuz-1 a\nkernel /boot/vmlinuz-2\ninitrd /boot/initrd-1\n",
+  "title without a blank": "titlex y\nkernel /boot/vmlinuz-1\ninitrd /boot/initrd-1\n",
+  "uuid is ignored": "title a\nuuid 1-2\nkernel /boot/vmlinuz-1\ninitrd /boot/initrd-1\n",
+  empty: "",
+};
+
+describe("menu.lst", () => {
+  test.each(Object.entries(MENUS))("%s", async (_, config) => {
+    await compare(ext4(tree({ "/boot/grub/menu.lst": config })));
+  });
+
+  test.each(["/boot/grub/grub.conf", "/grub/menu.lst", "/grub/grub.conf"])("%s", async (path) => {
+    const { view } = await compare(ext4(tree({ [path]: LEGACY })));
+    expect(view.entry).toMatchObject({ configPath: path, loader: "grub-legacy" });
+  });
+});
+
+const label = (name: string, n: number) =>
+  `LABEL ${name}\n  KERNEL /boot/vmlinuz-${n}\n  APPEND initrd=/boot/initrd-1 root=/dev/xvda${n} ro\n`;
+
+const LABELS = label("one", 1) + label("two", 2) + label("three", 3);
+
+const EXTLINUX: Record<string, string> = {
+  "default by name": `default two\ntimeout 50\n${LABELS}`,
+  "the first without a default": `PROMPT 1\n${LABELS}`,
+  "a default in capitals, of no label": `DEFAULT TWO\n${LABELS}`,
+  "default with arguments": `default two single\n${LABELS}`,
+  "MENU DEFAULT is not known": `${LABELS}MENU DEFAULT\n`,
+  "LINUX and INITRD are not known": "label a\nlinux /boot/vmlinuz-1\ninitrd /boot/initrd-1\n",
+  "APPEND before KERNEL": "label a\nappend initrd=/boot/initrd-1 ro\nkernel /boot/vmlinuz-1\n",
+  "arguments after the kernel": "label a\nkernel /boot/vmlinuz-1 quiet\n",
+  "several initrd= words":
+    "label a\nkernel /boot/vmlinuz-1\nappend initrd=/boot/initrd-2 x initrd=/boot/initrd-1 y initrd=/boot/initrd-2\n",
+  "initrd= inside another word":
+    "label a\nkernel /boot/vmlinuz-1\nappend xinitrd=/boot/initrd-1 y\n",
+  quotes: 'label "a"\nkernel "/boot/vmlinuz-1"\nappend "ro quiet"\n',
+  "mboot.c32 with three parts":
+    "label a\nkernel mboot.c32\nappend xen.gz x --- /boot/vmlinuz-1 ro --- /boot/initrd-1\n",
+  "mboot.c32 with two":
+    "label a\nkernel /x/mboot.c32\nappend /boot/vmlinuz-1 ro --- /boot/initrd-1\n",
+  "mboot.c32 with one": "label a\nkernel mboot.c32\nappend /boot/vmlinuz-1 ro\n",
+  "a relative name": "label a\nkernel vmlinuz\nappend ro\n",
+  "INCLUDE is not followed": "include /boot/extlinux/x.conf\n",
+  "no space after label":
+    "default x\nlabelx\nkernel /boot/vmlinuz-1\nlabel x\nkernel /boot/vmlinuz-2\n",
+  "an equals sign": "label=a\nkernel=/boot/vmlinuz-1\nappend=ro\n",
+};
+
+describe("extlinux", () => {
+  test.each(Object.entries(EXTLINUX))("%s", async (_, config) => {
+    await compare(ext4(tree({ "/boot/extlinux/extlinux.conf": config })));
+  });
+
+  test("it comes before menu.lst, after grub.cfg", async () => {
+    const files = { "/extlinux.conf": LABELS, "/boot/grub/menu.lst": LEGACY };
+    const { view } = await compare(ext4(tree(files)));
+    expect(view.entry).toMatchObject({ configPath: "/extlinux.conf", loader: "extlinux" });
+    const all = await compare(ext4(tree({ ...files, "/grub2/grub.cfg": THREE })));
+    expect(all.view.entry?.configPath).toBe("/grub2/grub.cfg");
+  });
+});
+
 describe("files", () => {
   test("/boot/grub comes before /boot/grub2, and a bad one hides a good one", async () => {
     const { view } = await compare(

@@ -73,6 +73,7 @@ describe("what it finds", () => {
         ramdiskPath: "/i",
         args: "root=/dev/xvda1",
         configPath: "/boot/grub/grub.cfg",
+        loader: "grub2",
         partitionNumber: 2,
       },
     });
@@ -101,7 +102,10 @@ describe("why it finds nothing", () => {
       files({ "grub/grub.cfg": Uint8Array.of(0xe9, 0x0a) }),
       "/grub/grub.cfg is not UTF-8, which ends pygrub's reading",
     ],
-    [files({ "extlinux.conf": "" }), "it would read /extlinux.conf, which is not modelled here"],
+    [
+      files({ "extlinux.conf": "" }),
+      "its parser gives up on /extlinux.conf: it has no entry that pygrub recognises",
+    ],
     [
       { kind: "member", member: { system: "lvm2", group: "", id: "" } },
       "part of an LVM2 volume group, which pygrub does not look into",

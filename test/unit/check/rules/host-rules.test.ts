@@ -155,16 +155,19 @@ testRule(noBootEntry, {
       guestWith({ guest: { boot: undefined, pygrub: undefined, disks: [qcow2] } }),
       "warning?",
     ],
-    "menu.lst, which pygrub reads": [
-      guestWith({
-        guest: { ...noPlan, pygrub: { blind: [], unmodelled: "/boot/grub/menu.lst" } },
-      }),
-      "warning?",
-    ],
     HVM: [
       guestWith({
         guest: { ...noPlan, pygrub: undefined },
         config: { type: "hvm", bootloader: undefined },
+      }),
+      "warning?",
+    ],
+    "HVM, a logical volume that lacks a disk": [
+      guestWith({
+        boot: { loader: "hvm-disk", root: undefined },
+        guest: { pygrub: undefined },
+        config: { type: "hvm", bootloader: undefined },
+        volume: { device: "/dev/mapper/vg0-root", format: "unknown", clean: undefined },
       }),
       "warning?",
     ],
@@ -181,6 +184,11 @@ testRule(noBootEntry, {
   },
   silent: {
     "the disk is missing": guestWith({ guest: { boot: undefined }, disk: { state: "missing" } }),
+    "HVM, a system that domus does not know": guestWith({
+      boot: { loader: "hvm-disk", root: undefined },
+      config: { type: "hvm", bootloader: undefined },
+      volume: { format: "NTFS", clean: undefined },
+    }),
     "pygrub finds nothing, which has its own code": guestWith({
       guest: { ...noPlan, pygrub: { blind: [] } },
     }),
@@ -193,11 +201,6 @@ testRule(pygrubBlind, {
   fires: {
     "a plan that only GRUB sees": [guestWith({ guest: { pygrub: { blind } } }), "error"],
     "no plan": [guestWith({ guest: { pygrub: { blind: [] }, boot: undefined } }), "error"],
-  },
-  silent: {
-    "menu.lst, which pygrub reads": guestWith({
-      guest: { pygrub: { blind, unmodelled: "/boot/grub/menu.lst" } },
-    }),
   },
 });
 

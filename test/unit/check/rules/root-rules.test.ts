@@ -137,6 +137,10 @@ testRule(rootDeviceName, {
 
 testRule(rootMissing, {
   fires: {
+    "nothing but links": [
+      guestWith({ boot: { loader: "links", root: undefined, args: "", initramfs: [] } }),
+      "warning?",
+    ],
     "no initramfs": [
       guestWith({ boot: { root: undefined, args: "quiet", files: [], initramfs: [] } }),
       "error",
