@@ -44,6 +44,167 @@ Damage that a kernel or Xen would stumble over as well has codes of its own: [ke
 [initramfs-truncated](initramfs-truncated.md).
 `,
   },
+  "btrfs-default-subvolume": {
+    severity: "note",
+    summary: `Paths of this btrfs filesystem begin in a subvolume that was made its default, not in the top level.`,
+    page: `# btrfs-default-subvolume
+
+Severity: note
+
+## What it means
+
+Paths of this btrfs filesystem begin in a subvolume that was made its default, not in the top level.
+
+## Why
+
+Linux mounts the default subvolume when the mount options name no other (\`subvol=\`, \`subvolid=\`). domus shows files as such a mount does. GRUB's paths begin
+in the top level all the same.
+
+## What to do
+
+Nothing. \`btrfs subvolume get-default /\` in the guest shows it, \`btrfs subvolume set-default\` changes it.
+
+## How domus knows
+
+From the directory item \`default\` in the root tree.
+`,
+  },
+  "btrfs-errors-recorded": {
+    severity: "warning",
+    summary: `The guest's kernel recorded errors in this btrfs filesystem.`,
+    page: `# btrfs-errors-recorded
+
+Severity: warning
+
+## What it means
+
+The guest's kernel recorded errors in this btrfs filesystem.
+
+## Why
+
+Its structures contradicted each other, or the disk failed. Files may be damaged, also where domus reads them without complaint.
+
+## What to do
+
+Run \`btrfs device stats /\` and \`btrfs scrub start -B /\` in the guest, or \`btrfs check --readonly\` with the guest stopped. Look in dmesg of dom0 for errors of
+the disk below.
+
+## How domus knows
+
+From the error flag in the superblock.
+`,
+  },
+  "btrfs-log-not-replayed": {
+    severity: "error",
+    summary: `The filesystem was not shut down properly, and its log of files that were synced last could not be replayed by domus.`,
+    page: `# btrfs-log-not-replayed
+
+Severity: error when Linux will probably refuse to mount, else warning
+
+## What it means
+
+The filesystem was not shut down properly, and its log of files that were synced last could not be replayed by domus. Those files are shown as they were
+before.
+
+## What you see
+
+A sound log is replayed by Linux at the next mount. A damaged one ends in \`BTRFS error: failed to read log tree\` or \`open_ctree failed\`, then an
+initramfs shell.
+
+## Why
+
+btrfs writes what \`fsync\` asks for into a log tree until the next commit. After a crash the log has files that the main trees do not have yet.
+
+## What to do
+
+Shut the guest down properly, then look again. If Linux cannot mount the filesystem either: stop the guest, make a copy of the disk, then run
+\`btrfs rescue zero-log\`. What was synced in the last seconds before the crash is lost then.
+
+## How domus knows
+
+The superblock names a log tree, and its blocks cannot be read or say what domus does not replay; \`why\` has the reason.
+`,
+  },
+  "btrfs-several-devices": {
+    severity: "note",
+    summary: `This is one device of a btrfs filesystem that has several.`,
+    page: `# btrfs-several-devices
+
+Severity: note
+
+## What it means
+
+This is one device of a btrfs filesystem that has several.
+
+## Why
+
+domus reads what this device has a copy of: RAID1 data and metadata are whole on it when all of it was mirrored here. If this device was away for a time, another one has
+newer data.
+
+## What to do
+
+Nothing, where all that is looked for can be read. Otherwise look at the other disks of the guest: \`domus disk parts GUEST\`.
+
+## How domus knows
+
+From \`num_devices\` in the superblock.
+`,
+  },
+  "btrfs-superblock-damaged": {
+    severity: "error",
+    summary: `The first superblock of a btrfs filesystem is damaged.`,
+    page: `# btrfs-superblock-damaged
+
+Severity: error
+
+## What it means
+
+The first superblock of a btrfs filesystem is damaged. domus read one of its copies, at 64 MiB or 256 GiB.
+
+## What you see
+
+When the guest boots from it: \`BTRFS error: superblock checksum mismatch\` or no btrfs found at all, then an initramfs shell or \`VFS: Unable to mount root fs\`.
+
+## Why
+
+Linux looks at the first superblock only and does not mount the filesystem as it is. Something wrote over the beginning of the volume, or the disk fails.
+
+## What to do
+
+Stop the guest and run \`btrfs rescue super-recover\` on this filesystem: it restores the first superblock from a copy. Look in dmesg of dom0 for
+disk errors first, and make a copy of the disk where there are any.
+
+## How domus knows
+
+The checksum or the magic of the superblock at 64 KiB is wrong, and a copy's is right.
+`,
+  },
+  "btrfs-unknown-feature": {
+    severity: "note",
+    summary: `A btrfs filesystem has a feature bit that domus does not know, of the kinds that do not change how files are read.`,
+    page: `# btrfs-unknown-feature
+
+Severity: note
+
+## What it means
+
+A btrfs filesystem has a feature bit that domus does not know, of the kinds that do not change how files are read.
+
+## Why
+
+Features are sorted into \`compat\`, \`compat_ro\` and \`incompat\`. An unknown bit of \`incompat\` makes domus refuse the filesystem; unknown bits of the
+other two do not change what a reader sees. The filesystem was made by a newer mkfs.btrfs or kernel than domus knows.
+
+## What to do
+
+Nothing. A kernel that does not know a \`compat_ro\` feature mounts the filesystem read-only: if the guest shall boot an older kernel, compare with
+\`btrfs inspect-internal dump-super\` what that one supports.
+
+## How domus knows
+
+From \`compat_flags\` and \`compat_ro_flags\` in the superblock.
+`,
+  },
   "command-line-too-long": {
     severity: "error",
     summary: `The kernel's command line is longer than what reaches the kernel; the rest is cut off silently.`,
@@ -681,6 +842,59 @@ also those of free space.
 ## How domus knows
 
 From \`s_feature_compat\` and \`s_feature_ro_compat\` in the superblock.
+`,
+  },
+  "fat-copy-used": {
+    severity: "warning",
+    summary: `The first file allocation table of a FAT filesystem cannot be read.`,
+    page: `# fat-copy-used
+
+Severity: warning
+
+## What it means
+
+The first file allocation table of a FAT filesystem cannot be read. domus read its second copy.
+
+## Why
+
+The disk fails there, or something wrote over the beginning of the filesystem. Linux and firmware read the first copy only, so the guest may not find its
+files: on an EFI system partition, its loader.
+
+## What to do
+
+Look in dmesg of dom0 for disk errors and make a copy of the disk. With the guest stopped, \`fsck.vfat -r\` on the partition brings both copies together.
+
+## How domus knows
+
+The first table fails to be read or does not begin with the media byte, and the second one does.
+`,
+  },
+  "filesystem-cut-off": {
+    severity: "warning",
+    summary: `A filesystem says that it is larger than the partition or volume that it lies on.`,
+    page: `# filesystem-cut-off
+
+Severity: warning
+
+## What it means
+
+A filesystem says that it is larger than the partition or volume that it lies on.
+
+## What you see
+
+Linux mounts it all the same (FAT and ISO 9660 are of this kind). Files in the part that is missing end in input/output errors.
+
+## Why
+
+The volume was made smaller without the filesystem, or it is a copy that ended too early.
+
+## What to do
+
+Compare the size with what it was (LVM keeps it in /etc/lvm/archive), and enlarge the volume again or repeat the copy. Until then write nothing to it.
+
+## How domus knows
+
+From the size in the boot sector or the volume descriptor, and the size of the device.
 `,
   },
   "filesystem-dirty": {
