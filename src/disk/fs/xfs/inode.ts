@@ -6,7 +6,7 @@
  */
 import { corrupt, overLimit } from "../../../base/failure.ts";
 import type { Where } from "../../../base/where.ts";
-import { bytesField, i32be, u16be, u32be, u64beRaw, u8 } from "../../../bytes/fields.ts";
+import { bytesField, u16be, u32be, u64beRaw, u8 } from "../../../bytes/fields.ts";
 import { struct } from "../../../bytes/struct.ts";
 import type { Read } from "../../../bytes/struct.ts";
 import type { FileKind, Inode } from "../filesystem.ts";
@@ -27,9 +27,8 @@ export const xfsDinode = struct("xfs_dinode", 100, {
   di_nlink: [16, u32be],
   /** With nrext64; padding otherwise. */
   di_big_nextents: [24, u64beRaw],
+  /** Nanoseconds with bigtime; otherwise seconds in the upper half and nanoseconds in the lower, both signed. */
   di_mtime: [40, u64beRaw],
-  di_mtime_sec: [40, i32be],
-  di_mtime_nsec: [44, i32be],
   di_size: [56, u64beRaw],
   /** Without nrext64. */
   di_nextents: [76, u32be],
@@ -192,8 +191,10 @@ function parseSize(raw: Raw, where: Where): number {
 
 /** Seconds: nanoseconds since 1901 in 64 bits (bigtime), or two times 32 bits, seconds and nanoseconds. */
 function parseMtime(raw: Raw, bigtime: boolean): number {
-  if (!bigtime) return raw.di_mtime_sec + raw.di_mtime_nsec / 1e9;
   const time = raw.di_mtime;
+  if (!bigtime) {
+    return Number(BigInt.asIntN(32, time >> 32n)) + Number(BigInt.asIntN(32, time)) / 1e9;
+  }
   // XFS_BIGTIME_EPOCH_OFFSET: it begins where 32 bits with a sign do.
   return Number(time / 1_000_000_000n) - 2 ** 31 + Number(time % 1_000_000_000n) / 1e9;
 }
