@@ -1,9 +1,11 @@
 /** Programs of the system that scripts of the project use, and how they come onto a Debian machine. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 
 const PATH = `${process.env["PATH"]}:/usr/sbin:/sbin`;
 
 export function isInstalled(program: string): boolean {
+  if (program.startsWith("/")) return existsSync(program);
   return (
     spawnSync("sh", ["-c", 'command -v "$1"', "sh", program], { env: { ...process.env, PATH } })
       .status === 0
@@ -12,7 +14,7 @@ export function isInstalled(program: string): boolean {
 
 /**
  * Sees to it that the programs are there: installs their packages when run by root, says what to install otherwise.
- * `wanted` is program -> Debian package.
+ * `wanted` is program, or the path of a file, to Debian package.
  */
 export function ensurePrograms(wanted: Readonly<Record<string, string>>): void {
   const absent = Object.keys(wanted).filter((program) => !isInstalled(program));

@@ -4,31 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-
-const PACKAGES: Record<string, string> = {
-  "mkfs.ext4": "e2fsprogs",
-  debugfs: "e2fsprogs",
-  e2fsck: "e2fsprogs",
-  sfdisk: "fdisk",
-  sgdisk: "gdisk",
-  mkswap: "util-linux",
-  losetup: "mount",
-  zstd: "zstd",
-  lz4: "lz4",
-  lzop: "lzop",
-  xz: "xz-utils",
-  bzip2: "bzip2",
-  gzip: "gzip",
-  cpio: "cpio",
-  gcc: "gcc libc6-dev libxen-dev",
-  "grub-script-check": "grub-common",
-  "qemu-system-x86_64": "qemu-system-x86",
-  "qemu-img": "qemu-utils",
-  "qemu-io": "qemu-utils",
-  "grub-fstest": "grub-common",
-  lvm: "lvm2",
-  debootstrap: "debootstrap",
-};
+import { PACKAGES } from "../../lab/packages.ts";
 
 /** Fails the test when a program is not installed, and says what to install. */
 export function need(...programs: string[]): void {
