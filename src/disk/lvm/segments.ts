@@ -38,10 +38,9 @@ export async function mapLogicalVolumes(mapping: Mapping): Promise<MappedVolumes
   const done = new Map<string, Result<ByteSource>>();
   let left = [...group.logicalVolumes.values()];
   for (let level = 0; level < MAX_LEVELS && left.length > 0; level++) {
-    // Only what was done in the levels before counts, so that no volume nests deeper than its level.
-    const known = new Set(done.keys());
+    // Before any of this level is mapped: no volume nests deeper than its level.
     const ready = left.filter((volume) =>
-      partsOf(volume).every((part) => known.has(part) || !group.logicalVolumes.has(part)),
+      partsOf(volume).every((part) => done.has(part) || !group.logicalVolumes.has(part)),
     );
     for (const volume of ready) {
       const at = lvWhere(group, volume);

@@ -53,6 +53,11 @@ describe("RAID1", () => {
     }
   });
 
+  test("a member that missed writes is not used, even if nobody saw it fail", async () => {
+    const { value, codes } = await assembled(member(0, { events: 8 }), member(1, { events: 10 }));
+    expect([value, codes]).toEqual([2, ["md-member-stale", "md-degraded"]]);
+  });
+
   test("the last event may have reached one member only", async () => {
     const { value, codes } = await assembled(member(0, { events: 9 }), member(1, { events: 10 }));
     expect([value, codes]).toEqual([2, []]);
@@ -159,6 +164,13 @@ describe("one on the other", () => {
     const { volumes } = await assembled(lvm(inner));
     expect(volumes.map((one) => one.name)).toEqual(["vg0/root", "md0"]);
     expect((await volumes[1]!.source.read(0, 1))[0]).toBe(9);
+  });
+
+  test("a mirror waits for a member that lies on a logical volume", async () => {
+    const { volumes, codes } = await assembled(member(0), lvm(member(1)));
+    expect(volumes.map((one) => one.name)).toEqual(["vg0/root", "md0"]);
+    expect(volumes[1]!.assembly!.members.length).toBe(2);
+    expect(codes).toEqual([]);
   });
 
   test("members on partitions of several disks", async () => {
