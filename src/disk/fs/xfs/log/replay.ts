@@ -93,13 +93,12 @@ async function intactEnds(log: Log, ends: LogEnds, signal?: AbortSignal): Promis
   if (!log.checksums || ends.clean) return ends;
   const limit = distance(log, ends.tail, ends.head);
   const inFlight = await headersBefore(log, ends.head, { count: MAX_RECORDS_IN_FLIGHT, limit });
-  // Oldest first. With fewer than eight records in all, the log begins with one of them.
+  // Oldest first.
   for (const block of inFlight.reverse()) {
     signal?.throwIfAborted();
     const record = await attempt(() => readRecord(log, block));
     if (record.ok) continue;
     if (record.failure.kind !== "corrupt") throw new FailureError(record.failure);
-    if (block === ends.tail) return { head: block, tail: block, clean: false };
     return endsBefore(log, block);
   }
   return ends;

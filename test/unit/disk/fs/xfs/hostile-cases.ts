@@ -179,10 +179,10 @@ const EXTENTS: readonly Case[] = [
     (i) =>
       setTreeRoot(i, tree, 1, [
         [0, TREE_LEAF],
-        [17, TREE_LEAF],
         [18, TREE_LEAF],
+        [19, TREE_LEAF],
       ]),
-    /extent tree block 9: found block 0 first, expected 17 or later/,
+    /extent tree block 9: found block 0 first, expected 18 or later/,
   ],
   ["a leaf without entries", (i) => i.u16(TREE_LEAF * BLOCK + 6, 0), /block 9: found bb_numrecs 0/],
   ["a leaf too full", (i) => i.u16(TREE_LEAF * BLOCK + 6, 60), /bb_numrecs 60, expected 1 to 59/],

@@ -198,13 +198,19 @@ export function setInode(image: Image, number: number, fields: InodeFields): voi
   }
 }
 
-export type Mapping = readonly [logical: number, block: number, length: number];
+export type Mapping = readonly [
+  logical: number,
+  block: number,
+  length: number,
+  unwritten?: "unwritten",
+];
 
 /** Extents one after the other; `block` counts on the device. */
 export function setExtents(image: Image, at: number, extents: readonly Mapping[]): void {
-  for (const [i, [logical, block, length]] of extents.entries()) {
+  for (const [i, [logical, block, length, unwritten]] of extents.entries()) {
     const start = BigInt(fsBlock(block));
-    image.u64(at + 16 * i, (BigInt(logical) << 9n) | (start >> 43n));
+    const flag = unwritten ? 2n ** 63n : 0n;
+    image.u64(at + 16 * i, flag | (BigInt(logical) << 9n) | (start >> 43n));
     image.u64(at + 16 * i + 8, (start << 21n) | BigInt(length));
   }
 }
@@ -327,13 +333,14 @@ function fillFiles(image: Image): void {
   ]);
   setMapped(image, INODE.file, { mode: 0o100644, size: 1500 }, [[0, FILE_BLOCK, 2]]);
   image.bytes.fill(0x61, FILE_BLOCK * BLOCK, FILE_BLOCK * BLOCK + 1500);
-  setInode(image, INODE.tree, { mode: 0o100644, size: 20_000, format: 3, extents: 3 });
+  setInode(image, INODE.tree, { mode: 0o100644, size: 20_000, format: 3, extents: 4 });
   setTreeRoot(image, INODE.tree, 1, [[0, TREE_LEAF]]);
-  const leaf = setTreeNode(image, TREE_LEAF, { level: 0, count: 3, owner: INODE.tree });
+  const leaf = setTreeNode(image, TREE_LEAF, { level: 0, count: 4, owner: INODE.tree });
   setExtents(image, leaf, [
     [0, FILE_BLOCK + 2, 1],
     [5, FILE_BLOCK + 3, 1],
     [15, FILE_BLOCK + 4, 2],
+    [17, FILE_BLOCK + 5, 1, "unwritten"],
   ]);
   for (let block = 2; block <= 5; block++) {
     const at = (FILE_BLOCK + block) * BLOCK;

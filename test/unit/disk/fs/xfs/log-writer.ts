@@ -239,6 +239,19 @@ export function inodeItem(image: Image, number: number, fork = 0x4): Item {
   return fork === 0 ? [format, core] : [format, core, disk.slice(image.core)];
 }
 
+/** An inode with a tree of extents: in memory its root has a long header, and room for what it holds only. */
+export function rootItem(image: Image, number: number): Item {
+  const [format, core, fork] = inodeItem(image, number, 0x8);
+  const header = image.version === 5 ? 72 : 24;
+  const count = put(fork!).getUint16(2);
+  const room = Math.floor((fork!.length - 4) / 16);
+  const root = new Uint8Array(header + 16 * count);
+  root.set(fork!.subarray(0, 4), 4);
+  root.set(fork!.subarray(4, 4 + 8 * count), header);
+  root.set(fork!.subarray(4 + 8 * room, 4 + 8 * room + 8 * count), header + 8 * count);
+  return [format!, core!, root];
+}
+
 /** Fresh inodes in a group's blocks. */
 export function createItem(group: number, block: number, length: number): Item {
   const item = new Uint8Array(28);
