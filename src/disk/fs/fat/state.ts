@@ -1,6 +1,6 @@
 /** What a FAT filesystem says about itself: was it unmounted, did the disk have errors. */
 import type { Finding } from "../../../base/finding.ts";
-import { sizeText } from "../../../base/units.ts";
+import { cutOffNote } from "../cut-off.ts";
 import type { FileSystemState } from "../filesystem.ts";
 import { shutdownFlags } from "./fat.ts";
 import type { FatVolume } from "./volume.ts";
@@ -35,14 +35,7 @@ export function describeNotes({ geometry, table, source, where }: FatVolume): Fi
     });
   }
   if (geometry.sizeBytes > source.size) {
-    notes.push({
-      code: "fat-cut-off",
-      severity: "warning",
-      where,
-      what: `The filesystem has ${sizeText(geometry.sizeBytes)}, but the device only ${sizeText(source.size)}.`,
-      why: "Linux mounts it all the same. Files in the part that is missing cannot be read.",
-      next: "Find out whether the device was made smaller or copied in part, and enlarge or copy it again.",
-    });
+    notes.push(cutOffNote(where, geometry.sizeBytes, source.size));
   }
   return notes;
 }
