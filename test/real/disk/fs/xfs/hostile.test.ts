@@ -57,9 +57,9 @@ function logOf(image: Buffer): [number, number] {
 
 /** The records of the log. Their checksum goes over several parts. */
 function recordsOf(image: Buffer): { at: number; length: number }[] {
-  const [start, length] = logOf(image);
+  const [start, logLength] = logOf(image);
   const records = [];
-  for (let at = start; at < start + length; at += BASIC) {
+  for (let at = start; at < start + logLength; at += BASIC) {
     if (image.readUInt32BE(at) !== 0xfeedbabe) continue;
     const length = image.readUInt32BE(at + 12);
     // A mount writes many empty ones before the head.
