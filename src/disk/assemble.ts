@@ -11,6 +11,7 @@ import type { Failure } from "../base/failure.ts";
 import type { Finding } from "../base/finding.ts";
 import { assertRange } from "./source.ts";
 import type { ByteSource } from "./source.ts";
+import { MAX_VOLUMES } from "./assembler.ts";
 import type { Assembler, Part } from "./assembler.ts";
 import type { Content, ProbeContext, Tried, Volume } from "./content.ts";
 import { detectContent } from "./detect.ts";
@@ -26,8 +27,6 @@ const assemblers = (): readonly Assembler[] => [mdAssembler(), lvmAssembler()];
  * physical volume that it lies on inside.
  */
 const MAX_LEVELS = 4;
-/** Of all groups together. */
-const MAX_VOLUMES = 1024;
 
 export type Assembled = {
   /** Logical volumes and arrays, with their partitions as children. */

@@ -32,6 +32,9 @@ export type PartsMade = {
   readonly findings: readonly Finding[];
 };
 
+/** Of all groups together; what an assembler gives beyond it is not looked at. */
+export const MAX_VOLUMES = 1024;
+
 /** A logical volume or an array. */
 export type Part = {
   /** `vg0/root`, `md0` */

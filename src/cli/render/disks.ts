@@ -10,12 +10,13 @@ import { findingLines } from "./check-story.ts";
 import { table } from "./text.ts";
 
 export function disksText(disks: readonly OpenDisk[], out: Output): string {
+  const names = namesOf(disks);
   const lines: string[] = [];
   for (const disk of disks) {
     if (lines.length > 0) lines.push("");
     lines.push(out.style("bold", diskHeader(disk.facts)));
     if (disk.facts.failure) lines.push(`  ${printable(failureText(disk.facts.failure))}`);
-    else lines.push(...volumeTable(disk, disks));
+    else lines.push(...volumeTable(disk, names));
     for (const finding of disk.facts.findings) lines.push("", ...findingLines(finding, out));
   }
   return lines.join("\n");
@@ -27,65 +28,65 @@ function diskHeader({ spec, target, state }: DiskFacts): string {
   return printable(`${spec.vdev}: ${target} (${what}, ${spec.format})`);
 }
 
-function volumeTable(disk: OpenDisk, all: readonly OpenDisk[]): string[] {
-  const rows = disk.facts.volumes.map((one) => {
-    const inner = findVolume(disk, one);
-    return [
-      `  ${printable(one.device ?? "")}`,
-      sizeText(one.sizeBytes),
-      printable(one.format),
-      printable(typeText(inner, all)),
-      printable(one.label),
-      printable(one.uuid),
-      stateText(one, inner, all),
-    ];
-  });
+type Row = { readonly facts: VolumeFacts; readonly volume: Volume | undefined };
+
+/** `facts.volumes` are in the order of the volumes themselves. */
+function rowsOf({ facts, volume, assembled }: OpenDisk): Row[] {
+  const roots = volume ? [volume, ...assembled] : assembled;
+  const volumes = roots.flatMap((one) => [one, ...one.children]);
+  return facts.volumes.map((one, index) => ({ facts: one, volume: volumes[index] }));
+}
+
+type Names = {
+  /** What the guest calls a volume: `xvda2`. */
+  readonly devices: ReadonlyMap<Volume, string>;
+  /** The volume group or array that a member belongs to. */
+  readonly wholes: ReadonlyMap<Volume, string>;
+};
+
+function namesOf(disks: readonly OpenDisk[]): Names {
+  const devices = new Map<Volume, string>();
+  const wholes = new Map<Volume, string>();
+  for (const { facts, volume } of disks.flatMap(rowsOf)) {
+    if (volume) devices.set(volume, facts.device ?? "?");
+    if (!volume?.assembly) continue;
+    const { assembly, name } = volume;
+    const whole = assembly.system === "lvm2" ? assembly.group.name : name;
+    for (const member of assembly.members) wholes.set(member, whole);
+  }
+  return { devices, wholes };
+}
+
+function volumeTable(disk: OpenDisk, names: Names): string[] {
+  const rows = rowsOf(disk).map((row) => [
+    `  ${printable(row.facts.device ?? "")}`,
+    sizeText(row.facts.sizeBytes),
+    printable(row.facts.format),
+    printable(typeText(row, names)),
+    printable(row.facts.label),
+    printable(row.facts.uuid),
+    printable(stateText(row, names)),
+  ]);
   return table(["  DEVICE", "SIZE", "HOLDS", "TYPE", "LABEL", "UUID", "STATE"], rows, 100_000);
 }
 
 /** Of a partition what its table says; of a logical volume or array what it lies on. */
-function typeText(volume: Volume | undefined, all: readonly OpenDisk[]): string {
+function typeText({ volume }: Row, { devices }: Names): string {
   if (volume?.partition) return volume.partition.typeName;
-  return volume?.assembly ? `on ${memberDevices(volume, all).join(", ")}` : "";
+  if (!volume?.assembly) return "";
+  return `on ${volume.assembly.under.map((one) => devices.get(one) ?? "?").join(", ")}`;
 }
 
-function memberDevices({ assembly }: Volume, all: readonly OpenDisk[]): string[] {
-  const members = assembly?.under ?? [];
-  return all.flatMap((disk) =>
-    disk.facts.volumes.flatMap((facts) => {
-      const volume = findVolume(disk, facts);
-      return volume && members.includes(volume) ? (facts.device ?? "?") : [];
-    }),
-  );
-}
-
-function stateText(
-  facts: VolumeFacts,
-  volume: Volume | undefined,
-  all: readonly OpenDisk[],
-): string {
+function stateText({ facts, volume }: Row, { wholes }: Names): string {
   if (volume?.content.kind === "filesystem") {
     const { text } = volume.content.fs.state;
-    return facts.looksLikeRoot ? `${printable(text)}, a root` : printable(text);
+    return facts.looksLikeRoot ? `${text}, a root` : text;
   }
-  if (volume?.content.kind === "named") return printable(volume.content.why);
+  if (volume?.content.kind === "named") return volume.content.why;
   const failed = volume?.tried[0];
-  if (failed) return printable(`${failed.name}: ${failureText(failed.failure)}`);
-  const whole = volume && wholeOf(volume, all);
-  return whole === undefined ? "" : printable(`part of ${whole}`);
-}
-
-/** The volume group or array that a member belongs to. */
-function wholeOf(member: Volume, all: readonly OpenDisk[]): string | undefined {
-  const made = all.flatMap((disk) => disk.assembled);
-  const whole = made.find(({ assembly }) => assembly?.members.includes(member));
-  return whole?.assembly?.system === "lvm2" ? whole.assembly.group.name : whole?.name;
-}
-
-function findVolume({ volume, assembled }: OpenDisk, facts: VolumeFacts): Volume | undefined {
-  const same = (one: Volume) => one.source.where.join("\0") === facts.where.join("\0");
-  const roots = volume ? [volume, ...assembled] : assembled;
-  return roots.flatMap((one) => [one, ...one.children]).find(same);
+  if (failed) return `${failed.name}: ${failureText(failed.failure)}`;
+  const whole = volume && wholes.get(volume);
+  return whole === undefined ? "" : `part of ${whole}`;
 }
 
 /** The names and ids of what a logical volume or array is, for programs. */
@@ -112,12 +113,11 @@ function jsonOf(disk: OpenDisk): unknown {
     state: facts.state,
     failure: facts.failure ? failureText(facts.failure) : null,
     table: volume?.content.kind === "table" ? volume.content.table.type : null,
-    volumes: facts.volumes.map((one) => {
-      const found = findVolume(disk, one);
-      const partition = found?.partition;
+    volumes: rowsOf(disk).map((row) => {
+      const partition = row.volume?.partition;
       return {
-        ...one,
-        assembly: assemblyJson(found),
+        ...row.facts,
+        assembly: assemblyJson(row.volume),
         partition: partition
           ? {
               number: partition.number,

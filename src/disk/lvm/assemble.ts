@@ -9,6 +9,7 @@ import type { Finding } from "../../base/finding.ts";
 import { MIB } from "../../base/units.ts";
 import type { Where } from "../../base/where.ts";
 import { latin1 } from "../../bytes/text.ts";
+import { MAX_VOLUMES } from "../assembler.ts";
 import type { AssembleOptions, Assembler, Part, PartsMade } from "../assembler.ts";
 import type { Volume } from "../content.ts";
 import { metadataDamaged, metadataOutdated, pvDuplicate, pvMissing } from "./findings.ts";
@@ -162,13 +163,15 @@ function visibleParts(
   mapped: MappedVolumes,
   members: ReadonlyMap<string, Volume>,
 ): Part[] {
-  const all = [...members.values()];
+  const all = [...new Set(members.values())];
+  const namesUnder = physicalUnder(group);
   const under = (volume: LogicalVolume) => {
-    const found = physicalUnder(group, volume).flatMap((name) => members.get(name) ?? []);
-    return found.length > 0 ? found : all;
+    const found = new Set(namesUnder(volume).flatMap((name) => members.get(name) ?? []));
+    return found.size > 0 ? [...found] : all;
   };
   return [...group.logicalVolumes.values()]
     .filter((volume) => volume.visible)
+    .slice(0, MAX_VOLUMES + 1)
     .map((volume) => ({
       name: `${group.name}/${volume.name}`,
       where: lvWhere(group, volume),

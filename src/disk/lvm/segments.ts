@@ -62,15 +62,26 @@ export function lvWhere(group: VolumeGroup, volume: LogicalVolume): Where {
   return [`${group.name}/${volume.name}`];
 }
 
-/** The names of the physical volumes that a volume lies on, directly or through others. Ends at loops. */
-export function physicalUnder(group: VolumeGroup, volume: LogicalVolume): string[] {
-  const seen = new Set([volume.name]);
-  // A set gives what is added during the walk as well, each name once.
-  for (const name of seen) {
-    const inner = group.physicalVolumes.has(name) ? undefined : group.logicalVolumes.get(name);
-    if (inner) for (const part of partsOf(inner)) seen.add(part);
-  }
-  return [...seen].filter((name) => group.physicalVolumes.has(name));
+/**
+ * Says of a volume which physical volumes it lies on, directly or through others, by their names. Ends at loops; what
+ * a volume consists of is worked out once for all that lie on it.
+ */
+export function physicalUnder(group: VolumeGroup): (volume: LogicalVolume) => string[] {
+  const known = new Map<LogicalVolume, ReadonlySet<string>>();
+  const partsOnce = (volume: LogicalVolume) => {
+    const parts = known.get(volume) ?? new Set(partsOf(volume));
+    known.set(volume, parts);
+    return parts;
+  };
+  return (volume) => {
+    const seen = new Set([volume.name]);
+    // A set gives what is added during the walk as well, each name once.
+    for (const name of seen) {
+      const inner = group.physicalVolumes.has(name) ? undefined : group.logicalVolumes.get(name);
+      if (inner) for (const part of partsOnce(inner)) seen.add(part);
+    }
+    return [...seen].filter((name) => group.physicalVolumes.has(name));
+  };
 }
 
 /** Names of volumes, physical or logical. */

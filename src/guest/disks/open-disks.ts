@@ -19,6 +19,7 @@ import { imageAsRaw, isImageFormat, openDiskImage, rawAsImage } from "./open-ima
 import { assembledFacts, diskVolumeFacts } from "./volume-facts.ts";
 
 export type OpenDisk = {
+  /** Its `volumes`: the disk, its partitions, then each of `assembled` with its partitions. */
   readonly facts: DiskFacts;
   /** The disk and what is inside it, when it could be read. */
   readonly volume?: Volume;

@@ -453,6 +453,35 @@ describe("hostile metadata", () => {
     expect(findings.map((one) => one.code)).toEqual(["volumes-limit"]);
   });
 
+  test("many volumes on one that has many parts", async () => {
+    const count = 1500;
+    const pvs = Array.from({ length: count }, (_, index) => ({
+      name: `p${index}`,
+      id: IDS[0]!,
+      start: 0,
+      count: 1,
+    }));
+    const parts = pvs.map(({ name }, index) => linear(index, 1, name, 0));
+    const tops = Array.from({ length: count }, (_, index) => ({
+      name: `v${index}`,
+      segments: [linear(0, count, "hidden", 0)],
+    }));
+    const text = groupText({
+      pvs,
+      lvs: [{ name: "hidden", visible: false, segments: parts }, ...tops],
+    });
+    const size = 4 << 20;
+    const bytes = physicalVolume({
+      size: size + 8192,
+      uuid: IDS[0]!,
+      areas: [{ offset: 4096, size: size - 4096, text }],
+    });
+    const start = performance.now();
+    const { volumes } = await assembled(bytes);
+    expect(volumes[0]!.assembly!.under.length).toBe(1);
+    expect(performance.now() - start).toBeLessThan(4000);
+  });
+
   test("damaged text with a good checksum", async () => {
     const sub = { name: "i0", visible: false, segments: [linear(0, 2, "pv0", 4)] };
     const raid = lines(2, 'type = "raid1"', 'raids = [ "i0", "i0" ]');
