@@ -105,6 +105,6 @@ describe("overwriting everything outside loses nothing", () => {
 
 /** The kernel gives a subvolume that is not there the time of the look. */
 function withoutStubs(view: View): View {
-  for (const path of view.keys()) if (/\/nested$/.test(path)) view.delete(path);
+  for (const path of view.keys()) if (path.endsWith("/nested")) view.delete(path);
   return view;
 }
