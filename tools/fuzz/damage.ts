@@ -10,7 +10,7 @@ export type Field = { readonly name: string; readonly at: number; readonly size:
 /** Runs `read` over the input and returns the fields of all structs that it looked at, by their place in it. */
 export async function fieldsOf(input: Uint8Array, read: () => Promise<unknown>): Promise<Field[]> {
   const found = new Map<string, Field>();
-  const originals = declaredStructs.map((one) => one.read);
+  const originals = declaredStructs.map((one) => one.read.bind(one));
   for (const [index, one] of declaredStructs.entries()) {
     Object.assign(one, {
       read: (...args: Parameters<typeof one.read>) => {
