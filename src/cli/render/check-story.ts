@@ -77,6 +77,10 @@ function planLines(facts: GuestFacts, out: Output): string[] {
   const line = (label: string, text: string) => wrapLabelled(label, printable(text), out.width);
   if (!boot)
     return [out.style("bold", "No boot plan"), ...line("", "Nothing on its disks names a kernel.")];
+  if (boot.loader === "hvm-disk") {
+    // What the disk's own code starts then is not read.
+    return [out.style("bold", "What it would boot"), ...line("firmware", boot.because)];
+  }
   const { kernel } = boot;
   const ramdisks = boot.files.filter((file) => file.role === "ramdisk").map((file) => file.path);
   return [
