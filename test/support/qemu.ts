@@ -22,6 +22,9 @@ export function bootInQemu(boot: Boot): Promise<string> {
   args.push("-kernel", boot.kernel);
   if (boot.initrd) args.push("-initrd", boot.initrd);
   args.push("-append", `console=ttyS0 panic=-1 ${boot.append ?? ""}`);
+  for (const file of boot.disks ?? []) {
+    args.push("-drive", `file=${file},format=raw,if=virtio,cache=unsafe`);
+  }
   return new Promise((resolve, reject) => {
     const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "pipe", "pipe"] });
     let text = "";

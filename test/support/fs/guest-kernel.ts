@@ -21,9 +21,21 @@ import type { Seen, View } from "./view.ts";
 
 /** In the order in which they can be loaded. */
 const MODULES = [
-  ...["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"],
-  ...["virtio_blk", "cdrom", "nls_ascii", "nls_utf8", "nls_cp437", "fat", "vfat", "isofs"],
-  ...["libcrc32c", "xfs"],
+  "virtio",
+  "virtio_ring",
+  "virtio_pci_legacy_dev",
+  "virtio_pci_modern_dev",
+  "virtio_pci",
+  "virtio_blk",
+  "cdrom",
+  "nls_ascii",
+  "nls_utf8",
+  "nls_cp437",
+  "fat",
+  "vfat",
+  "isofs",
+  "libcrc32c",
+  "xfs",
 ];
 
 const INIT = `#!/bin/busybox sh
