@@ -41,8 +41,9 @@ export async function lookupName(
   return undefined;
 }
 
-function isDots({ shortName }: NamedEntry): boolean {
-  return shortName === "." || shortName === "..";
+/** Also a file with such a long name: Linux takes it for the directory itself. */
+function isDots({ name, shortName }: NamedEntry): boolean {
+  return [name, shortName].some((text) => text === "." || text === "..");
 }
 
 function toEntry(directory: InodeDetail, { name, isDirectory, position }: NamedEntry): Entry {

@@ -77,7 +77,8 @@ async function readEntry(
   // As in Linux, damaged extensions cost a file its long name, and not the directory its other files.
   const rock = read.ok ? read.value : {};
   const name = shownName(volume, record, rock);
-  if (rock.relocated || name === "") return undefined;
+  // Linux takes a file of such a name for the directory itself.
+  if (rock.relocated || name === "" || name === "." || name === "..") return undefined;
   const { number, kind } = entryTarget(volume, record, { position, rock });
   return kind && read.ok ? { name, number, kind } : { name, number };
 }

@@ -102,11 +102,14 @@ function parseEntry(signature: string, bytes: Uint8Array, where: Where): RockRid
   }
 }
 
-/** Some writers put both numbers into the lower half, eight bits for the minor one. */
+/**
+ * Some writers put both numbers into the lower half, eight bits for the minor one. What does not fit into the kernel's 12
+ * and 20 bits is cut off there, too.
+ */
 function parseDevice(bytes: Uint8Array, where: Where): { major: number; minor: number } {
   const { dev_high: high, dev_low: low } = rockPn.read(bytes, 0, where);
-  if (high === 0 && low > 0xff) return { major: low >>> 8, minor: low & 0xff };
-  return { major: high, minor: low };
+  if (high === 0 && low > 0xff) return { major: (low >>> 8) & 0xfff, minor: low & 0xff };
+  return { major: high & 0xfff, minor: low & 0xf_ffff };
 }
 
 function parseTimes(bytes: Uint8Array, where: Where): RockRidge {

@@ -123,9 +123,11 @@ function makeLinks(root: string): void {
   mkdirSync(dir);
   for (const length of [1, 100, 200, 240, 241, 250, 251, 255])
     symlinkSync("t".repeat(length), `${dir}/soft-${length}`);
-  // genisoimage hangs at 300.
-  for (const count of [2, 20, 100]) symlinkSync("part/".repeat(count), `${dir}/parts-${count}`);
-  symlinkSync(`${"long".repeat(60)}/${"er".repeat(120)}/end`, `${dir}/long-parts`);
+  for (const count of [2, 20]) symlinkSync("part/".repeat(count), `${dir}/parts-${count}`);
+  // What genisoimage makes of these is broken, and at 300 parts it hangs.
+  mkdirSync(`${root}/xorriso`);
+  symlinkSync("part/".repeat(200), `${root}/xorriso/parts-200`);
+  symlinkSync(`${"long".repeat(60)}/${"er".repeat(120)}/end`, `${root}/xorriso/long-parts`);
   for (const [i, target] of [
     "/",
     "/a/b",
