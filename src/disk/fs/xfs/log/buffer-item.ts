@@ -32,7 +32,7 @@ const BLF_INODE_BUF = 0x1;
 const BLF_CANCEL = 0x2;
 const BLF_DQUOT_BUFS = 0x1c;
 
-/** A buffer item, its map translated. */
+/** Which buffer an item is about. */
 export type BufferItem = {
   /** In basic blocks from the start of the filesystem. */
   readonly block: number;
@@ -41,8 +41,6 @@ export type BufferItem = {
   readonly cancels: boolean;
   /** Whether there is anything to replay that is read here. */
   readonly wanted: boolean;
-  /** New bytes, and where in the buffer they belong, in bytes. */
-  readonly changes: readonly { readonly at: number; readonly bytes: Uint8Array }[];
 };
 
 /** What identifies a buffer among those that were freed: the kernel compares place and length, too. */
@@ -50,20 +48,29 @@ export function bufferKey({ block, length }: { block: number; length: number }):
   return `${block}+${length}`;
 }
 
-/** Checks and translates an item of type XFS_LI_BUF. */
+/** Checks and translates the format of an item of type XFS_LI_BUF. */
 export function parseBufferItem({ regions }: LogItem, where: Where): BufferItem {
-  const format = regions[0]!;
-  const raw = xfsBufLogFormat.read(format, 0, where);
-  // Rounded above 2^53, where no device is either; writing there fails.
-  const block = Number(raw.blf_blkno);
-  const length = raw.blf_len;
+  const raw = xfsBufLogFormat.read(regions[0]!, 0, where);
   const cancels = (raw.blf_flags & BLF_CANCEL) !== 0;
-  const wanted = !cancels && (raw.blf_flags & (BLF_INODE_BUF | BLF_DQUOT_BUFS)) === 0;
-  const words = raw.blf_map_size;
+  return {
+    // Rounded above 2^53, where no device is either.
+    block: Number(raw.blf_blkno),
+    length: raw.blf_len,
+    cancels,
+    wanted: !cancels && (raw.blf_flags & (BLF_INODE_BUF | BLF_DQUOT_BUFS)) === 0,
+  };
+}
+
+/** New bytes, and where in their buffer they belong, in bytes. */
+export type BufferChange = { readonly at: number; readonly bytes: Uint8Array };
+
+/** What an item changes in its buffer. */
+export function* bufferChanges({ regions }: LogItem, where: Where): Generator<BufferChange> {
+  const format = regions[0]!;
+  const { blf_map_size: words, blf_len: length } = xfsBufLogFormat.read(format, 0, where);
   if (words > MAX_MAP_WORDS || xfsBufLogFormat.size + 4 * words > format.length) {
     throw corrupt(where, `a buffer's map of ${words} words`, `at most ${MAX_MAP_WORDS}`);
   }
-  const changes: { at: number; bytes: Uint8Array }[] = [];
   let region = 1;
   for (let bit = 0; bit < words * 32;) {
     const run = runLength(format, bit, words * 32);
@@ -78,10 +85,9 @@ export function parseBufferItem({ regions }: LogItem, where: Where): BufferItem 
       const found = `${bytes.length} bytes for piece ${bit} of a buffer of ${length} blocks`;
       throw corrupt(where, found, "whole pieces inside the buffer");
     }
-    changes.push({ at: bit * CHUNK, bytes: bytes.subarray(0, count * CHUNK) });
+    yield { at: bit * CHUNK, bytes: bytes.subarray(0, count * CHUNK) };
     bit += count;
   }
-  return { block, length, cancels, wanted, changes };
 }
 
 /** Set bits from `bit` on. */

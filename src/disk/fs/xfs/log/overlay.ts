@@ -5,8 +5,10 @@ import { assertRange } from "../../../source.ts";
 import type { ByteSource } from "../../../source.ts";
 import { BASIC_BLOCK } from "./ring.ts";
 
-/** What the newest 128 MiB of changes of different blocks are; a log seldom holds that much. */
+/** Changed blocks: 128 MiB of them. A log seldom holds that many different ones. */
 const MAX_BLOCKS = (128 * MIB) / BASIC_BLOCK;
+/** Kept together, so that a block costs little more than its bytes. */
+const BLOCKS_PER_SLAB = MIB / BASIC_BLOCK;
 
 /** Bytes over those of a source. */
 export type Overlay = {
@@ -20,22 +22,42 @@ export type Overlay = {
 
 /** Nothing is ever written to `base`. */
 export function overlayOver(base: ByteSource): Overlay {
-  const blocks = new Map<number, Uint8Array>();
+  const slots = new Map<number, number>();
+  const slabs: Uint8Array[] = [];
+
+  /** The kept bytes of a block. */
+  function kept(slot: number): Uint8Array {
+    const at = (slot % BLOCKS_PER_SLAB) * BASIC_BLOCK;
+    return slabs[Math.floor(slot / BLOCKS_PER_SLAB)]!.subarray(at, at + BASIC_BLOCK);
+  }
+
+  /** Begins to keep a block, as it is so far. */
+  async function keep(block: number): Promise<Uint8Array> {
+    const slot = slots.size;
+    if (slot >= MAX_BLOCKS) throw overLimit(base.where, "what the log changes", "128 MiB");
+    if (slot % BLOCKS_PER_SLAB === 0) slabs.push(new Uint8Array(MIB));
+    const start = block * BASIC_BLOCK;
+    const bytes = kept(slot);
+    bytes.set(await base.read(start, Math.min(BASIC_BLOCK, base.size - start)));
+    slots.set(block, slot);
+    return bytes;
+  }
+
   const source: ByteSource = {
     size: base.size,
     where: base.where,
     async read(offset, length, signal) {
       assertRange(source, offset, length);
       const bytes = await base.read(offset, length, signal);
-      if (blocks.size === 0) return bytes;
+      if (slots.size === 0) return bytes;
       let out: Uint8Array | undefined;
       for (const { block, from, to } of blocksOf(offset, length)) {
-        const kept = blocks.get(block);
-        if (!kept) continue;
+        const slot = slots.get(block);
+        if (slot === undefined) continue;
         // What was read may belong to a cache.
         out ??= Uint8Array.from(bytes);
         const start = block * BASIC_BLOCK;
-        out.set(kept.subarray(from - start, to - start), from - offset);
+        out.set(kept(slot).subarray(from - start, to - start), from - offset);
       }
       return out ?? bytes;
     },
@@ -45,22 +67,14 @@ export function overlayOver(base: ByteSource): Overlay {
     async write(offset, bytes) {
       assertRange(source, offset, bytes.length);
       for (const { block, from, to } of blocksOf(offset, bytes.length)) {
-        const start = block * BASIC_BLOCK;
-        let kept = blocks.get(block);
-        if (!kept) {
-          const length = Math.min(BASIC_BLOCK, base.size - start);
-          kept = Uint8Array.from(await base.read(start, length));
-          if (blocks.size >= MAX_BLOCKS) {
-            throw overLimit(base.where, "what the log changes", "128 MiB");
-          }
-          blocks.set(block, kept);
-        }
-        kept.set(bytes.subarray(from - offset, to - offset), from - start);
+        const slot = slots.get(block);
+        const into = slot === undefined ? await keep(block) : kept(slot);
+        into.set(bytes.subarray(from - offset, to - offset), from - block * BASIC_BLOCK);
       }
     },
     has(offset, length) {
-      if (blocks.size === 0) return false;
-      for (const { block } of blocksOf(offset, length)) if (blocks.has(block)) return true;
+      if (slots.size === 0) return false;
+      for (const { block } of blocksOf(offset, length)) if (slots.has(block)) return true;
       return false;
     },
   };

@@ -17,7 +17,7 @@ import { readSuperblock } from "../superblock.ts";
 import type { Superblock } from "../superblock.ts";
 import { inodeOffset } from "../volume.ts";
 import type { XfsVolume } from "../volume.ts";
-import { bufferKey, isNewer, parseBufferItem } from "./buffer-item.ts";
+import { bufferChanges, bufferKey, isNewer, parseBufferItem } from "./buffer-item.ts";
 import type { BufferItem } from "./buffer-item.ts";
 import { endsBefore, findEnds, headersBefore } from "./head.ts";
 import type { LogEnds } from "./head.ts";
@@ -77,7 +77,8 @@ export async function replayLog(
     unfinished: new Set(),
   };
   let transactions = 0;
-  for await (const transaction of transactionsOf(log, ends, signal)) {
+  const reader = new TransactionReader(log);
+  for await (const transaction of transactionsOf(reader, recordsOf(log, ends, signal))) {
     await replayTransaction(replaying, transaction);
     transactions += 1;
   }
@@ -126,12 +127,10 @@ async function* recordsOf(
 }
 
 async function* transactionsOf(
-  log: Log,
-  ends: LogEnds,
-  signal?: AbortSignal,
+  reader: TransactionReader,
+  records: AsyncIterable<LogRecord>,
 ): AsyncGenerator<Transaction> {
-  const reader = new TransactionReader(log);
-  for await (const record of recordsOf(log, ends, signal)) yield* reader.committed(record);
+  for await (const record of records) yield* reader.committed(record);
 }
 
 /** How often each buffer was freed. */
@@ -139,7 +138,8 @@ type Cancelled = { readonly counts: Map<string, number>; readonly blocks: Map<nu
 
 async function findCancelled(log: Log, ends: LogEnds, signal?: AbortSignal): Promise<Cancelled> {
   const cancelled: Cancelled = { counts: new Map(), blocks: new Map() };
-  for await (const { items, where } of transactionsOf(log, ends, signal)) {
+  const reader = new TransactionReader(log, { formatsOnly: true });
+  for await (const { items, where } of transactionsOf(reader, recordsOf(log, ends, signal))) {
     for (const item of items) {
       if (item.type !== LI.buffer) continue;
       const buffer = parseBufferItem(item, where);
@@ -178,7 +178,7 @@ async function replayTransaction(replaying: Replaying, transaction: Transaction)
     if (item.type === LI.buffer) {
       const buffer = parseBufferItem(item, where);
       if (buffer.cancels) freed.push(buffer);
-      else await replayBuffer(replaying, buffer, transaction);
+      else await replayBuffer(replaying, { ...buffer, item }, transaction);
     } else if (item.type === LI.inodeCreate) await replayInodeCreate(replaying, item, where);
     else noteIntent(replaying, item, where);
   }
@@ -190,7 +190,7 @@ async function replayTransaction(replaying: Replaying, transaction: Transaction)
 
 async function replayBuffer(
   replaying: Replaying,
-  buffer: BufferItem,
+  buffer: BufferItem & { readonly item: LogItem },
   { lsn, where }: Transaction,
 ): Promise<void> {
   const { overlay, cancelled, superblock } = replaying;
@@ -200,7 +200,7 @@ async function replayBuffer(
     throw corrupt(where, found, "blocks of the device");
   }
   if (await isNewer(overlay.source, superblock, buffer, lsn)) return;
-  for (const { at, bytes } of buffer.changes) {
+  for (const { at, bytes } of bufferChanges(buffer.item, where)) {
     await overlay.write(buffer.block * BASIC_BLOCK + at, bytes);
   }
   if (buffer.block === 0) {

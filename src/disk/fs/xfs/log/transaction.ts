@@ -39,10 +39,10 @@ const CLIENTS = [0x69, 0xaa];
 const OP = { start: 0x1, commit: 0x2, continues: 0x4, continued: 0x8, end: 0x10, unmount: 0x20 };
 /** `XLOG_MAX_REGIONS_IN_ITEM` */
 const MAX_REGIONS = 257;
-/** Of all transactions that are open at once. The kernel writes one of 32 MiB at most at a time. */
-const MAX_OPEN_BYTES = 64 * MIB;
+/** Of all transactions that are open at once: two of the largest that the kernel makes (XLOG_CIL_BLOCKING_SPACE_LIMIT). */
+const MAX_OPEN_BYTES = 128 * MIB;
 /** What a region costs beyond its bytes, so that very many small ones are bounded, too. */
-const REGION_COST = 128;
+const REGION_COST = 64;
 
 /** One change: its type and size are in the first region, which is never shorter than 4 bytes. */
 export type LogItem = { readonly type: number; readonly regions: readonly Uint8Array[] };
@@ -73,14 +73,19 @@ type Operation = {
   readonly where: Where;
 };
 
+const NOTHING = new Uint8Array(0);
+
 /** Puts transactions together. Records must be given in their order. */
 export class TransactionReader {
   readonly #log: Log;
+  readonly #formatsOnly: boolean;
   readonly #open = new Map<number, OpenTransaction>();
   #openBytes = 0;
 
-  constructor(log: Log) {
+  /** `formatsOnly` leaves the regions after the first one empty, for those who look at items only. */
+  constructor(log: Log, { formatsOnly = false }: { formatsOnly?: boolean } = {}) {
     this.#log = log;
+    this.#formatsOnly = formatsOnly;
   }
 
   /** The transactions that are complete with this record. */
@@ -131,13 +136,15 @@ export class TransactionReader {
       this.#takeHeader(open, bytes, where);
       return;
     }
-    const region = Uint8Array.from(bytes);
-    this.#spend(open, region.length, where);
     const last = open.items.at(-1);
     if (last && last.regions.length < last.total) {
-      last.regions.push(region);
+      const kept = this.#formatsOnly ? NOTHING : Uint8Array.from(bytes);
+      this.#spend(open, kept.length, where);
+      last.regions.push(kept);
       return;
     }
+    const region = Uint8Array.from(bytes);
+    this.#spend(open, region.length, where);
     const { type, size: total } = xfsLogItem.read(region, 0, where);
     if (total === 0 || total > MAX_REGIONS) {
       throw corrupt(where, `an item of ${total} regions`, `1 to ${MAX_REGIONS}`);
@@ -151,6 +158,7 @@ export class TransactionReader {
       open.headerBytes = Math.min(open.headerBytes + bytes.length, xfsTransHeader.size);
       return;
     }
+    if (this.#formatsOnly && last.regions.length > 1) return;
     this.#spend(open, bytes.length, where);
     const before = last.regions.pop()!;
     const joined = new Uint8Array(before.length + bytes.length);
@@ -172,7 +180,7 @@ export class TransactionReader {
     if (open) open.cost += cost;
     this.#openBytes += open ? cost : 0;
     const all = this.#openBytes + this.#open.size * REGION_COST;
-    if (all > MAX_OPEN_BYTES) throw overLimit(where, "the size of a transaction", "64 MiB");
+    if (all > MAX_OPEN_BYTES) throw overLimit(where, "the size of transactions", "128 MiB");
   }
 
   #whole({ items }: OpenTransaction, where: Where): LogItem[] {
