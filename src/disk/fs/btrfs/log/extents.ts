@@ -3,6 +3,7 @@
  *
  * Source: Linux fs/btrfs/file.c (`btrfs_drop_extents`), fs/btrfs/tree-log.c (`replay_one_extent`).
  */
+import type { Budget } from "../../../../base/budget.ts";
 import { hasIncompat } from "../features.ts";
 import {
   allocationOf,
@@ -20,18 +21,23 @@ import type { OverlayTree } from "./overlay.ts";
 const OFFSET_AT = btrfsFileExtentItem.size + btrfsFileExtentDisk.fields.offset[0];
 const NUM_BYTES_AT = btrfsFileExtentItem.size + btrfsFileExtentDisk.fields.num_bytes[0];
 
+/** What is being changed. */
+export type Target = {
+  readonly volume: BtrfsVolume;
+  readonly tree: OverlayTree;
+  /** One for each item of the subvolume that is taken into memory. */
+  readonly budget: Budget;
+};
+
 /** Puts an extent of the log into its file, in place of what the file had there. */
-export async function replayExtent(
-  volume: BtrfsVolume,
-  tree: OverlayTree,
-  item: Item,
-): Promise<void> {
+export async function replayExtent(target: Target, item: Item): Promise<void> {
+  const { volume, tree } = target;
   const extent = parseFileExtent(volume, item);
   const { key, bytes } = item;
   const present = await tree.find(key);
   if (extent.kind !== "inline" && present && sameBytes(present.bytes, bytes)) return;
   const end = alignUp(volume, extent.end);
-  await dropExtents(volume, tree, { inode: key.objectid, from: extent.start, to: end });
+  await dropExtents(target, { inode: key.objectid, from: extent.start, to: end });
   // With no_holes a hole is where nothing is.
   const isHole = extent.kind !== "inline" && !allocationOf(item);
   if (!isHole || !hasIncompat(volume.superblock, "no_holes")) tree.put(key, bytes);
@@ -39,17 +45,17 @@ export async function replayExtent(
 
 /** Takes the bytes `from` to `to` (not included) of a file away; an extent that reaches over an end is cut there. */
 export async function dropExtents(
-  volume: BtrfsVolume,
-  tree: OverlayTree,
+  { volume, tree, budget }: Target,
   { inode, from, to }: { readonly inode: bigint; readonly from: number; readonly to: number },
 ): Promise<void> {
   const at = (offset: number) => makeKey(inode, ITEM.EXTENT_DATA, BigInt(offset));
   const before = await tree.floor(at(from));
   const range = { first: before?.key ?? at(from), last: { ...at(from), offset: MAX_OFFSET } };
-  // Collected first: the tree changes below. Not more than the file has extents, as the log has items.
+  // Collected first: the tree changes below.
   const items: Item[] = [];
   for await (const item of tree.between(range)) {
     if (item.key.offset >= BigInt(to)) break;
+    budget.spend();
     items.push(item);
   }
   for (const item of items) {

@@ -4,6 +4,8 @@
  *
  * Source: Linux fs/btrfs/inode.c (`btrfs_add_link`, `__btrfs_unlink_inode`), fs/btrfs/dir-item.c.
  */
+import { overLimit } from "../../../../base/failure.ts";
+import { KIB, sizeText } from "../../../../base/units.ts";
 import { sameBytes } from "../checksum.ts";
 import { dirEntriesOf, dirItemBytes, nameHash } from "../dir-item.ts";
 import type { DirEntry } from "../dir-item.ts";
@@ -13,6 +15,7 @@ import { inodeRefBytes, inodeRefKeys, inodeRefsOf } from "./inode-ref.ts";
 import type { InodeRef } from "./inode-ref.ts";
 import type { OverlayTree } from "./overlay.ts";
 
+const MAX_ITEM_BYTES = 64 * KIB;
 /** Offsets in `btrfs_inode_item`. */
 const SIZE_AT = 16;
 const LINKS_AT = 40;
@@ -78,7 +81,7 @@ export async function addEntry(
   const item = await tree.find(byName);
   const others = item ? dirEntriesOf(item) : [];
   if (others.some(isNamed(entry.name)) || (await tree.find(byIndex))) return false;
-  tree.put(byName, dirItemBytes([...others, entry]));
+  tree.put(byName, fitting(dirItemBytes([...others, entry])));
   tree.put(byIndex, dirItemBytes([entry]));
   await changeSize(tree, directory, 2 * entry.name.length);
   return true;
@@ -89,7 +92,13 @@ export async function addRef(tree: OverlayTree, inode: bigint, ref: InodeRef): P
   const [key] = inodeRefKeys(inode, ref.parent, ref.name);
   const item = await tree.find(key);
   const refs = item ? inodeRefsOf(item) : [];
-  tree.put(key, inodeRefBytes(key.type, [...refs, ref]));
+  tree.put(key, fitting(inodeRefBytes(key.type, [...refs, ref])));
+}
+
+/** No item is larger than the largest block: names whose hashes collide cannot be put in without end. */
+function fitting(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= MAX_ITEM_BYTES) return bytes;
+  throw overLimit(["log tree"], "names in one item", sizeText(MAX_ITEM_BYTES));
 }
 
 /** Takes a name from a directory and from the inode; what is not there is not missed. */

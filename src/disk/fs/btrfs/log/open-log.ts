@@ -7,11 +7,11 @@ import type { ChecksumSource } from "../data-checksum.ts";
 import { allocationOf } from "../file-extent.ts";
 import { ITEM } from "../key.ts";
 import { findRoot } from "../root-item.ts";
+import type { TreeRoot } from "../superblock.ts";
 import { blocksOf, itemTree } from "../tree.ts";
 import type { ItemTree } from "../tree.ts";
 import type { BtrfsVolume } from "../volume.ts";
 import { readLogs } from "./log-tree.ts";
-import type { SubvolumeLog } from "./log-tree.ts";
 import { replayLog } from "./replay.ts";
 
 /** A log that was replayed in memory, or the reason why it was not. */
@@ -35,49 +35,50 @@ export async function openLog(
 ): Promise<OpenedLog | undefined> {
   const { logTree } = volume.superblock;
   if (!logTree) return undefined;
-  const opened = await attempt(async () => {
-    const logs = await readLogs(volume, logTree, signal);
-    const trees = new Map<bigint, ItemTree>();
-    for (const log of logs) {
-      signal?.throwIfAborted();
-      const root = await findRoot(volume, log.subvolume);
-      // A subvolume that was deleted after files in it were synced.
-      if (!root) continue;
-      trees.set(log.subvolume, await replayLog(volume, itemTree(volume, root), log));
-    }
-    return { logs, trees };
-  });
+  const opened = await attempt(() => replayAll(volume, logTree, signal));
   if (!opened.ok) return { ok: false, failure: opened.failure };
-  const { logs, trees } = opened.value;
-  const inodes = logs.flatMap(({ items }) =>
-    items.filter(({ key }) => key.type === ITEM.INODE_ITEM),
-  );
+  const { roots, data, ...log } = opened.value;
   return {
     ok: true,
-    trees,
-    checksums: logs.map(({ root }) => checksumsIn(volume, itemTree(volume, root))),
-    inodes: inodes.length,
-    used: (stop) => usedByLogs(volume, logs, stop),
+    ...log,
+    checksums: roots.map((root) => checksumsIn(volume, itemTree(volume, root))),
+    async used(stop) {
+      const blocks = await blocksOfAll(volume, [logTree, ...roots], stop);
+      return [...blocks, ...data].sort((a, b) => a.bytenr - b.bytenr);
+    },
   };
 }
 
-/** By rising address. Bounded like the logs themselves. */
-async function usedByLogs(
+/** What is kept of the logs: not their items, what of them is still needed is in the trees. */
+async function replayAll(volume: BtrfsVolume, logTree: TreeRoot, signal?: AbortSignal) {
+  const logs = await readLogs(volume, logTree, signal);
+  const trees = new Map<bigint, ItemTree>();
+  for (const log of logs) {
+    signal?.throwIfAborted();
+    const root = await findRoot(volume, log.subvolume);
+    // A subvolume that was deleted after files in it were synced.
+    if (!root) continue;
+    trees.set(log.subvolume, await replayLog(volume, itemTree(volume, root), log));
+  }
+  const items = logs.flatMap((log) => log.items);
+  const extents = items.filter(({ key }) => key.type === ITEM.EXTENT_DATA);
+  return {
+    trees,
+    roots: logs.map(({ root }) => root),
+    data: extents.map(allocationOf).filter((range) => range !== undefined),
+    inodes: items.filter(({ key }) => key.type === ITEM.INODE_ITEM).length,
+  };
+}
+
+async function blocksOfAll(
   volume: BtrfsVolume,
-  logs: readonly SubvolumeLog[],
+  roots: readonly TreeRoot[],
   signal?: AbortSignal,
 ): Promise<LogicalRange[]> {
-  const { logTree, nodeSizeBytes } = volume.superblock;
+  const length = volume.superblock.nodeSizeBytes;
   const ranges: LogicalRange[] = [];
-  for (const root of [logTree!, ...logs.map((log) => log.root)]) {
-    for await (const { bytenr } of blocksOf(volume, root, signal)) {
-      ranges.push({ bytenr, length: nodeSizeBytes });
-    }
+  for (const root of roots) {
+    for await (const { bytenr } of blocksOf(volume, root, signal)) ranges.push({ bytenr, length });
   }
-  for (const item of logs.flatMap(({ items }) => items)) {
-    if (item.key.type !== ITEM.EXTENT_DATA) continue;
-    const allocation = allocationOf(item);
-    if (allocation) ranges.push(allocation);
-  }
-  return ranges.sort((a, b) => a.bytenr - b.bytenr);
+  return ranges;
 }

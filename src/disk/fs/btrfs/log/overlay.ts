@@ -1,5 +1,5 @@
 /** A subvolume's tree with changes that are kept in memory: what the replay of a log works on, and what is read after it. */
-import { compareKeys } from "../key.ts";
+import { compareKeys, ITEM } from "../key.ts";
 import type { Key } from "../key.ts";
 import type { Item } from "../tree-block.ts";
 import type { ItemTree, KeyRange } from "../tree.ts";
@@ -12,49 +12,65 @@ export type OverlayTree = ItemTree & {
 /** `undefined` for an item that was taken out. */
 type Change = { readonly key: Key; readonly item: Item | undefined };
 
+/** The changes to the items of one object. */
+type Changes = {
+  /** By type and offset. */
+  readonly exact: Map<string, Change>;
+  /** By rising key. Logs are in order, so that most changes go to the end. */
+  readonly ordered: Change[];
+};
+
+/** Names by hash come in no order, and are only ever looked up: they are left out of `ordered`. */
+const UNORDERED: number = ITEM.DIR_ITEM;
+
 /**
- * Ranges must lie inside one object: changes are sorted for each object by itself, since a log changes few items of each
- * of many inodes. `between` gives the state of the time it was called in.
+ * Ranges must lie inside one object and have no DIR_ITEM in them: changes are sorted for each object by itself. `between`
+ * gives the state of the time it was called in.
  */
 export function overlayTree(base: ItemTree): OverlayTree {
-  const objects = new Map<bigint, Change[]>();
+  const objects = new Map<bigint, Changes>();
+  const find = (key: Key) => objects.get(key.objectid)?.exact.get(nameOf(key));
 
   function set(key: Key, bytes: Uint8Array | undefined): void {
-    const changes = objects.get(key.objectid) ?? [];
+    const changes = objects.get(key.objectid) ?? { exact: new Map(), ordered: [] };
     objects.set(key.objectid, changes);
-    const at = lowerBound(changes, key);
     const where = ["log tree", `inode ${key.objectid}`];
     const change = { key, item: bytes && { key, bytes, where } };
-    const replace = isAt(changes, at, key) ? 1 : 0;
-    changes.splice(at, replace, change);
+    changes.exact.set(nameOf(key), change);
+    if (key.type === UNORDERED) return;
+    const { ordered } = changes;
+    const at = lowerBound(ordered, key);
+    ordered.splice(at, isAt(ordered, at, key) ? 1 : 0, change);
   }
 
   return {
     async find(key) {
-      const changes = objects.get(key.objectid) ?? [];
-      const at = lowerBound(changes, key);
-      return isAt(changes, at, key) ? changes[at]!.item : base.find(key);
+      const change = find(key);
+      return change ? change.item : base.find(key);
     },
     async floor(key) {
-      const changes = objects.get(key.objectid) ?? [];
-      const ours = lastAtOrBefore(changes, key);
+      const ours = lastAtOrBefore(objects.get(key.objectid)?.ordered ?? [], key);
       let found = await base.floor(key);
       // Ends: each turn goes before a change, and comes to none of them twice.
-      while (found && isAt(changes, lowerBound(changes, found.key), found.key)) {
+      while (found && find(found.key)) {
         const { objectid, type, offset } = found.key;
         found =
           offset === 0n ? undefined : await base.floor({ objectid, type, offset: offset - 1n });
       }
-      return found && ours
-        ? compareKeys(found.key, ours.key) > 0
-          ? found
-          : ours
-        : (found ?? ours);
+      if (!found || !ours) return found ?? ours;
+      return compareKeys(found.key, ours.key) > 0 ? found : ours;
     },
-    between: (range, signal) => merged(base.between(range, signal), changesBetween(objects, range)),
+    between(range, signal) {
+      const { ordered } = objects.get(range.first.objectid) ?? { ordered: [] };
+      return merged(base.between(range, signal), changesBetween(ordered, range));
+    },
     put: (key, bytes) => set(key, bytes),
     remove: (key) => set(key, undefined),
   };
+}
+
+function nameOf({ type, offset }: Key): string {
+  return `${type} ${offset}`;
 }
 
 /** Both rising by key; where both have a key the change counts. */
@@ -77,11 +93,7 @@ async function* merged(
   for (const { item } of changes.slice(next)) if (item) yield item;
 }
 
-function changesBetween(
-  objects: ReadonlyMap<bigint, readonly Change[]>,
-  { first, last }: KeyRange,
-): Change[] {
-  const changes = objects.get(first.objectid) ?? [];
+function changesBetween(changes: readonly Change[], { first, last }: KeyRange): Change[] {
   const end = lowerBound(changes, last);
   return changes.slice(lowerBound(changes, first), isAt(changes, end, last) ? end + 1 : end);
 }

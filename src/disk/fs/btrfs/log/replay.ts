@@ -21,6 +21,7 @@ import { treeName } from "../tree-block.ts";
 import type { ItemTree } from "../tree.ts";
 import type { BtrfsVolume } from "../volume.ts";
 import { alignUp, dropExtents, replayExtent } from "./extents.ts";
+import type { Target } from "./extents.ts";
 import { inodeRefsOf } from "./inode-ref.ts";
 import type { InodeRef } from "./inode-ref.ts";
 import type { SubvolumeLog } from "./log-tree.ts";
@@ -35,7 +36,6 @@ import {
   setSize,
 } from "./names.ts";
 import { overlayTree } from "./overlay.ts";
-import type { OverlayTree } from "./overlay.ts";
 
 /** Says up to which index (included) the log knows all names of a directory; the key's offset is the first. */
 export const btrfsDirLogItem = struct("btrfs_dir_log_item", 8, { end: [0, u64leRaw] });
@@ -46,19 +46,21 @@ const S_IFREG = 0o100000;
 /** `fs_umode_to_ftype` for the upper four bits of a mode. */
 const FILE_TYPES: Readonly<Record<number, number>> = { 8: 1, 4: 2, 2: 3, 6: 4, 1: 5, 12: 6, 10: 7 };
 
-/** Names that are taken out because their directory is gone, in all: as many as a log can have items. */
-const MAX_REMOVED = 2 ** 19;
+/**
+ * Items of the subvolume that are looked at together, in all: names in the ranges that the log knows, extents that it
+ * replaces. Most of them are in the log as well, which has at most 2^17 items.
+ */
+const MAX_COLLECTED = 2 ** 18;
 
-type Replay = {
-  readonly volume: BtrfsVolume;
-  readonly tree: OverlayTree;
+type Replay = Target & {
   /** By `keyText`. */
   readonly log: ReadonlyMap<string, Item>;
   /** Without those of inodes that have no name any more. */
   readonly items: readonly Item[];
+  /** What the log knows all names of, by directory. */
+  readonly ranges: ReadonlyMap<bigint, readonly Item[]>;
   /** Inodes whose links are counted at the end. */
   readonly recount: Set<bigint>;
-  readonly budget: Budget;
 };
 
 /** The subvolume's tree as it will be after the replay. `corrupt` when the log contradicts the tree or itself. */
@@ -68,26 +70,31 @@ export async function replayLog(
   log: SubvolumeLog,
 ): Promise<ItemTree> {
   const where = within(volume.where, "log tree", treeName(log.subvolume));
+  const items = [...linkedItems(log.items)];
   const replay: Replay = {
     volume,
     tree: overlayTree(base),
     log: new Map(log.items.map((item) => [keyText(item.key), item])),
-    items: [...linkedItems(log.items)],
+    items,
+    ranges: Map.groupBy(
+      items.filter(({ key }) => key.type === ITEM.DIR_LOG_INDEX),
+      ({ key }) => key.objectid,
+    ),
     recount: new Set(),
-    budget: new Budget(MAX_REMOVED, where, "number of names to remove"),
+    budget: new Budget(MAX_COLLECTED, where, "number of items to change"),
   };
-  for (const item of replay.items) {
+  for (const item of items) {
     if (item.key.type === ITEM.INODE_ITEM) await replayInode(replay, item);
   }
-  for (const item of replay.items) {
+  for (const item of items) {
     if (item.key.type === ITEM.DIR_INDEX) await replayName(replay, item);
   }
-  for (const item of replay.items) {
+  for (const item of items) {
     const { type } = item.key;
     if (type === ITEM.INODE_REF || type === ITEM.INODE_EXTREF) await replayRefs(replay, item);
     if (type === ITEM.EXTENT_DATA) {
       await needInode(replay, item);
-      await replayExtent(volume, replay.tree, item);
+      await replayExtent(replay, item);
     }
   }
   await recountLinks(replay);
@@ -137,19 +144,18 @@ async function replayInode(replay: Replay, item: Item): Promise<void> {
     const range = { inode: key.objectid, to: Number.MAX_SAFE_INTEGER };
     // Sizes above 2^53 are refused when the file is read.
     if (size < 2n ** 52n)
-      await dropExtents(volume, tree, { ...range, from: alignUp(volume, Number(size)) });
+      await dropExtents(replay, { ...range, from: alignUp(volume, Number(size)) });
   }
   recount.add(key.objectid);
 }
 
 /** Takes out the names that the log would have if they still were. */
 async function replayDeletes(replay: Replay, directory: bigint): Promise<void> {
-  const { tree, log, items } = replay;
-  for (const { key, bytes, where } of items) {
-    if (key.objectid !== directory || key.type !== ITEM.DIR_LOG_INDEX) continue;
+  const { log, ranges } = replay;
+  for (const { key, bytes, where } of ranges.get(directory) ?? []) {
     const { end } = btrfsDirLogItem.read(bytes, 0, where);
     const first = makeKey(directory, ITEM.DIR_INDEX, key.offset);
-    for (const item of await collect(tree, first, { ...first, offset: end })) {
+    for (const item of await collect(replay, first, { ...first, offset: end })) {
       const [entry] = dirEntriesOf(item);
       const logged = log.get(keyText(item.key));
       const isKept =
@@ -160,17 +166,19 @@ async function replayDeletes(replay: Replay, directory: bigint): Promise<void> {
 }
 
 /** All items of a range at once: what follows changes the tree. A directory without end is a limit, not an allocation. */
-async function collect(tree: OverlayTree, first: Key, last: Key): Promise<Item[]> {
+async function collect({ tree, budget }: Replay, first: Key, last: Key): Promise<Item[]> {
   const items: Item[] = [];
   if (first.offset > last.offset) return items;
-  for await (const item of tree.between({ first, last })) items.push(item);
+  for await (const item of tree.between({ first, last })) {
+    budget.spend();
+    items.push(item);
+  }
   return items;
 }
 
 /** Unlinks what an entry leads to. */
 async function dropEntry(replay: Replay, directory: bigint, entry: DirEntry): Promise<void> {
-  const { tree, recount, budget } = replay;
-  budget.spend();
+  const { tree, recount } = replay;
   const inode = entry.location.objectid;
   if (entry.location.type === ITEM.INODE_ITEM) recount.add(inode);
   await removeName(tree, directory, inode, entry.name);
@@ -257,13 +265,13 @@ async function recountLinks(replay: Replay): Promise<void> {
     const item = await tree.find(makeKey(inode, ITEM.INODE_ITEM));
     if (!item) continue;
     const first = makeKey(inode, ITEM.INODE_REF);
-    const refs = await collect(tree, first, makeKey(inode, ITEM.INODE_EXTREF, MAX_OFFSET));
+    const refs = await collect(replay, first, makeKey(inode, ITEM.INODE_EXTREF, MAX_OFFSET));
     const links = refs.reduce((sum, one) => sum + inodeRefsOf(one).length, 0);
     await setLinks(tree, inode, links);
     const { mode } = btrfsInodeItem.read(item.bytes, 0, item.where);
     if (links > 0 || (mode & S_IFMT) !== S_IFDIR) continue;
     const names = makeKey(inode, ITEM.DIR_INDEX);
-    for (const one of await collect(tree, names, { ...names, offset: MAX_OFFSET })) {
+    for (const one of await collect(replay, names, { ...names, offset: MAX_OFFSET })) {
       for (const entry of dirEntriesOf(one)) await dropEntry(replay, inode, entry);
     }
   }
