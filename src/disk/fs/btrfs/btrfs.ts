@@ -85,8 +85,12 @@ export async function openBtrfs(
 
 /** The view of the subvolume of that id, or at that path from the top level. */
 async function openSubvolume(opened: Opened, name: string | number): Promise<FileSystem> {
-  if (typeof name === "number") return openView(opened, BigInt(name));
   const { volume, replayed, known } = opened;
+  if (typeof name === "number") {
+    if (!Number.isSafeInteger(name)) throw missing(known.where, `subvolume ${name}`);
+    // 0 is another name for the top level, for mount as well.
+    return openView(opened, name === 0 ? OBJECTID.FS_TREE : BigInt(name));
+  }
   const view = { volume, subvolumes: subvolumesOf(volume, replayed) };
   const { inode } = await resolvePath(await openView(opened, OBJECTID.FS_TREE, view), name);
   const { at, objectid } = view.subvolumes.resolve(inode.number);

@@ -19,14 +19,12 @@ export const ITEM = {
   INODE_ITEM: 1,
   INODE_REF: 12,
   INODE_EXTREF: 13,
-  ORPHAN_ITEM: 48,
   DIR_LOG_INDEX: 72,
   DIR_ITEM: 84,
   DIR_INDEX: 96,
   EXTENT_DATA: 108,
   EXTENT_CSUM: 128,
   ROOT_ITEM: 132,
-  ROOT_BACKREF: 144,
   ROOT_REF: 156,
   EXTENT_ITEM: 168,
   METADATA_ITEM: 169,
@@ -93,11 +91,4 @@ export function keyText({ objectid, type, offset }: Key): string {
 export function toNumber(value: bigint, what: string, where: Where): number {
   if (value > Number.MAX_SAFE_INTEGER) throw corrupt(where, `${what} ${value}`, "below 2^53");
   return Number(value);
-}
-
-/** The key after this one; there is none after the last, which no item has. */
-export function nextKey({ objectid, type, offset }: Key): Key {
-  return offset < MAX_OFFSET
-    ? { objectid, type, offset: offset + 1n }
-    : { objectid, type: type + 1, offset: 0n };
 }

@@ -10,7 +10,7 @@ import { within } from "../../../base/where.ts";
 import type { Where } from "../../../base/where.ts";
 import type { Inode } from "../filesystem.ts";
 import { findRoot } from "./root-item.ts";
-import { treeName } from "./tree-block.ts";
+import { isSubvolume, treeName } from "./tree-block.ts";
 import { itemTree } from "./tree.ts";
 import type { ItemTree } from "./tree.ts";
 import type { BtrfsVolume } from "./volume.ts";
@@ -67,7 +67,8 @@ export function subvolumesOf(volume: BtrfsVolume, replayed: Replayed): Subvolume
   return {
     async open(id) {
       const name = `subvolume ${id}`;
-      const root = known.has(name) ? undefined : await findRoot(volume, id);
+      const isNew = isSubvolume(id) && !known.has(name);
+      const root = isNew ? await findRoot(volume, id) : undefined;
       // Asked for again: somebody else may have opened it meanwhile.
       const hit = known.get(name);
       if (hit && "tree" in hit) return hit;

@@ -59,7 +59,7 @@ export const btrfsSuperBlock = struct("btrfs_super_block", SUPERBLOCK_SIZE, {
 });
 type Raw = Read<typeof btrfsSuperBlock>;
 
-/** BTRFS_MAX_LEVEL: seven levels of 121 pointers, the fewest a node has room for, are more than all blocks of 2^64 bytes. */
+/** BTRFS_MAX_LEVEL: levels are 0 to 7. A node has 121 pointers at least, so no device needs more. */
 export const MAX_LEVEL = 8;
 
 /** BTRFS_SUPER_FLAG_*: what makes a device something else than a filesystem of its own. */

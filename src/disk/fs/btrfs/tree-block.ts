@@ -85,9 +85,9 @@ export function parseTreeBlock(
   superblock: Superblock,
   bytes: Uint8Array,
   { id, bytenr }: TreeRoot,
-  within_: Where,
+  outer: Where,
 ): TreeBlock {
-  const where = within(within_, treeName(id), `block ${bytenr}`);
+  const where = within(outer, treeName(id), `block ${bytenr}`);
   const header = btrfsHeader.read(bytes, 0, where);
   assertBlockChecksum(superblock.checksum, bytes, where);
   if (header.fsid !== superblock.metadataUuid) {

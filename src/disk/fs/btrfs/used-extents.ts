@@ -7,10 +7,9 @@
  */
 import { corrupt } from "../../../base/failure.ts";
 import { MIB } from "../../../base/units.ts";
-import type { Where } from "../../../base/where.ts";
 import type { Extent } from "../../source.ts";
 import type { Chunk } from "./chunk.ts";
-import { partsByPlace } from "./chunk-map.ts";
+import { chunkAt, partsByPlace } from "./chunk-map.ts";
 import type { LogicalRange } from "./chunk-map.ts";
 import { ITEM, makeKey, MAX_OFFSET, OBJECTID, toNumber } from "./key.ts";
 import { needRoot } from "./root-item.ts";
@@ -52,58 +51,68 @@ async function* usedRanges(
   signal?: AbortSignal,
 ): AsyncGenerator<Extent> {
   const superblocks = SUPERBLOCK_OFFSETS.filter((at) => at + SUPERBLOCK_SIZE <= volume.source.size);
-  const extentTree = await needRoot(volume, OBJECTID.EXTENT_TREE, "extent tree");
-  for (const { offset: part, chunk } of partsByPlace(volume.chunks)) {
-    if (!chunk.copies) {
-      yield { offset: part, length: chunk.partBytes };
-      continue;
+  for await (const range of partRanges(volume, more, signal)) {
+    while (superblocks[0] !== undefined && superblocks[0] <= range.offset) {
+      yield { offset: superblocks.shift()!, length: SUPERBLOCK_SIZE };
     }
-    for await (const { bytenr, length } of chunkRanges(
-      volume,
-      extentTree,
-      { chunk, more },
-      signal,
-    )) {
-      const offset = part + bytenr - chunk.logical;
-      for (; superblocks[0] !== undefined && superblocks[0] <= offset;) {
-        yield { offset: superblocks.shift()!, length: SUPERBLOCK_SIZE };
-      }
-      yield { offset, length };
-    }
+    yield range;
   }
   for (const offset of superblocks) yield { offset, length: SUPERBLOCK_SIZE };
 }
 
-/** What is used of one chunk, by rising address. */
-async function* chunkRanges(
+/** What is used of the parts of chunks on this device. */
+async function* partRanges(
   volume: BtrfsVolume,
-  extentTree: TreeRoot,
-  { chunk, more }: { readonly chunk: Chunk; readonly more: readonly LogicalRange[] },
+  more: readonly LogicalRange[],
   signal?: AbortSignal,
-): AsyncGenerator<LogicalRange> {
-  const end = chunk.logical + chunk.length;
-  const extra = more.filter(({ bytenr }) => bytenr >= chunk.logical && bytenr < end);
-  let next = 0;
-  const keys = {
-    first: makeKey(BigInt(chunk.logical), 0),
-    last: makeKey(BigInt(end - 1), 255, MAX_OFFSET),
-  };
-  for await (const item of itemsBetween(volume, extentTree, keys, signal)) {
-    const range = parseExtent(volume, item);
-    if (!range) continue;
-    assertInside(chunk, range, item.where);
-    for (; next < extra.length && extra[next]!.bytenr <= range.bytenr; next++) yield extra[next]!;
-    yield range;
-  }
-  for (const range of extra.slice(next)) {
-    assertInside(chunk, range, volume.where);
-    yield range;
+): AsyncGenerator<Extent> {
+  const extra = Map.groupBy(more, ({ bytenr }) => chunkAt(volume.chunks, bytenr));
+  const extentTree = await needRoot(volume, OBJECTID.EXTENT_TREE, "extent tree");
+  for (const { offset: part, chunk } of partsByPlace(volume.chunks)) {
+    signal?.throwIfAborted();
+    if (!chunk.copies) {
+      yield { offset: part, length: chunk.partBytes };
+      continue;
+    }
+    const committed = chunkRanges(volume, extentTree, chunk, signal);
+    for await (const { bytenr, length } of merged(committed, extra.get(chunk) ?? [])) {
+      if (bytenr + length > chunk.logical + chunk.length) {
+        const expected = `an end in the chunk at ${chunk.logical}`;
+        throw corrupt(volume.where, `${length} bytes in use at ${bytenr}`, expected);
+      }
+      yield { offset: part + bytenr - chunk.logical, length };
+    }
   }
 }
 
-function assertInside(chunk: Chunk, { bytenr, length }: LogicalRange, where: Where): void {
-  if (bytenr + length <= chunk.logical + chunk.length) return;
-  throw corrupt(where, `${length} bytes at ${bytenr}`, `an end in the chunk at ${chunk.logical}`);
+/** Both are by rising address. */
+async function* merged(
+  ranges: AsyncIterable<LogicalRange>,
+  more: readonly LogicalRange[],
+): AsyncGenerator<LogicalRange> {
+  let next = 0;
+  for await (const range of ranges) {
+    for (; next < more.length && more[next]!.bytenr <= range.bytenr; next++) yield more[next]!;
+    yield range;
+  }
+  yield* more.slice(next);
+}
+
+/** What the extent tree has of one chunk, by rising address. */
+async function* chunkRanges(
+  volume: BtrfsVolume,
+  extentTree: TreeRoot,
+  { logical, length }: Chunk,
+  signal?: AbortSignal,
+): AsyncGenerator<LogicalRange> {
+  const keys = {
+    first: makeKey(BigInt(logical), 0),
+    last: makeKey(BigInt(logical + length - 1), 255, MAX_OFFSET),
+  };
+  for await (const item of itemsBetween(volume, extentTree, keys, signal)) {
+    const range = parseExtent(volume, item);
+    if (range) yield range;
+  }
 }
 
 /** The range of an item of the extent tree; block groups and references to extents have none. */

@@ -107,9 +107,13 @@ describe("what is on other devices is named, not guessed", () => {
         expect(String(error)).toMatch(expected);
         failed += 1;
       }
-      let used = 0;
-      for await (const { length } of fs.usedExtents()) used += length;
-      expect(used).toBeGreaterThan(1_000_000);
+      const used = await Array.fromAsync(fs.usedExtents());
+      const has = (at: number) =>
+        used.some(({ offset, length }) => offset <= at && at + 4096 <= offset + length);
+      expect([65_536, 2 ** 26].map(has)).toEqual([true, true]);
+      for (const [i, { offset }] of used.entries()) {
+        if (i > 0) expect(offset).toBeGreaterThan(used[i - 1]!.offset + used[i - 1]!.length);
+      }
     }
     expect(failed).toBeGreaterThan(0);
   });

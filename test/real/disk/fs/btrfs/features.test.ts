@@ -66,7 +66,7 @@ describe("subvolumes", () => {
       }
       expect(differences(kernel, domus), options).toEqual([]);
     }
-    for (const wrong of ["vols", "gone", "@/boot", "@/boot/vmlinuz", 9999]) {
+    for (const wrong of ["vols", "gone", "@/boot", "@/boot/vmlinuz", 9999, 2, -1, Number.NaN]) {
       await expect(fs.subvolume!(wrong)).rejects.toThrow(/image > btrfs.*no /);
     }
   });

@@ -145,6 +145,11 @@ const STEPS: readonly Step[] = [
     "two subvolumes",
     (root) => sh(`cd '${root}'; echo one > vol/one; echo two > two; sync vol/one; sync two`),
   ],
+  // The inode is logged to say that it exists, no more: its size is not.
+  [
+    "a rename in a directory that was synced",
+    (root) => sh(`cd '${root}'; touch a/n; sync a; mv a/f9 a/g9; ln solid a/solid; sync b`),
+  ],
   ["a file that nobody has", (root) => leaveOpen(root)],
 ];
 
