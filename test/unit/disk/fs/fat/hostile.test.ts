@@ -84,6 +84,9 @@ const CASES: readonly (readonly [string, Bits, (image: Image) => void, RegExp])[
     /^corrupt: image > vfat > root directory: found a chain that comes back to cluster 2/,
   ],
   ["root goes on in a free cluster", 32, (i) => i.link(2, 90), /cluster 90 marked free/],
+  ["FAT32: 28 bits of an entry count", 32, (i) => i.link(3, 0xf000_0005), /no failure/],
+  ["FAT32: the upper half of a number", 32, (i) => i.u16(file(i) + 20, 1), /cluster 65539/],
+  ["FAT16: what is no upper half", 16, (i) => i.u16(file(i) + 20, 1), /no failure/],
   [
     "a chain to cluster 1",
     16,

@@ -134,10 +134,19 @@ describe("names", () => {
       ["SHORT"],
     ],
     [
-      "the beginning is missing",
+      "the end of the name is missing",
       (i, at) => {
         i.longEntry(at, "a long name of three slots", { name: "SHORT      " });
         i.u8(at, 0xe5);
+      },
+      ["SHORT"],
+    ],
+    [
+      "the beginning of the name is missing",
+      (i, at) => {
+        i.longEntry(at, "a long name of three slots", { name: "SHORT      " });
+        i.entry(at + 64, { name: "SHORT      " });
+        i.u8(at + 96, 0xe5);
       },
       ["SHORT"],
     ],

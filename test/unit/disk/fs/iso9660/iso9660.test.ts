@@ -395,7 +395,7 @@ describe("label and id", () => {
     ["LABEL", "Label", "Label"],
     ["L_BEL_OF_MORE_THAN_16", "Läbel of more th", "Läbel of more thAN_16"],
     ["OTHER", "Label", "Label"],
-    ["A_B", "A🐧B", "A🐧B"],
+    ["A_CDEFGHIJKLMNOPQR", "A🐧CDEFGHIJKLMNO", "A🐧CDEFGHIJKLMNOPQR"],
     ["", "Joliet only", "Joliet only"],
   ])("%j and %j", async (plain, joliet, expected) => {
     expect(await label(plain, joliet)).toBe(expected);
