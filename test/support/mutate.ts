@@ -2,6 +2,8 @@
  * Mutation tests: valid input, damaged in every way that damage usually looks, must give a value or a
  * `FailureError`, within bounds on time and memory. A TypeError, RangeError or a hang is a bug.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { FailureError } from "../../src/base/failure.ts";
 
 /** xorshift32: small, seeded, the same everywhere. */
@@ -54,7 +56,8 @@ export type MutationRun = { readonly values: number; readonly failures: number }
 
 /**
  * Runs `parse` over `count` damaged copies of each input. `maxMs` bounds each single run (default 2000),
- * `maxHeapMib` the growth of heap and buffers over the whole run (default 256).
+ * `maxHeapMib` the growth of heap and buffers in a single run, and what all runs together leave behind
+ * (default 256).
  */
 export async function survivesMutation(
   inputs: readonly Uint8Array[],
@@ -63,6 +66,7 @@ export async function survivesMutation(
 ): Promise<MutationRun> {
   const { count = 300, seed = 1, maxMs = 2000, maxHeapMib = 256 } = options;
   const random = randomSource(seed);
+  collectGarbage();
   const before = memoryMib();
   let values = 0;
   let failures = 0;
@@ -72,6 +76,7 @@ export async function survivesMutation(
       const label = `input ${which}, mutation ${i}, seed ${seed}`;
       // Processor time: what a busy machine makes of it says nothing about the code.
       const start = process.cpuUsage();
+      const base = memoryMib();
       try {
         await parse(damaged);
         values += 1;
@@ -83,12 +88,24 @@ export async function survivesMutation(
       const { user, system } = process.cpuUsage(start);
       const took = (user + system) / 1000;
       if (took > maxMs) throw new Error(`${label}: took ${took.toFixed(0)} ms, bound ${maxMs}`);
-      const grown = memoryMib() - before;
+      const grown = memoryMib() - base;
       if (grown > maxHeapMib)
         throw new Error(`${label}: grew by ${grown.toFixed(0)} MiB, bound ${maxHeapMib}`);
+      // What earlier runs left for the collector is not this run's; what it cannot collect is a leak.
+      if (memoryMib() - before > maxHeapMib) {
+        collectGarbage();
+        const kept = memoryMib() - before;
+        if (kept > maxHeapMib)
+          throw new Error(`${label}: ${kept.toFixed(0)} MiB kept, bound ${maxHeapMib}`);
+      }
     }
   }
   return { values, failures };
+}
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
 }
 
 function memoryMib(): number {
