@@ -1,15 +1,14 @@
 /**
  * /var/log/dnf.rpm.log of DNF 3 and 4: `2023-06-20T10:00:00+0000 SUBDEBUG Upgrade: kernel-core-6.3.8-200.fc38.x86_64`.
- * The new package comes as `Upgrade`, the one that it replaces later as `Upgraded`. Not read: yum.log (it has no
- * years) and the history database.
+ * The new package comes as `Upgrade`, the one that it replaces later as `Upgraded`. Not read: the
+ * history database.
  */
 import { logLines, parseLogTime } from "./log-text.ts";
 import type { LogText } from "./log-text.ts";
 import type { PackageChange } from "./package-change.ts";
+import { parseRpmName } from "./rpm-name.ts";
 
 const LINE = /^(\S{16,32}) (?:SUBDEBUG|INFO) ([A-Z][a-z]+): (\S+)$/;
-/** name-[epoch:]version-release[.arch]: neither version nor release has a `-`. */
-const NEVRA = /^(.+)-([^-]+-[^-]+?)(?:\.(x86_64|i[3-6]86|noarch|aarch64|ppc64le|s390x|riscv64))?$/;
 
 const ACTIONS: Readonly<Record<string, PackageChange["action"]>> = {
   Installed: "install",
@@ -30,9 +29,10 @@ export function parseDnfLog(log: LogText): PackageChange[] {
     if (line.text.includes("--- logging initialized ---")) open.clear();
     const [, when, verb, nevra] = LINE.exec(line.text) ?? [];
     if (when === undefined || verb === undefined || nevra === undefined) continue;
-    const [, name, version, arch] = NEVRA.exec(nevra) ?? [];
+    const what = parseRpmName(nevra);
     const time = parseLogTime(when);
-    if (!time || name === undefined || version === undefined) continue;
+    if (!time || !what) continue;
+    const { name, version, arch } = what;
     const key = `${name}.${arch}`;
     const index = open.get(key);
     if (REPLACED.has(verb) && index !== undefined) {

@@ -6,7 +6,7 @@
 import { logLines, parseLogTime } from "./log-text.ts";
 import type { LogText } from "./log-text.ts";
 import type { PackageChange } from "./package-change.ts";
-import { comparePackageVersions } from "./version.ts";
+import { changeOf } from "./version.ts";
 
 const LINE = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (install|upgrade|remove) (\S+) (\S+) (\S+)$/;
 
@@ -38,7 +38,5 @@ function version(text: string | undefined): string | undefined {
 }
 
 function direction(from?: string, to?: string): "upgrade" | "downgrade" | "reinstall" {
-  if (from === undefined || to === undefined) return "upgrade";
-  const order = comparePackageVersions(from, to);
-  return order < 0 ? "upgrade" : order > 0 ? "downgrade" : "reinstall";
+  return from === undefined || to === undefined ? "upgrade" : changeOf(from, to);
 }

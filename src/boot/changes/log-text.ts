@@ -8,6 +8,8 @@ export type LogText = {
   readonly where: Where;
   /** Set when the beginning was left out because of a limit: line numbers then count from the cut. */
   readonly cut?: boolean;
+  /** When the file was last written, in seconds since 1970: some logs have no year. */
+  readonly writtenAt?: number;
 };
 
 export type LogLine = { readonly text: string; readonly where: Where };

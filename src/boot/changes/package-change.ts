@@ -9,7 +9,7 @@ export type PackageChange = {
   readonly package: string;
   readonly from?: string;
   readonly to?: string;
-  readonly manager: "pacman" | "dpkg" | "dnf";
+  readonly manager: "pacman" | "dpkg" | "dnf" | "yum" | "zypper" | "apk";
   /** Log file and line. */
   readonly where: Where;
   /** The command that started it, when the log has it: `apt upgrade`, `pacman -Syu`. */

@@ -8,13 +8,17 @@ import { sniffCompression } from "../../bytes/decompress/format.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Entry, FileSystem } from "../../disk/fs/filesystem.ts";
 import { resolvePath } from "../../disk/fs/resolve.ts";
+import { parseApkLog } from "./apk-log.ts";
 import { parseAptHistory, withCommands } from "./apt-history.ts";
 import type { AptRun } from "./apt-history.ts";
 import { parseDnfLog } from "./dnf-log.ts";
+import { parseDnf5Log } from "./dnf5-log.ts";
 import { parseDpkgLog } from "./dpkg-log.ts";
 import type { LogText } from "./log-text.ts";
 import type { PackageChange } from "./package-change.ts";
 import { parsePacmanLog } from "./pacman-log.ts";
+import { parseYumLog } from "./yum-log.ts";
+import { parseZypperHistory } from "./zypper-history.ts";
 
 export type ReadChangesOptions = {
   readonly signal?: AbortSignal;
@@ -27,6 +31,8 @@ export type ChangeLogs = {
   readonly changes: readonly PackageChange[];
   /** Every log that was found, and why it could not be read. */
   readonly logs: readonly { readonly path: string; readonly failure?: Failure }[];
+  /** Databases of package managers that are there and are not read: they know what is installed, or more. */
+  readonly unread: readonly string[];
 };
 
 type Parsed = { readonly changes?: readonly PackageChange[]; readonly runs?: readonly AptRun[] };
@@ -44,12 +50,32 @@ const KINDS: readonly LogKind[] = [
     parse: (log) => ({ changes: parsePacmanLog(log) }),
   },
   { directory: "/var/log", name: "dpkg.log", parse: (log) => ({ changes: parseDpkgLog(log) }) },
+  { directory: "/var/log", name: "yum.log", parse: (log) => ({ changes: parseYumLog(log) }) },
   { directory: "/var/log", name: "dnf.rpm.log", parse: (log) => ({ changes: parseDnfLog(log) }) },
+  { directory: "/var/log", name: "dnf5.log", parse: (log) => ({ changes: parseDnf5Log(log) }) },
+  {
+    directory: "/var/log/zypp",
+    name: "history",
+    parse: (log) => ({ changes: parseZypperHistory(log) }),
+  },
+  { directory: "/var/log", name: "apk.log", parse: (log) => ({ changes: parseApkLog(log) }) },
   {
     directory: "/var/log/apt",
     name: "history.log",
     parse: (log) => ({ runs: parseAptHistory(log) }),
   },
+];
+
+/** They are SQLite, Berkeley DB, or have no times of installation. */
+const DATABASES: readonly string[] = [
+  "/usr/lib/sysimage/libdnf5/transaction_history.sqlite",
+  "/var/lib/dnf/history.sqlite",
+  "/var/lib/yum/history",
+  "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+  "/usr/lib/sysimage/rpm/Packages.db",
+  "/var/lib/rpm/rpmdb.sqlite",
+  "/var/lib/rpm/Packages",
+  "/lib/apk/db/installed",
 ];
 
 /** logrotate keeps 12 months of dpkg.log and apt's history; a directory with more of them is not believed. */
@@ -104,7 +130,16 @@ export async function readChangeLogs(
     parts.flatMap((part) => part.changes ?? []),
     parts.flatMap((part) => part.runs ?? []),
   );
-  return { changes: changes.toSorted((a, b) => a.time - b.time), logs };
+  const unread = await unreadDatabases(fs);
+  return { changes: changes.toSorted((a, b) => a.time - b.time), logs, unread };
+}
+
+async function unreadDatabases(fs: FileSystem): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of DATABASES) {
+    if ((await attempt(() => resolvePath(fs, path))).ok) found.push(path);
+  }
+  return found;
 }
 
 type FoundLog = { readonly path: string; readonly entry: Entry };
@@ -157,7 +192,8 @@ async function readNewest(
   const compression = sniffCompression(head);
   if (compression === undefined) {
     const from = Math.max(0, inode.size - limitBytes);
-    return logText(await fs.read(inode, from, inode.size - from, signal), from > 0, where);
+    const bytes = await fs.read(inode, from, inode.size - from, signal);
+    return logText(bytes, { cut: from > 0, where, writtenAt: inode.mtime });
   }
   const packed = await fs.read(inode, 0, Math.min(inode.size, MAX_UNPACKED), signal);
   const tail = new Tail(limitBytes);
@@ -167,7 +203,7 @@ async function readNewest(
     ...(signal && { signal }),
   });
   for await (const chunk of unpacked) tail.push(chunk);
-  return logText(tail.bytes(), tail.cut, where);
+  return logText(tail.bytes(), { cut: tail.cut, where, writtenAt: inode.mtime });
 }
 
 /** The end of a stream. */
@@ -197,8 +233,11 @@ class Tail {
   }
 }
 
-function logText(bytes: Uint8Array, cut: boolean, where: LogText["where"]): LogText {
+function logText(
+  bytes: Uint8Array,
+  { cut, where, writtenAt }: { cut: boolean; where: LogText["where"]; writtenAt: number },
+): LogText {
   // What is left of a line that was cut says nothing.
   const start = cut ? bytes.indexOf(0x0a) + 1 : 0;
-  return { text: decodeText(bytes.subarray(start)), where, ...(cut && { cut }) };
+  return { text: decodeText(bytes.subarray(start)), where, writtenAt, ...(cut && { cut }) };
 }

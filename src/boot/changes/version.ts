@@ -13,6 +13,12 @@ export function comparePackageVersions(a: string, b: string): number {
   );
 }
 
+/** What going from one version to another is. */
+export function changeOf(from: string, to: string): "upgrade" | "downgrade" | "reinstall" {
+  const order = comparePackageVersions(from, to);
+  return order < 0 ? "upgrade" : order > 0 ? "downgrade" : "reinstall";
+}
+
 function splitVersion(version: string): { epoch: number; upstream: string; revision: string } {
   const epoch = /^(\d{1,9}):/.exec(version);
   const rest = epoch ? version.slice(epoch[0].length) : version;

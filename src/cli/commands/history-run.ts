@@ -39,6 +39,9 @@ export const run = failing(async function (this: Context, flags: HistoryFlags, n
     out.say(
       `No package log with a ${flags.boot ? "boot-related " : ""}change on ${history.lookedAt.join(", ") || "any filesystem of it"}.`,
     );
+    if (history.changes.length === 0 && history.unread.length > 0) {
+      out.say(`There is ${history.unread.join(", ")}, which domus does not read.`);
+    }
     return EXIT.done;
   }
   const rows = shown.map((one) => [

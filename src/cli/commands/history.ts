@@ -7,7 +7,7 @@ export const historyCommand = buildCommand<HistoryFlags, [string], Context>({
   docs: {
     brief: "Show what changed in a guest: packages installed, upgraded, removed",
     fullDescription:
-      "Reads the logs of pacman, dpkg, apt and dnf on the guest's disks, without mounting them. Newest last.",
+      "Reads the logs of pacman, dpkg, apt, yum, dnf, zypper and apk on the guest's disks, without mounting them. Newest last.",
   },
   parameters: {
     flags: {

@@ -1,7 +1,7 @@
 /** What changed in a guest, from the package logs on its disks. */
 import { attempt } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
-import { readChanges } from "../../boot/changes/read-changes.ts";
+import { readChangeLogs } from "../../boot/changes/read-changes.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
 import { fileSystems } from "../disks/choose-file-system.ts";
 import type { Target } from "../disks/open-target.ts";
@@ -11,6 +11,8 @@ export type History = {
   readonly changes: readonly PackageChange[];
   /** Filesystems whose logs could not be read, and why. */
   readonly failures: readonly Failure[];
+  /** Databases of package managers that are there and are not read. */
+  readonly unread: readonly string[];
   /** Devices of the filesystems that were looked at. */
   readonly lookedAt: readonly string[];
 };
@@ -19,12 +21,18 @@ export type History = {
 export async function readHistory(target: Target, signal?: AbortSignal): Promise<History> {
   const changes: PackageChange[] = [];
   const failures: Failure[] = [];
+  const unread: string[] = [];
   const all = fileSystems(target);
   for (const { volume } of all) {
-    const read = await attempt(() => readChanges(volume.fs, signal ? { signal } : {}));
-    if (read.ok) changes.push(...read.value);
-    else failures.push(read.failure);
+    const read = await attempt(() => readChangeLogs(volume.fs, signal ? { signal } : {}));
+    if (!read.ok) {
+      failures.push(read.failure);
+      continue;
+    }
+    for (const change of read.value.changes) changes.push(change);
+    for (const { failure } of read.value.logs) if (failure) failures.push(failure);
+    unread.push(...read.value.unread);
   }
   changes.sort((a, b) => a.time - b.time);
-  return { changes, failures, lookedAt: all.map((one) => one.device) };
+  return { changes, failures, unread, lookedAt: all.map((one) => one.device) };
 }

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { corrupt } from "../../../../src/base/failure.ts";
 import { readChangeLogs, readChanges } from "../../../../src/boot/changes/read-changes.ts";
-import { directory, memoryFs, symlink, unreadable } from "../../../support/memory-fs.ts";
+import { directory, file, memoryFs, symlink, unreadable } from "../../../support/memory-fs.ts";
 
 function line(day: number, to: number): string {
   return `2023-06-${String(day).padStart(2, "0")} 10:00:00 upgrade linux-image-amd64:amd64 1 ${to}\n`;
@@ -63,8 +63,42 @@ describe("readChanges", () => {
   });
 
   test("a guest without logs has no changes", async () => {
-    expect(await readChangeLogs(memoryFs({ etc: {} }))).toEqual({ changes: [], logs: [] });
+    expect(await readChangeLogs(memoryFs({ etc: {} }))).toEqual({
+      changes: [],
+      logs: [],
+      unread: [],
+    });
     expect(await readChangeLogs(memoryFs({ var: "no directory" }))).toMatchObject({ changes: [] });
+  });
+
+  test("rpm's families: SUSE's history, yum's and dnf5's log, Alpine's; databases are named", async () => {
+    const fs = memoryFs({
+      "var/log/zypp": {
+        history: "2020-04-12 12:38:20|install|dracut|2-1|noarch||oss|ab|\n",
+        "history-20200101.gz": gzipSync("2019-04-11 12:38:20|remove |dracut|1-1|noarch||\n"),
+      },
+      "var/log/yum.log": file("Aug 24 07:15:45 Updated: kernel-3-1.el7.x86_64\n", {
+        mtime: Date.UTC(2018, 1) / 1000,
+      }),
+      "var/log/yum.log-20170101": file("Aug 24 07:15:45 Installed: kernel-2-1.el7.x86_64\n", {
+        mtime: Date.UTC(2017, 0) / 1000,
+      }),
+      "var/log/dnf5.log.1":
+        '2024-09-20T10:30:53+0000 [7] INFO RPM callback install start "zstd-0:1-1.fc39.x86_64" total 5\n',
+      "var/log/apk.log":
+        "Running `apk add zstd` at 2025-09-20 10:00:00\n(1/1) Installing zstd (1-r0)\n",
+      "var/lib/rpm/rpmdb.sqlite": "SQLite format 3",
+    });
+    const { changes, unread } = await readChangeLogs(fs);
+    expect(changes.map((one) => `${one.manager} ${one.package} ${one.time}`)).toEqual([
+      `yum kernel ${Date.UTC(2016, 7, 24, 7, 15, 45) / 1000}`,
+      `yum kernel ${Date.UTC(2017, 7, 24, 7, 15, 45) / 1000}`,
+      `zypper dracut ${Date.UTC(2019, 3, 11, 12, 38, 20) / 1000}`,
+      `zypper dracut ${Date.UTC(2020, 3, 12, 12, 38, 20) / 1000}`,
+      `dnf zstd ${Date.UTC(2024, 8, 20, 10, 30, 53) / 1000}`,
+      `apk zstd ${Date.UTC(2025, 8, 20, 10) / 1000}`,
+    ]);
+    expect(unread).toEqual(["/var/lib/rpm/rpmdb.sqlite"]);
   });
 
   test.each(["plain", "gzip"])("of a large %s log the newest part is read", async (how) => {
