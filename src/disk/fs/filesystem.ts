@@ -25,6 +25,8 @@ export type Inode = {
   readonly mode: number;
   /** In bytes; 0 for devices. */
   readonly size: number;
+  /** What it takes on the device, in bytes and without holes, as `du` counts; only where the filesystem keeps it. */
+  readonly allocatedBytes?: number;
   readonly uid: number;
   readonly gid: number;
   readonly links: number;
@@ -57,6 +59,8 @@ export type FileSystem = {
   readonly uuid: string;
   readonly blockSizeBytes: number;
   readonly sizeBytes: number;
+  /** Where the format counts its inodes; `total` where their number is fixed. */
+  readonly inodes?: { readonly used: number; readonly total?: number };
   readonly state: FileSystemState;
   /** What was noticed while opening: features without meaning for reading, recorded errors. */
   readonly notes: readonly Finding[];

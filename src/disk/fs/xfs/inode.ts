@@ -30,6 +30,7 @@ export const xfsDinode = struct("xfs_dinode", 100, {
   /** Nanoseconds with bigtime; otherwise seconds in the upper half and nanoseconds in the lower, both signed. */
   di_mtime: [40, u64beRaw],
   di_size: [56, u64beRaw],
+  di_nblocks: [64, u64beRaw],
   /** Without nrext64. */
   di_nextents: [76, u32be],
   di_forkoff: [82, u8],
@@ -141,6 +142,7 @@ export function parseInode(volume: XfsVolume, { number, bytes, replayed }: RawIn
       kind,
       mode: raw.di_mode & 0xfff,
       size: fork.format === "device" ? 0 : parseSize(raw, where),
+      ...allocated(volume, raw),
       uid: raw.di_uid,
       gid: raw.di_gid,
       links,
@@ -187,6 +189,13 @@ function parseSize(raw: Raw, where: Where): number {
   // A sparse file may be larger; nothing here counts further.
   if (size > Number.MAX_SAFE_INTEGER) throw overLimit(where, "the size of a file", "2^53 bytes");
   return Number(size);
+}
+
+/** Contents, attributes and the trees that map both. More than the filesystem has is not worth repeating. */
+function allocated({ superblock }: XfsVolume, raw: Raw): { allocatedBytes?: number } {
+  const blocks = Number(raw.di_nblocks);
+  if (blocks > superblock.blockCount) return {};
+  return { allocatedBytes: blocks * superblock.blockSizeBytes };
 }
 
 /** Seconds: nanoseconds since 1901 in 64 bits (bigtime), or two times 32 bits, seconds and nanoseconds. */

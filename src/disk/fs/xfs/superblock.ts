@@ -44,6 +44,8 @@ export const xfsDsb = struct("xfs_dsb", 264, {
   sb_inopblog: [123, u8],
   sb_agblklog: [124, u8],
   sb_inprogress: [126, u8],
+  sb_icount: [128, u64beRaw],
+  sb_ifree: [136, u64beRaw],
   sb_dirblklog: [192, u8],
   sb_features2: [200, u32be],
   sb_bad_features2: [204, u32be],
@@ -83,6 +85,8 @@ export type Superblock = Features & {
   /** Log2 of the filesystem blocks in a directory block. */
   readonly dirblklog: number;
   readonly rootInode: number;
+  /** As it was at the last clean unmount: a mounted filesystem counts in memory (lazysbcount). */
+  readonly inodesUsed: number;
   /** The first block of the log, as a filesystem block number; 0 when it is on another device. */
   readonly logStart: number;
   readonly logBlocks: number;
@@ -155,6 +159,7 @@ export function parseSuperblock(
     ...parseLog(raw, features, { ...groups, blockSizeBytes: sizes.blockSizeBytes }, where),
     // Above 2^53 it is rounded, and no inode of the filesystem in either case.
     rootInode: Number(raw.sb_rootino),
+    inodesUsed: Number(raw.sb_icount > raw.sb_ifree ? raw.sb_icount - raw.sb_ifree : 0n),
     uuid: uuidText(raw.sb_uuid),
     uuidBytes: Uint8Array.from(raw.sb_uuid),
     metaUuidBytes: Uint8Array.from(

@@ -72,6 +72,7 @@ function fileSystem(volume: XfsVolume, opened: Opened): FileSystem {
     uuid: superblock.uuid,
     blockSizeBytes: superblock.blockSizeBytes,
     sizeBytes: superblock.blockCount * superblock.blockSizeBytes,
+    ...(opened.replay || opened.logFailure ? {} : { inodes: { used: superblock.inodesUsed } }),
     state: describeState(opened),
     notes: describeNotes(opened),
     async root() {

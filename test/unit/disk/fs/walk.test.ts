@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { corrupt } from "../../../../src/base/failure.ts";
 import type { Entry, FileSystem } from "../../../../src/disk/fs/filesystem.ts";
-import { walk } from "../../../../src/disk/fs/walk.ts";
+import { MAX_SORTED, walk } from "../../../../src/disk/fs/walk.ts";
 import type { WalkOptions } from "../../../../src/disk/fs/walk.ts";
 import { memoryFs, symlink } from "../../../support/memory-fs.ts";
 
@@ -75,6 +75,68 @@ describe("walk", () => {
     expect(await paths(broken, { onFailure })).toEqual(["/b", "/b/z", "/a", "/c", "/f"]);
     expect(failed).toEqual(["/b/y", "/c"]);
     await expect(paths(fs, { onFailure, maxEntries: 6 })).rejects.toThrow("number of files");
+  });
+
+  test("says how deep, and what is the last of its directory", async () => {
+    const found: string[] = [];
+    for await (const { path, depth, last } of walk(fs, { sorted: true }))
+      found.push(`${depth}${last ? "." : ""} ${path}`);
+    expect(found).toEqual([
+      "1 /a",
+      "1 /b",
+      "2 /b/y",
+      "2. /b/z",
+      "1 /c",
+      "2. /c/d",
+      "3. /c/d/e",
+      "1. /f",
+    ]);
+  });
+
+  test("what could be listed before a failure is given", async () => {
+    const broken: FileSystem = {
+      ...fs,
+      async *list(directory) {
+        yield* fs.list(directory);
+        if (directory.number === (await fs.root()).number) throw corrupt(["dir"], "bad", "good");
+      },
+    };
+    for (const sorted of [true, false]) {
+      const failed: string[] = [];
+      const onFailure = (path: string) => failed.push(path);
+      expect(await paths(broken, { onFailure, sorted })).toHaveLength(8);
+      expect(failed).toEqual(["/"]);
+    }
+  });
+
+  test("a huge directory is given while it is listed, in any order", async () => {
+    const { number } = (await fs.lookup(await fs.root(), "f"))!;
+    let listed = 0;
+    let closed = false;
+    const huge: FileSystem = {
+      ...fs,
+      async *list() {
+        try {
+          for (let i = 3_000_000; i > 0; i--) {
+            listed += 1;
+            yield { name: `f${i}`, number };
+          }
+        } finally {
+          closed = true;
+        }
+      },
+    };
+    for await (const { path } of walk(huge)) {
+      expect(path).toBe("/f3000000");
+      break;
+    }
+    expect({ listed, closed }).toEqual({ listed: 2, closed: true });
+    listed = 0;
+    for await (const { path } of walk(huge, { sorted: true })) {
+      expect(path).toBe("/f3000000");
+      break;
+    }
+    expect(listed).toBeLessThan(MAX_SORTED + 3);
   });
 
   test.each(["", ".", "..", "a/b", "../etc", "a\0"])("a file named %j is corrupt", async (name) => {
