@@ -17,7 +17,7 @@ import type { Content, ProbeContext, Tried, Volume } from "./content.ts";
 import { detectContent } from "./detect.ts";
 import { lvmAssembler } from "./lvm/assemble.ts";
 import { mdAssembler } from "./md/assemble.ts";
-import { readPartitions } from "./tree.ts";
+import { readDisk } from "./tree.ts";
 
 /** In this order where both could go on; the one that is lower in most guests is first. */
 const assemblers = (): readonly Assembler[] => [mdAssembler(), lvmAssembler()];
@@ -130,11 +130,8 @@ async function volumeOf(part: Part, context: ProbeContext): Promise<Volume> {
   }
   const source = part.source.value;
   // Its members are on cached disks: another cache would only hold the same bytes twice.
-  const detected = await detectContent(source, context);
-  const children = part.partitionable
-    ? await readPartitions(source, detected.content, context)
-    : [];
-  return { name, source, ...detected, assembly, children };
+  if (part.partitionable) return { name, source, assembly, ...(await readDisk(source, context)) };
+  return { name, source, assembly, ...(await detectContent(source, context)), children: [] };
 }
 
 /** What domus does not read is named; what is damaged or incomplete is unknown. */

@@ -9,7 +9,12 @@ import type { FileSystem } from "./fs/filesystem.ts";
 import type { ByteSource } from "./source.ts";
 
 export type Content =
-  | { readonly kind: "filesystem"; readonly fs: FileSystem }
+  | {
+      readonly kind: "filesystem";
+      readonly fs: FileSystem;
+      /** Set for images that boot from CDs and USB sticks: a table in front of ISO 9660, see hybrid.ts. */
+      readonly table?: PartitionTable;
+    }
   | { readonly kind: "table"; readonly table: PartitionTable }
   | {
       readonly kind: "swap";
@@ -102,6 +107,11 @@ export type Volume = {
   /** Volumes inside: the partitions of a table. */
   readonly children: readonly Volume[];
 };
+
+/** The partition table of a disk, also where a filesystem lies around it. */
+export function tableOf(content: Content): PartitionTable | undefined {
+  return content.kind === "table" || content.kind === "filesystem" ? content.table : undefined;
+}
 
 export type Magic = {
   /** In bytes; a function of the volume's size for what lies at its end (below 0: there is no room for it). */

@@ -5,8 +5,9 @@
  */
 import { corrupt } from "../base/failure.ts";
 import { cachedSource } from "./cache.ts";
-import type { Content, Partition, ProbeContext, Volume } from "./content.ts";
+import type { Partition, PartitionTable, ProbeContext, Volume } from "./content.ts";
 import { detectContent } from "./detect.ts";
+import { hybridContent, tableInFront, withoutOldImage } from "./hybrid.ts";
 import { windowSource } from "./source.ts";
 import type { ByteSource } from "./source.ts";
 import { partitionStep } from "./table/layout.ts";
@@ -21,20 +22,36 @@ import { isContainer } from "./table/partition-types.ts";
  */
 export async function readVolumes(source: ByteSource, context: ProbeContext = {}): Promise<Volume> {
   const disk = cachedSource(source);
-  const detected = await detectContent(disk, context);
-  const children = await readPartitions(disk, detected.content, context);
-  return { name: "whole disk", source: disk, ...detected, children };
+  return { name: "whole disk", source: disk, ...(await readDisk(disk, context)) };
 }
 
-/** The volumes of the table that `content` is; none when it is something else. */
-export async function readPartitions(
+/** What is on something that can have partitions: a disk, an array. `disk` should have a cache. */
+export async function readDisk(
   disk: ByteSource,
-  content: Content,
   context: ProbeContext = {},
+): Promise<Pick<Volume, "content" | "tried" | "children">> {
+  const detected = withoutOldImage(await detectContent(disk, context));
+  const { content } = detected;
+  if (content.kind === "table") {
+    return { ...detected, children: await readPartitions(disk, content.table, context) };
+  }
+  const table = await tableInFront(disk, content, context);
+  if (!table) return { ...detected, children: [] };
+  const children = await readPartitions(disk, table, context);
+  return {
+    ...detected,
+    content: await hybridContent(disk, { content, table }, children),
+    children,
+  };
+}
+
+async function readPartitions(
+  disk: ByteSource,
+  table: PartitionTable,
+  context: ProbeContext,
 ): Promise<Volume[]> {
   const children: Volume[] = [];
-  if (content.kind !== "table") return children;
-  for (const partition of content.table.partitions) {
+  for (const partition of table.partitions) {
     if (!isContainer(partition)) children.push(await readPartition(disk, partition, context));
   }
   return children;

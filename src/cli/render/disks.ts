@@ -3,6 +3,7 @@ import { failureText } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import { sizeText } from "../../base/units.ts";
 import type { DiskFacts, VolumeFacts } from "../../check/facts.ts";
+import { tableOf } from "../../disk/content.ts";
 import type { Volume } from "../../disk/content.ts";
 import type { OpenDisk } from "../../guest/disks/open-disks.ts";
 import type { Output } from "../output.ts";
@@ -112,7 +113,7 @@ function jsonOf(disk: OpenDisk): unknown {
     readonly: facts.spec.readonly,
     state: facts.state,
     failure: facts.failure ? failureText(facts.failure) : null,
-    table: volume?.content.kind === "table" ? volume.content.table.type : null,
+    table: (volume && tableOf(volume.content)?.type) ?? null,
     volumes: rowsOf(disk).map((row) => {
       const partition = row.volume?.partition;
       return {

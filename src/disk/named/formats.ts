@@ -2,15 +2,12 @@
  * Formats that domus knows by name and does not read: one row each. When a reader is written, its prober takes the
  * row's place in `probers.ts` and the row goes. Places of magics and ids are those of the sources named in the rows.
  */
-import { isBootSector } from "../table/mbr.ts";
-import { asciiUuid, binaryUuid, fatSerial, isoDateId, ntfsSerial } from "./identifiers.ts";
+import { asciiUuid, binaryUuid, fatSerial, ntfsSerial } from "./identifiers.ts";
 
 export type NamedFormat = {
   readonly name: string;
   /** Bytes as text, each character one byte. */
   readonly magics: readonly { readonly offset: number; readonly text: string }[];
-  /** When the magic alone is too weak. `head` has the first bytes of the volume, at least the first sector. */
-  readonly confirm?: (head: Uint8Array) => boolean;
   /** As `blkid` prints it; empty when there is none. */
   readonly uuid?: (head: Uint8Array) => string;
   /** What follows for the user, in whole sentences. */
@@ -25,14 +22,6 @@ function cannotRead(name: string, advice: string): string {
   return `domus cannot read ${name} yet. ${advice}`;
 }
 
-/** ECMA-119: the volume descriptors begin at sector 16 of 2048 bytes. Hybrid images have a partition table as well. */
-export const iso9660: NamedFormat = {
-  name: "ISO 9660",
-  magics: [{ offset: 32769, text: "CD001" }],
-  uuid: isoDateId(32768 + 830, 32768 + 813),
-  why: cannotRead("ISO 9660", GIVE_KERNEL),
-};
-
 /** LUKS on-disk format specification 1.2.3, and LUKS2 1.1.2: the version follows the magic, big endian. */
 export const luks1: NamedFormat = {
   name: "LUKS1",
@@ -45,33 +34,6 @@ export const luks2: NamedFormat = {
   ...luks1,
   name: "LUKS2",
   magics: [{ offset: 0, text: "LUKS\xba\xbe\x00\x02" }],
-};
-
-/** include/uapi/linux/msdos_fs.h. 0xAA55 says little: the parameter block must make sense, too. */
-const BOOT_SIGNATURE = { offset: 510, text: "\x55\xaa" };
-
-/** FAT32 has no 16-bit FAT size and moved the extended boot record, with the serial number, to byte 64. */
-function isFat32(head: Uint8Array): boolean {
-  return head[22] === 0 && head[23] === 0;
-}
-
-function isFat(head: Uint8Array): boolean {
-  const tables = head[16]!;
-  const reservedSectors = head[14]! | (head[15]! << 8);
-  return isBootSector(head, []) && reservedSectors > 0 && (tables === 1 || tables === 2);
-}
-
-const fatId = { 16: fatSerial(39), 32: fatSerial(67) };
-
-export const fat: NamedFormat = {
-  name: "FAT",
-  magics: [BOOT_SIGNATURE],
-  confirm: isFat,
-  uuid: (head) => fatId[isFat32(head) ? 32 : 16](head),
-  why: cannotRead(
-    "FAT",
-    `An EFI system partition is FAT; PV and PVH guests do not boot from it. ${GIVE_KERNEL}`,
-  ),
 };
 
 export const ntfs: NamedFormat = {

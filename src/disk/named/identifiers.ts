@@ -48,20 +48,3 @@ function reversedHex(bytes: Uint8Array | undefined): string {
   const digits = Array.from(bytes.toReversed(), (byte) => byte.toString(16).padStart(2, "0"));
   return digits.join("").toUpperCase();
 }
-
-/**
- * ISO 9660 has no id; the time of modification or, without one, of creation stands for it: ECMA-119 8.4.26.1, sixteen
- * digits as `2024-05-01-10-20-30-00`.
- */
-export function isoDateId(modified: number, created: number): Id {
-  return (head) => {
-    for (const offset of [modified, created]) {
-      const bytes = part(head, offset, 16);
-      const digits = bytes ? decodeCString(bytes) : "";
-      if (/^[0-9]{16}$/.test(digits) && !/^0+$/.test(digits)) {
-        return digits.replace(/^(....)(..)(..)(..)(..)(..)(..)$/, "$1-$2-$3-$4-$5-$6-$7");
-      }
-    }
-    return "";
-  };
-}

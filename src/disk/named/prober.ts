@@ -14,7 +14,6 @@ export function namedProber(format: NamedFormat): Prober {
     })),
     async probe(source, { signal }) {
       const head = await source.read(0, Math.min(HEAD_BYTES, source.size), signal);
-      if (format.confirm && !format.confirm(head)) return undefined;
       const uuid = format.uuid?.(head) ?? "";
       return { kind: "named", format: format.name, uuid, why: format.why };
     },

@@ -1,6 +1,7 @@
 /** The filesystems on a guest's disks under the names that loaders know them by. */
 import type { BootVolume } from "../../boot/loader/loader.ts";
-import type { PartitionTable, Volume } from "../../disk/content.ts";
+import { tableOf } from "../../disk/content.ts";
+import type { Volume } from "../../disk/content.ts";
 import { assemblyNames, partitionDevice } from "./device-names.ts";
 
 export type DiskPlace = {
@@ -11,7 +12,7 @@ export type DiskPlace = {
 
 /** The whole disk first, then its partitions. */
 export function diskBootVolumes(disk: Volume, { vdev, index }: DiskPlace): BootVolume[] {
-  const tableType = tableOf(disk)?.type;
+  const tableType = tableOf(disk.content)?.type;
   return [disk, ...disk.children].flatMap(({ content, partition }) =>
     content.kind === "filesystem"
       ? {
@@ -28,7 +29,7 @@ export function diskBootVolumes(disk: Volume, { vdev, index }: DiskPlace): BootV
 export function assembledBootVolumes(volume: Volume, { vdev, index }: DiskPlace): BootVolume[] {
   if (!volume.assembly) return [];
   const { device, grubName, grubIds } = assemblyNames(volume.assembly);
-  const map = tableOf(volume)?.type === "gpt" ? "gpt" : "msdos";
+  const map = tableOf(volume.content)?.type === "gpt" ? "gpt" : "msdos";
   return [volume, ...volume.children].flatMap(({ content, partition }) => {
     if (content.kind !== "filesystem") return [];
     const inner = (name: string) => (partition ? `${name},${map}${partition.number}` : name);
@@ -41,8 +42,4 @@ export function assembledBootVolumes(volume: Volume, { vdev, index }: DiskPlace)
       grubIds: grubIds.map(inner),
     };
   });
-}
-
-function tableOf({ content }: Volume): PartitionTable | undefined {
-  return content.kind === "table" ? content.table : undefined;
 }

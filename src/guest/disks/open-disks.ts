@@ -9,6 +9,7 @@ import type { BootVolume } from "../../boot/loader/loader.ts";
 import type { DiskFacts } from "../../check/facts.ts";
 import { assembleVolumes } from "../../disk/assemble.ts";
 import type { Assembled } from "../../disk/assemble.ts";
+import { tableOf } from "../../disk/content.ts";
 import type { Volume } from "../../disk/content.ts";
 import type { BlockDevice } from "../../disk/source.ts";
 import { readVolumes } from "../../disk/tree.ts";
@@ -182,11 +183,7 @@ function whyNotRead(spec: DiskSpec): Failure | undefined {
 
 function findingsIn(volume: Volume): Finding[] {
   const { content } = volume;
-  const own =
-    content.kind === "table"
-      ? content.table.findings
-      : content.kind === "filesystem"
-        ? content.fs.notes
-        : [];
-  return [...own, ...volume.children.flatMap(findingsIn)];
+  const own = content.kind === "filesystem" ? content.fs.notes : [];
+  const table = tableOf(content)?.findings ?? [];
+  return [...own, ...table, ...volume.children.flatMap(findingsIn)];
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Content } from "../../../src/disk/content.ts";
 import { detectContent } from "../../../src/disk/detect.ts";
 import { memorySource } from "../../../src/disk/source.ts";
+import { isoPrograms } from "../../support/fs/iso-programs.ts";
 import { need, scratch, sh } from "../../support/need.ts";
 
 const MIB = 1 << 20;
@@ -27,25 +28,6 @@ function blkid(path: string, tag: string): string {
 }
 
 describe("formats that are known by name", () => {
-  test.each([
-    ["FAT", 4, "mkfs.vfat -F 12"],
-    ["FAT", 32, "mkfs.vfat -F 16"],
-    ["FAT", 64, "mkfs.vfat -F 32"],
-    ["FAT", 64, "mkfs.vfat -F 32 -S 4096"],
-    ["FAT", 64, "mkfs.vfat --mbr=yes"],
-  ])("%s of %i MiB by %s", async (format, size, command) => {
-    need(command.split(" ")[0]!, "blkid");
-    const path = blank(size * MIB);
-    sh(`${command} ${path}`);
-    const content = await contentOf(path);
-    if (command.includes("--mbr=yes")) {
-      // mkfs.fat then writes a table with one partition that covers the disk from sector 0 on.
-      expect(["named", "table"]).toContain(content.kind);
-      return;
-    }
-    expect(content).toMatchObject({ kind: "named", format, uuid: blkid(path, "UUID") });
-  });
-
   test("squashfs", async () => {
     need("mksquashfs");
     const path = blank(0);
@@ -94,6 +76,40 @@ describe("members", () => {
       member: { system: "lvm2", group: "", id: uuid },
     });
   });
+});
+
+describe("FAT is read, not only named", () => {
+  test.each([
+    [4, "mkfs.vfat -F 12 -n ROOT"],
+    [32, "mkfs.vfat -F 16 -n ROOT"],
+    [64, "mkfs.vfat -F 32 -n ROOT"],
+    [64, "mkfs.vfat -F 32 -S 4096 -n ROOT"],
+  ])("%i MiB by %s", async (size, command) => {
+    need("mkfs.vfat", "blkid");
+    const path = blank(size * MIB);
+    sh(`${command} ${path}`);
+    const content = await contentOf(path);
+    const expected = { kind: "vfat", label: "ROOT", uuid: blkid(path, "UUID") };
+    expect(content).toMatchObject({ fs: expected });
+  });
+
+  test("with a partition table of one partition that begins at sector 0", async () => {
+    need("mkfs.vfat", "blkid");
+    const path = blank(64 * MIB);
+    sh(`mkfs.vfat -F 32 --mbr=yes ${path}`);
+    expect(blkid(path, "TYPE")).toBe("vfat");
+    expect(await contentOf(path)).toMatchObject({ fs: { kind: "vfat" } });
+  });
+});
+
+test("ISO 9660 is read, not only named", async () => {
+  need("blkid");
+  const path = blank(0);
+  const { genisoimage } = isoPrograms();
+  sh(`${genisoimage} -quiet -R -V ROOT -o ${path} ${import.meta.dirname} 2>&1`);
+  const content = await contentOf(path);
+  const expected = { kind: "iso9660", label: "ROOT", uuid: blkid(path, "UUID") };
+  expect(content).toMatchObject({ fs: expected });
 });
 
 test("XFS is read, not only named", async () => {

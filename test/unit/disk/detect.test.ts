@@ -6,6 +6,7 @@ import { memorySource } from "../../../src/disk/source.ts";
 import type { ByteSource } from "../../../src/disk/source.ts";
 import { survivesMutation } from "../../support/mutate.ts";
 import { gptDisk, mbrSector } from "../../support/tables.ts";
+import { rockImage } from "./fs/iso9660/image.ts";
 
 const X = Uint8Array.of(0x58);
 
@@ -118,6 +119,7 @@ describe("without any", () => {
 async function found(bytes: Uint8Array): Promise<string> {
   const { content } = await detectContent(memorySource(bytes));
   if (content.kind === "table") return content.table.type;
+  if (content.kind === "filesystem") return content.fs.kind;
   return content.kind === "named" ? content.format : content.kind;
 }
 
@@ -135,8 +137,15 @@ describe("the order of formats", () => {
     return bytes;
   };
 
+  const isoWithTable = () => {
+    const { bytes } = rockImage();
+    bytes.set(mbrSector([{ slot: 1, type: 0x17, start: 0, sectors: 200 }]));
+    return bytes;
+  };
+
   test.each([
-    ["a hybrid ISO image", text(withTable(), 32769, "CD001"), "ISO 9660"],
+    ["a hybrid ISO image", isoWithTable(), "iso9660"],
+    ["the descriptor of one behind a table", text(withTable(), 32769, "CD001"), "mbr"],
     ["an old superblock behind a table", text(withTable(), 1024, "\x10\x20\xf5\xf2"), "mbr"],
     [
       "a table that is left without partitions",

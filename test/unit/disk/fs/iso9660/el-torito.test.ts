@@ -1,35 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseElTorito, readElTorito } from "../../../../../src/disk/fs/iso9660/el-torito.ts";
 import { survivesMutation } from "../../../../support/mutate.ts";
+import { addBootCatalog, catalog, EXTENSION, image, section, validation } from "./boot-catalog.ts";
 import { plainImage, putText, SECTOR } from "./image.ts";
-
-/** An entry of the catalog: [at, value, bytes] of its fields. */
-function entry(...fields: readonly (readonly [number, number, number])[]): Buffer {
-  const bytes = Buffer.alloc(32);
-  for (const [at, value, size] of fields) bytes.writeUIntLE(value, at, size);
-  return bytes;
-}
-
-const image = (indicator: number, media: number, rba: number, sectors = 4) =>
-  entry([0, indicator, 1], [1, media, 1], [6, sectors, 2], [8, rba, 4]);
-const section = (id: number, platform: number, count: number) =>
-  entry([0, id, 1], [1, platform, 1], [2, count, 2]);
-const EXTENSION = entry([0, 0x44, 1]);
-
-function validation(platform = 0): Buffer {
-  const bytes = entry([0, 1, 1], [1, platform, 1], [30, 0xaa55, 2]);
-  bytes.write("DOMUS", 4, "latin1");
-  let sum = 0;
-  for (let at = 0; at < 32; at += 2) sum += bytes.readUInt16LE(at);
-  bytes.writeUInt16LE(-sum & 0xffff, 28);
-  return bytes;
-}
-
-const catalog = (...entries: readonly Buffer[]) => {
-  const bytes = Buffer.alloc(SECTOR);
-  Buffer.concat(entries).copy(bytes);
-  return bytes;
-};
 
 const parse = (...entries: readonly Buffer[]) =>
   parseElTorito(catalog(...entries), ["cd"]).images.map(
@@ -129,9 +102,7 @@ describe("the boot catalog", () => {
 describe("the boot record", () => {
   const volume = () => {
     const disc = plainImage();
-    putText(disc, 17 * SECTOR, "\0CD001\x01EL TORITO SPECIFICATION");
-    disc.both32(17 * SECTOR + 71, 40);
-    disc.bytes.set(catalog(validation(), image(0x88, 0, 41)), 40 * SECTOR);
+    addBootCatalog(disc, validation(), image(0x88, 0, 41));
     return disc;
   };
 
