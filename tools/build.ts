@@ -5,7 +5,16 @@
  * cache, so that starting compiles nothing), and postject puts the blob into a copy of the Node binary.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 
@@ -14,6 +23,8 @@ const DIST = join(ROOT, "dist");
 const NODE = join(ROOT, "node_modules", "node", "bin", "node");
 /** The marker that Node looks for in its own binary (nodejs.org/api/single-executable-applications.html). */
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+/** Stands for the digest until that is known. */
+const BUILD_MARK = "(digest of this build)";
 
 async function bundle(entry: string, to: string): Promise<void> {
   const build = await rolldown({
@@ -21,6 +32,7 @@ async function bundle(entry: string, to: string): Promise<void> {
     platform: "node",
     // What is not needed at run time must not be looked for: everything is in the one file.
     external: /^node:/,
+    transform: { define: { DOMUS_BUILD: JSON.stringify(BUILD_MARK) } },
     logLevel: "warn",
   });
   await build.write({
@@ -30,6 +42,18 @@ async function bundle(entry: string, to: string): Promise<void> {
     minify: { compress: true, mangle: false },
   });
   await build.close();
+  sign(to);
+}
+
+/**
+ * Puts a digest of the whole program into it. What one build has found out and kept is of no use to another
+ * (docs/design/facts-cache.md).
+ */
+function sign(script: string): void {
+  const text = readFileSync(script, "utf8");
+  const digest = createHash("sha256").update(process.version).update(text).digest("hex");
+  if (!text.includes(BUILD_MARK)) throw new Error("the bundle has lost its build mark");
+  writeFileSync(script, text.replaceAll(BUILD_MARK, digest));
 }
 
 function executable(script: string, to: string): void {

@@ -1,4 +1,5 @@
 import type { CommandContext, StricliProcess } from "@stricli/core";
+import type { FactsCache } from "../guest/check/facts-cache.ts";
 import type { Host } from "../host/host.ts";
 import type { Output } from "./output.ts";
 
@@ -8,6 +9,8 @@ export type Context = CommandContext & {
   readonly out: Output;
   /** `--root DIR` or this machine. */
   readonly openHost: (root: string | undefined) => Host;
+  /** What was found out in earlier runs; undefined where nothing can be kept. */
+  readonly openFacts: () => Promise<FactsCache | undefined>;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 };

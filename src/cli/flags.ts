@@ -13,6 +13,12 @@ export const rootFlag = {
   optional: true,
 } as const;
 
+export const noCacheFlag = {
+  kind: "boolean",
+  brief: "Read every kernel and initramfs anew, whatever is known from earlier runs",
+  default: false,
+} as const;
+
 export const xenFlag = {
   kind: "parsed",
   parse: String,

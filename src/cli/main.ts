@@ -6,6 +6,7 @@ import { treeHost } from "../host/local/tree-host.ts";
 import { app } from "./app.ts";
 import type { Context } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { openFacts } from "./facts.ts";
 import { terminalOutput } from "./output.ts";
 
 async function main(): Promise<void> {
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     process: state,
     out: terminalOutput(process.stdout, process.stderr, process.env),
     openHost: (root) => (root === undefined ? localHost() : treeHost(root)),
+    openFacts: () => openFacts(process.env),
     signal: interrupt.signal,
   };
   await run(app, process.argv.slice(2), context);

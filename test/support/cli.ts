@@ -4,6 +4,7 @@ import { app } from "../../src/cli/app.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
 import { terminalOutput } from "../../src/cli/output.ts";
+import type { FactsCache } from "../../src/guest/check/facts-cache.ts";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local/local-host.ts";
 import { treeHost } from "../../src/host/local/tree-host.ts";
@@ -14,6 +15,8 @@ export type CliOptions = {
   readonly host?: Host;
   readonly columns?: number;
   readonly signal?: AbortSignal;
+  /** Left out: nothing is kept from one run to the next. */
+  readonly facts?: FactsCache;
 };
 
 export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
@@ -24,6 +27,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     process: state,
     out: terminalOutput(stdout, stderr, {}),
     openHost: (root) => options.host ?? (root === undefined ? localHost() : treeHost(root)),
+    openFacts: () => Promise.resolve(options.facts),
     signal: options.signal ?? new AbortController().signal,
   };
   await run(app, argv, context);

@@ -1,6 +1,7 @@
 import { attempt, FailureError, misuse } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { explainFailure } from "../../base/explain.ts";
+import { mapParallel } from "../../base/parallel.ts";
 import { printable } from "../../base/printable.ts";
 import { decodeText } from "../../bytes/text.ts";
 import { checkGuest } from "../../guest/check/check-guest.ts";
@@ -24,7 +25,11 @@ export type CheckFlags = {
   readonly root?: string;
   readonly xen?: string;
   readonly xenInfo?: string;
+  readonly noCache: boolean;
 };
+
+/** One waits for the disk while the other computes; more would only take more memory. */
+const AT_A_TIME = 2;
 
 /** A guest whose config could not even be read takes its place in the table, and the others go on. */
 function unreadable(configPath: string, failure: Failure): GuestReport {
@@ -49,14 +54,18 @@ export const run = failing(async function (this: Context, flags: CheckFlags, ...
       );
     }
   }
-  const reports: GuestReport[] = [];
-  for (const [index, configPath] of configs.entries()) {
+  const cache = flags.noCache ? undefined : await this.openFacts();
+  let done = 0;
+  const reports = await mapParallel(configs, AT_A_TIME, async (configPath) => {
     signal.throwIfAborted();
-    out.progress(`checking ${index + 1} of ${configs.length}: ${printable(configPath)}`);
-    const checked = await attempt(() => checkGuest({ host, xen, configPath, signal }));
+    out.progress(`checking ${done + 1} of ${configs.length}: ${printable(configPath)}`);
+    const checked = await attempt(() =>
+      checkGuest({ host, xen, configPath, signal, ...(cache && { cache }) }),
+    );
+    done += 1;
     if (!checked.ok && configs.length === 1) throw new FailureError(checked.failure);
-    reports.push(checked.ok ? checked.value : unreadable(configPath, checked.failure));
-  }
+    return checked.ok ? checked.value : unreadable(configPath, checked.failure);
+  });
   out.progress("");
   if (flags.json) out.json({ host: hostJson(xen), guests: reports.map(guestJson) });
   else if (reports.length === 1) out.result(guestStory(reports[0]!, xen, out));

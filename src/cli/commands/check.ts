@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { jsonFlag, rootFlag, xenFlag, xenInfoFlag } from "../flags.ts";
+import { jsonFlag, noCacheFlag, rootFlag, xenFlag, xenInfoFlag } from "../flags.ts";
 import type { CheckFlags } from "./check-run.ts";
 
 export const checkCommand = buildCommand<CheckFlags, string[], Context>({
@@ -14,7 +14,13 @@ export const checkCommand = buildCommand<CheckFlags, string[], Context>({
     ].join("\n"),
   },
   parameters: {
-    flags: { json: jsonFlag, root: rootFlag, xen: xenFlag, xenInfo: xenInfoFlag },
+    flags: {
+      json: jsonFlag,
+      root: rootFlag,
+      xen: xenFlag,
+      xenInfo: xenInfoFlag,
+      noCache: noCacheFlag,
+    },
     positional: {
       kind: "array",
       parameter: {

@@ -102,12 +102,18 @@ export async function readFile(
   limitBytes: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
+  const inode = await findFile(fs, path, limitBytes);
+  return fs.read(inode, 0, inode.size, signal);
+}
+
+/** The inode of a file that may have `limitBytes` at most; fails as `readFile` does. */
+export async function findFile(fs: FileSystem, path: string, limitBytes: number): Promise<Inode> {
   const { inode, path: real } = await resolvePath(fs, path);
   const where = within(fs.where, path);
   if (inode.kind !== "file") throw missing(where, `file ${real} (it is a ${kindText(inode.kind)})`);
   if (inode.size > limitBytes)
     throw overLimit(where, `its size of ${inode.size} bytes`, `${limitBytes}`);
-  return fs.read(inode, 0, inode.size, signal);
+  return inode;
 }
 
 async function descend(walk: Walk, name: string, followLast: boolean): Promise<void> {

@@ -8,6 +8,7 @@ import type { Verdict } from "../../check/judge.ts";
 import type { Host } from "../../host/host.ts";
 import { parseDomainConfig } from "../../xen/domain-config.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
+import type { FactsCache } from "./facts-cache.ts";
 import { survey } from "./survey.ts";
 
 export type GuestReport = {
@@ -25,6 +26,8 @@ export type CheckOptions = {
   readonly host: Host;
   readonly xen: HostFacts;
   readonly configPath: string;
+  /** Left out: everything is read anew. */
+  readonly cache?: FactsCache;
   readonly signal?: AbortSignal;
 };
 

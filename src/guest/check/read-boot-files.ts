@@ -1,6 +1,6 @@
 /** Reads the kernel and the initramfs images of a planned boot and says what they are. */
 import { attempt, isAbsent, missing } from "../../base/failure.ts";
-import type { Failure } from "../../base/failure.ts";
+import type { Result } from "../../base/failure.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import type { Where } from "../../base/where.ts";
@@ -12,8 +12,9 @@ import { parsePeSections } from "../../boot/kernel/pe.ts";
 import { readKernel } from "../../boot/kernel/read-kernel.ts";
 import type { BootFile } from "../../boot/loader/loader.ts";
 import type { NeededFile } from "../../check/facts.ts";
-import { readFile, resolvePath } from "../../disk/fs/resolve.ts";
+import { findFile, readFile, resolvePath } from "../../disk/fs/resolve.ts";
 import type { Host } from "../../host/host.ts";
+import type { FactInputs, FactsCache, FactSource } from "./facts-cache.ts";
 import type { BootSource, FoundBoot } from "./find-boot.ts";
 
 /** Xen's builder takes 1 GiB at most (xen: tools/libs/guest/xg_dom_core.c); real files are a tenth of that. */
@@ -25,61 +26,101 @@ export type BootFiles = {
   readonly initramfs: readonly InitramfsFacts[];
 };
 
-export async function readBootFiles(
-  host: Host,
-  boot: FoundBoot,
-  signal?: AbortSignal,
-): Promise<BootFiles> {
+export type ReadBootOptions = {
+  readonly host: Host;
+  readonly boot: FoundBoot;
+  readonly cache: FactsCache;
+  readonly signal?: AbortSignal;
+};
+
+export async function readBootFiles(options: ReadBootOptions): Promise<BootFiles> {
+  const { boot, signal } = options;
   const files: NeededFile[] = [];
   const initramfs: InitramfsFacts[] = [];
-  const fetched = await fetch(host, boot.kernel, signal);
-  const where = whereOf(boot.kernel);
-  const { path } = fetched;
-  let kernel: KernelFacts | undefined;
-  if (fetched.bytes) {
-    const configText = await kernelConfig(boot.kernel);
-    kernel = await readKernel(fetched.bytes, path, {
-      where,
-      ...(signal && { signal }),
-      ...(configText !== undefined && { configText }),
-    });
-  }
-  files.push({ role: "kernel", where, path, ...(await stateOf(fetched, boot.kernel)) });
+  const config = await kernelConfig(boot.kernel);
+  const kernel = await factsOf(options, boot.kernel, {
+    inputs: ["kernel", config],
+    make: (bytes, path, where) =>
+      readKernel(bytes, path, {
+        where,
+        ...(signal && { signal }),
+        ...(config !== undefined && { configText: config }),
+      }),
+  });
+  files.push(await neededFile("kernel", boot.kernel, kernel));
   for (const source of boot.ramdisks) {
-    const image = await fetch(host, source, signal);
-    const at = whereOf(source);
-    files.push({ role: "ramdisk", where: at, path: image.path, ...(await stateOf(image, source)) });
-    if (!image.bytes) continue;
-    initramfs.push(
-      await readInitramfs(image.bytes, image.path, { where: at, ...(signal && { signal }) }),
-    );
+    const image = await factsOf(options, source, {
+      inputs: ["initramfs"],
+      make: (bytes, path, where) =>
+        readInitramfs(bytes, path, { where, ...(signal && { signal }) }),
+    });
+    files.push(await neededFile("ramdisk", source, image));
+    if (image.ok) initramfs.push(image.value);
   }
-  return { files, initramfs, ...(kernel && { kernel }) };
+  return { files, initramfs, ...(kernel.ok && { kernel: kernel.value }) };
 }
 
-type Fetched = { readonly path: string; readonly bytes?: Uint8Array; readonly failure?: Failure };
+type Reading<T> = {
+  /** What the facts follow from beside the file, its path and its place. */
+  readonly inputs: FactInputs;
+  readonly make: (bytes: Uint8Array, path: string, where: Where) => Promise<T>;
+};
 
-async function fetch(host: Host, source: BootSource, signal?: AbortSignal): Promise<Fetched> {
-  const path = source.from === "host" ? source.path : source.file.path;
-  const read = await attempt(() =>
-    source.from === "host"
-      ? host.readFile(path, MAX_FILE_BYTES)
-      : readGuestFile(source.file, signal),
-  );
-  return read.ok ? { path, bytes: read.value } : { path, failure: read.failure };
+/** A failure when the file could not be had; what is wrong inside it is in the facts. */
+function factsOf<T>(
+  { host, cache, signal }: ReadBootOptions,
+  source: BootSource,
+  { inputs, make }: Reading<T>,
+): Promise<Result<T>> {
+  const path = pathOf(source);
+  const where = whereOf(source);
+  return attempt(async () => {
+    await using file = await openBootFile(host, source, signal);
+    return cache.facts(file, [...inputs, path, where], (bytes) =>
+      make(sectionOf(bytes, source), path, where),
+    );
+  });
+}
+
+type OpenBootFile = FactSource & AsyncDisposable;
+
+async function openBootFile(
+  host: Host,
+  source: BootSource,
+  signal?: AbortSignal,
+): Promise<OpenBootFile> {
+  const path = pathOf(source);
+  if (source.from === "host") {
+    const file = await host.openBlock(path);
+    return {
+      sizeBytes: file.size,
+      read: (offset, length) => file.read(offset, length, signal),
+      whole: () => host.readFile(path, MAX_FILE_BYTES),
+      [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+    };
+  }
+  const { fs } = source.file.volume;
+  const inode = await findFile(fs, path, MAX_FILE_BYTES);
+  return {
+    sizeBytes: inode.size,
+    read: (offset, length) => fs.read(inode, offset, length, signal),
+    whole: () => fs.read(inode, 0, inode.size, signal),
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
 /** The file, or that section of it. */
-async function readGuestFile(
-  { volume, path, section }: BootFile,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const bytes = await readFile(volume.fs, path, MAX_FILE_BYTES, signal);
-  if (section === undefined) return bytes;
+function sectionOf(bytes: Uint8Array, source: BootSource): Uint8Array {
+  if (source.from === "host" || source.file.section === undefined) return bytes;
+  const { volume, path, section } = source.file;
   const where = [...volume.fs.where, path];
   const found = parsePeSections(bytes, where).find(({ name }) => name === section);
   if (found) return found.bytes;
   throw missing(where, `${section} section`);
+}
+
+function pathOf(source: BootSource): string {
+  return source.from === "host" ? source.path : source.file.path;
 }
 
 export function whereOf(source: BootSource): Where {
@@ -92,14 +133,16 @@ export function whereOf(source: BootSource): Where {
       ];
 }
 
-async function stateOf(
-  fetched: Fetched,
+async function neededFile(
+  role: NeededFile["role"],
   source: BootSource,
-): Promise<Pick<NeededFile, "state" | "failure" | "alternatives">> {
-  if (!fetched.failure) return { state: "read", alternatives: [] };
+  read: Result<unknown>,
+): Promise<NeededFile> {
+  const file = { role, where: whereOf(source), path: pathOf(source) };
+  if (read.ok) return { ...file, state: "read", alternatives: [] };
+  const { failure } = read;
   const alternatives = source.from === "guest" ? await neighbours(source.file) : [];
-  const state = isAbsent(fetched.failure) ? "missing" : "unreadable";
-  return { state, failure: fetched.failure, alternatives };
+  return { ...file, state: isAbsent(failure) ? "missing" : "unreadable", failure, alternatives };
 }
 
 /** Files beside a missing one whose names begin alike: what the user may have meant. */

@@ -17,21 +17,27 @@ import type { DomainConfig } from "../../xen/domain-config.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import { openDisks } from "../disks/open-disks.ts";
 import type { OpenDisk } from "../disks/open-disks.ts";
+import { noFactsCache } from "./facts-cache.ts";
+import type { FactsCache } from "./facts-cache.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { BootSearch, FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
+import { openRootView } from "./root-view.ts";
+import type { ReadBootOptions } from "./read-boot-files.ts";
 
 export type SurveyOptions = {
   readonly host: Host;
   readonly xen: HostFacts;
   readonly configPath: string;
   readonly config: DomainConfig;
+  /** Left out: everything is read anew. */
+  readonly cache?: FactsCache;
   readonly signal?: AbortSignal;
 };
 
 /** Reads disks, loader configuration, kernel, initramfs and logs. What cannot be read becomes a fact that says so. */
 export async function survey(options: SurveyOptions): Promise<GuestFacts> {
-  const { host, xen, config, configPath, signal } = options;
+  const { host, xen, config, configPath, cache = noFactsCache, signal } = options;
   await using opened = await openDisks(host, config.disks, signal);
   const { disks } = opened;
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
@@ -40,12 +46,15 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const pygrub = await pygrubOf(config, disks[0], signal);
   // What runs on this host decides; what the guest's own loader would start is kept for comparison.
   const found = (pygrub && pygrubBoot(pygrub, bootVolumes, config)) ?? search.boot;
-  const root = found && rootOf(found, disks, volumes);
+  const device = found && rootOf(found, disks, volumes);
+  const holder = rootFileSystem(bootVolumes, volumes, device);
+  const view = holder && (await openRootView(holder, found?.args ?? ""));
+  const root = device?.where && view ? { ...device, view: view.facts } : device;
   const hvm = await hvmOf(config, disks, signal);
   const boot = found
-    ? await plannedBoot({ host, boot: found, root, signal })
+    ? await plannedBoot({ host, boot: found, cache, root, ...(signal && { signal }) })
     : hvm && hvmDiskBoot(hvm, search);
-  const rootFs = rootFileSystem(bootVolumes, volumes, root);
+  const changesFs = view ? view.fs : holder;
   return {
     name: config.name,
     configPath,
@@ -53,7 +62,7 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     host: xen,
     disks: disks.map((disk) => disk.facts),
     bootTried: search.tried,
-    changes: rootFs ? await changesOf(rootFs, signal) : [],
+    changes: changesFs ? await changesOf(changesFs, signal) : [],
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
     ...(hvm && { hvm }),
@@ -61,15 +70,11 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   };
 }
 
-type PlanOptions = {
-  readonly host: Host;
-  readonly boot: FoundBoot;
-  readonly root: RootDevice | undefined;
-  readonly signal: AbortSignal | undefined;
-};
+type PlanOptions = ReadBootOptions & { readonly root: RootDevice | undefined };
 
-async function plannedBoot({ host, boot, root, signal }: PlanOptions): Promise<PlannedBoot> {
-  const read = await readBootFiles(host, boot, signal);
+async function plannedBoot(options: PlanOptions): Promise<PlannedBoot> {
+  const { boot, root } = options;
+  const read = await readBootFiles(options);
   return {
     loader: boot.loader,
     source: boot.source,
