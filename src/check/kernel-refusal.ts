@@ -13,8 +13,10 @@ export function findRefusal(
 ): KernelRefusal | undefined {
   if (!boot?.kernel) return undefined;
   const inShim = config.type === "pvh" && config.pvshim;
+  // The shim has decompressors of its own, which need no room for a dictionary
+  const { dictionary: _, ...shim } = host;
   const refusals = inShim
-    ? kernelRefusals(boot.kernel, "pv", { ...host, caps: SHIM_CAPS })
+    ? kernelRefusals(boot.kernel, "pv", { ...shim, caps: SHIM_CAPS })
     : kernelRefusals(boot.kernel, config.type, host);
   return refusals.find(({ reason }) => reasons.includes(reason));
 }

@@ -1992,8 +1992,8 @@ it was built with.
 xc: error: panic: xg_dom_bzimageloader.c: xc_dom_probe_bzimage_kernel: unknown compression format: Invalid kernel
 \`\`\`
 
-or \`unable to ZSTD decompress kernel\`, \`unable to LZO decompress kernel\` with \`decompress support unavailable\`, or,
-for the lz4 of kernels from 5.3 on, \`LZ4 decompression error: decoding failed\`.
+or \`unable to ZSTD decompress kernel\`, \`unable to LZO decompress kernel\` with \`decompress support unavailable\`, and,
+before it, \`LZ4 decompression error: decoding failed\` or \`XZ decompression error: Memory usage limit reached\`.
 
 ## Why
 
@@ -2002,8 +2002,8 @@ for the lz4 of kernels from 5.3 on, \`LZ4 decompression error: decoding failed\`
 | gzip | always | |
 | bzip2, lzma | 4.0 | needs libbz2, liblzma; Debian's Xen has no bzip2 |
 | lzo | 4.1 | needs liblzo2; Debian's Xen has none |
-| xz | 4.2 | needs liblzma |
-| lz4 | 4.4 | kernels from 5.3 on: 4.14, or 4.10 to 4.13 since December 2019; the frame format never |
+| xz | 4.2 | needs liblzma; with the dictionary of 128 MiB that Linux packs with since 6.12: 4.18.5, 4.19.2, 4.20, and Debian's 4.17.5 |
+| lz4 | 4.4.0 | not 4.4.1 to 4.10, 4.11.0 to 4.11.3, 4.12.0 and 4.12.1: a bug takes all of them for damaged; the frame format never |
 | zstd | 4.15 | needs libzstd |
 
 Distributions change the packing of their kernels with new releases: Debian 13 and Ubuntu 22.04 use zstd. So a guest
@@ -2693,8 +2693,10 @@ stands beside.
 ## How domus knows
 
 From the logs of the guest's package manager: \`/var/log/pacman.log\`, \`/var/log/dpkg.log\` and
-\`/var/log/apt/history.log\`, \`/var/log/dnf.rpm.log\`, the rotated ones included. Some of them are in local time without
-saying so; a day is as exact as it gets.
+\`/var/log/apt/history.log\`, \`/var/log/yum.log\`, \`/var/log/dnf.rpm.log\`, \`/var/log/dnf5.log\`, \`/var/log/zypp/history\` or
+\`/var/log/apk.log\`, the rotated ones included. Some of them are in local time without saying so; a day is as exact as it
+gets. \`yum.log\` has no years: they are counted back from when the file was last written. apk before version 3 kept no log,
+and the databases of rpm, yum and dnf are not read.
 `,
   },
   "root-ambiguous": {

@@ -3,10 +3,11 @@
  * linked with when it was built.
  */
 import { fileName } from "../base/path.ts";
+import { MIB } from "../base/units.ts";
 import type { Compression } from "../bytes/decompress/format.ts";
 import { COMPRESSIONS } from "../bytes/decompress/format.ts";
 import { isXenAtLeast, xenRelease } from "./host-facts.ts";
-import type { Lz4Fix, XenVersion } from "./host-facts.ts";
+import type { BuilderFix, DictionaryLimit, XenVersion } from "./host-facts.ts";
 
 export type BuilderPackings = {
   /** Unpacked for certain. */
@@ -97,11 +98,68 @@ function libraryFor(packing: Compression, version: XenVersion): string | undefin
   return LIBRARIES[packing];
 }
 
+/** Releases whose builder had a bug mended, as upstream's release tags have it. */
+type FixHistory = {
+  /** This release and all later ones have it from their .0 on. */
+  readonly since: string;
+  /** The point release from which on an older branch has it; one that never came stands for its branch's end. */
+  readonly backports: Readonly<Record<string, number>>;
+  /** Distributions have added it to earlier ones of these, which shows in no version. */
+  readonly added?: readonly string[];
+};
+
 /**
- * Kernels from 5.3 on, packed with lz4, end their payload in a way that builders took for damage until Xen commit
- * 2d7572cdfa: in 4.14.0, and in the stable branches of 4.10 to 4.13 since December 2019.
+ * From August 2014 on the builder took a short match for damage, and every lz4 stream of some size has one (xen:
+ * commits 9143a6c55e and 2d7572cdfa, xen/common/lz4/decompress.c, which the builder includes). 4.4.0 is older than the
+ * bug; 4.10 got the fix after its last release.
  */
-export function lz4Fix(version: XenVersion): Lz4Fix {
-  if (isXenAtLeast(version, "4.14")) return "fixed";
-  return isXenAtLeast(version, "4.10") ? "maybe" : "broken";
+const LZ4_FIX: FixHistory = { since: "4.13", backports: { "4.10": 5, "4.11": 4, "4.12": 2 } };
+
+/**
+ * liblzma may use 128 MiB in the builder, and twice that since commit e6472d4668, which Debian added to its 4.17.5. What
+ * it needs is a little more than the dictionary.
+ */
+const DICTIONARY_FIX: FixHistory = {
+  since: "4.20",
+  backports: { "4.18": 5, "4.19": 2 },
+  added: ["4.17", "4.18", "4.19"],
+};
+
+function builderFix(version: XenVersion, { since, backports, added }: FixHistory): BuilderFix {
+  if (isXenAtLeast(version, since)) return "fixed";
+  const release = xenRelease(version);
+  const without = added?.includes(release) ? "maybe" : "broken";
+  const first = backports[release];
+  if (first === undefined) return without;
+  const { point, rest } = pointRelease(version);
+  if (point === undefined) return "maybe";
+  if (rest === "") return point >= first ? "fixed" : without;
+  // `.4-pre` is on the way from .3 to .4; `.4-1ubuntu2` is .4 or more
+  return point >= first && !/^-(?:pre|rc)/.test(rest) ? "fixed" : "maybe";
+}
+
+/** `.4-pre` of 4.11.4-pre is 4 and `-pre`. */
+function pointRelease({ extra }: XenVersion): { point?: number; rest: string } {
+  const [, point, rest] = /^\.(\d{1,3})(.*)$/.exec(extra) ?? [];
+  return point === undefined ? { rest: extra } : { point: Number(point), rest: rest! };
+}
+
+/** Whether the builder of that version unpacks lz4 kernels at all. */
+export function lz4Fix(version: XenVersion): BuilderFix {
+  if (xenRelease(version) !== "4.4") return builderFix(version, LZ4_FIX);
+  const { point, rest } = pointRelease(version);
+  if (point === 0 && rest === "") return "fixed";
+  return point === undefined || point === 0 ? "maybe" : "broken";
+}
+
+const OLD_LIMIT_BYTES = 128 * MIB;
+const LIMIT_BYTES = 256 * MIB;
+
+/** The dictionaries of xz and lzma kernels that the builder of that version takes. */
+export function dictionaryLimit(version: XenVersion): DictionaryLimit {
+  const fix = builderFix(version, DICTIONARY_FIX);
+  return {
+    takenBelowBytes: fix === "fixed" ? LIMIT_BYTES : OLD_LIMIT_BYTES,
+    refusedFromBytes: fix === "broken" ? OLD_LIMIT_BYTES : LIMIT_BYTES,
+  };
 }

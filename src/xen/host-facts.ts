@@ -14,8 +14,14 @@ export function isXenAtLeast(version: XenVersion, release: string): boolean {
   return version.major > major || (version.major === major && version.minor >= minor);
 }
 
-/** See `lz4Fix` in builder-packings.ts. */
-export type Lz4Fix = "fixed" | "maybe" | "broken";
+/** Whether a bug of the domain builder is mended in a version; `maybe`: that depends on who built it. */
+export type BuilderFix = "fixed" | "maybe" | "broken";
+
+/** For the dictionaries of xz and lzma kernels, in bytes. Between the two it depends on who built this Xen. */
+export type DictionaryLimit = {
+  readonly takenBelowBytes: number;
+  readonly refusedFromBytes: number;
+};
 
 export type HostFacts = {
   readonly version: XenVersion;
@@ -27,8 +33,10 @@ export type HostFacts = {
   readonly kernelPackings: readonly Compression[];
   /** Known to this release, but only in builds with the library for it: say "maybe". Absent: none. */
   readonly uncertainPackings?: readonly Compression[];
-  /** Whether lz4 kernels from 5.3 on unpack, too (builder-packings.ts). Absent: as in current releases. */
-  readonly lz4?: Lz4Fix;
+  /** Whether lz4 kernels unpack, where the release knows them (builder-packings.ts). Absent: as in current releases. */
+  readonly lz4?: BuilderFix;
+  /** Absent: any dictionary is taken. */
+  readonly dictionary?: DictionaryLimit;
   /** How `kernelPackings` is known: for people. */
   readonly kernelPackingsBecause: string;
   /** The builder inflates a gzip initramfs before the guest starts (Xen <= 4.19). */

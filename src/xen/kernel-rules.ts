@@ -21,6 +21,8 @@ export type RuledKernel = {
   readonly bootProtocol?: number;
   /** Of a bzImage's payload, or of a packed ELF; `none` is a raw ELF. */
   readonly packing: Compression | "none" | "unknown";
+  /** Of an xz or lzma payload, in bytes. */
+  readonly dictionaryBytes?: number;
   /** Set when the ELF inside could not be had, or not be read; only `corrupt` is held against the kernel. */
   readonly failure?: { readonly kind: string };
   readonly bits?: 32 | 64;
@@ -40,7 +42,7 @@ export type RuledKernel = {
 /** What the rules need to know of the host. */
 export type RuledHost = Pick<
   HostFacts,
-  "version" | "caps" | "kernelPackings" | "uncertainPackings" | "lz4"
+  "version" | "caps" | "kernelPackings" | "uncertainPackings" | "lz4" | "dictionary"
 >;
 
 export type KernelRefusal = {
@@ -116,10 +118,8 @@ function isBeforePayload({ format, bootProtocol }: RuledKernel): boolean {
   return format === "bzimage" && bootProtocol !== undefined && bootProtocol < 0x208;
 }
 
-function packingRefusal(
-  kernel: RuledKernel,
-  { version, kernelPackings, uncertainPackings = [], lz4 }: RuledHost,
-): KernelRefusal | undefined {
+function packingRefusal(kernel: RuledKernel, host: RuledHost): KernelRefusal | undefined {
+  const { version, kernelPackings, uncertainPackings = [] } = host;
   const { format, packing, failure } = kernel;
   // A raw ELF as payload: the bzImage loader complains, and the ELF loader takes what that one has left of the file
   if (format !== "bzimage" || packing === "none" || isBeforePayload(kernel)) return undefined;
@@ -134,10 +134,18 @@ function packingRefusal(
   const printed = [unableText(packing), NO_LOADER];
   if (uncertainPackings.includes(packing)) return { reason: "packing", sure: false, printed };
   if (!kernelPackings.includes(packing)) return refuse("packing", ...printed);
-  if (packing === "lz4" && lz4 !== undefined && lz4 !== "fixed" && isAtLeast53(kernel.version)) {
-    return { reason: "packing", sure: lz4 === "broken", printed };
-  }
-  return undefined;
+  const limit = builderLimit(kernel, host);
+  return limit && { reason: "packing", sure: limit === "sure", printed };
+}
+
+/** What this builder cannot unpack although it has the decompressor for it. */
+function builderLimit(
+  { packing, dictionaryBytes = 0 }: RuledKernel,
+  { lz4 = "fixed", dictionary }: RuledHost,
+): "sure" | "maybe" | undefined {
+  if (packing === "lz4" && lz4 !== "fixed") return lz4 === "broken" ? "sure" : "maybe";
+  if (!dictionary || dictionaryBytes < dictionary.takenBelowBytes) return undefined;
+  return dictionaryBytes >= dictionary.refusedFromBytes ? "sure" : "maybe";
 }
 
 /** A gzip kernel is the only one whose message has a colon. */
@@ -145,13 +153,6 @@ function unableText(packing: Compression): string {
   return packing === "gzip"
     ? `${PROBE}: unable to gzip decompress kernel`
     : `${PROBE} unable to ${packing.toUpperCase()} decompress kernel`;
-}
-
-function isAtLeast53(version: string | undefined): boolean {
-  const match = /^(\d+)\.(\d+)/.exec(version ?? "");
-  if (!match) return false;
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  return major > 5 || (major === 5 && minor >= 3);
 }
 
 /** What the notes say, where they were read. */

@@ -4,7 +4,7 @@
  */
 import { corrupt, FailureError } from "../base/failure.ts";
 import { printable } from "../base/printable.ts";
-import { lz4Fix, packingsOfRelease } from "./builder-packings.ts";
+import { dictionaryLimit, lz4Fix, packingsOfRelease } from "./builder-packings.ts";
 import type { BuilderPackings } from "./builder-packings.ts";
 import { isXenAtLeast } from "./host-facts.ts";
 import type { HostFacts, XenVersion } from "./host-facts.ts";
@@ -86,6 +86,7 @@ function ofRelease(version: XenVersion) {
   return {
     ...packingFacts(packingsOfRelease(version)),
     lz4: lz4Fix(version),
+    dictionary: dictionaryLimit(version),
     inflatesRamdisk: !isXenAtLeast(version, FIRST_NOT_INFLATING),
   };
 }

@@ -97,6 +97,8 @@ export type KernelFacts = {
   readonly packing: Packing;
   /** Of the payload, in bytes; for a gzipped ELF the whole file; 0 for a raw ELF. */
   readonly payloadSizeBytes: number;
+  /** Of a payload packed with xz or lzma: the dictionary that it asks for, in bytes. */
+  readonly dictionaryBytes?: number;
   /** Of the unpacked ELF, when it could be unpacked. */
   readonly elfSizeBytes?: number;
   /** Why the payload could not be unpacked or the ELF not read. */

@@ -14,6 +14,8 @@ import { MIB } from "../../base/units.ts";
 import { within, type Where } from "../../base/where.ts";
 import { decompress } from "../../bytes/decompress/decompress.ts";
 import { sniffCompression, type Compression } from "../../bytes/decompress/format.ts";
+import { lzmaDictionaryBytes } from "../../bytes/decompress/lzma.ts";
+import { xzDictionaryBytes } from "../../bytes/decompress/xz.ts";
 import { detectBzImage, locatePayload, type BzImage } from "./bzimage.ts";
 import { isElf } from "./elf.ts";
 import type { KernelFacts, Packing } from "./kernel-facts.ts";
@@ -25,7 +27,10 @@ import { isPe, parsePeSections } from "./pe.ts";
  */
 const MAX_KERNEL_BYTES = 512 * MIB;
 
-export type KernelImage = Pick<KernelFacts, "format" | "packing" | "payloadSizeBytes"> & {
+export type KernelImage = Pick<
+  KernelFacts,
+  "format" | "packing" | "payloadSizeBytes" | "dictionaryBytes"
+> & {
   /** The setup header, when there is one. */
   readonly bzImage?: BzImage;
   /** The unpacked kernel, or why there is none. It may be a view into the file. */
@@ -92,7 +97,9 @@ async function openBzImage(
   options: OpenImageOptions,
 ): Promise<KernelImage> {
   const where = within(options.where, "payload");
-  const packing = payloadPacking(bytes.subarray(bzImage.payloadOffset));
+  const head = bytes.subarray(bzImage.payloadOffset);
+  const packing = payloadPacking(head);
+  const dictionaryBytes = payloadDictionary(head, packing);
   const elf = await attempt(() => {
     const payload = locatePayload(bytes, bzImage, where);
     return unpackPayload(payload, packing, { ...options, where });
@@ -101,6 +108,7 @@ async function openBzImage(
     format: "bzimage",
     packing,
     payloadSizeBytes: bzImage.payloadLength,
+    ...(dictionaryBytes !== undefined && { dictionaryBytes }),
     bzImage,
     elf: elf.ok ? { bytes: elf.value } : { failure: elf.failure },
     where,
@@ -109,6 +117,11 @@ async function openBzImage(
 
 function payloadPacking(payload: Uint8Array): Packing {
   return isElf(payload) ? "none" : (sniffCompression(payload) ?? "unknown");
+}
+
+function payloadDictionary(payload: Uint8Array, packing: Packing): number | undefined {
+  if (packing === "xz") return xzDictionaryBytes(payload);
+  return packing === "lzma" ? lzmaDictionaryBytes(payload) : undefined;
 }
 
 async function unpackPayload(

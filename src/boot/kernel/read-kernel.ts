@@ -47,6 +47,7 @@ export async function readKernel(
     format: image.format,
     packing: image.packing,
     payloadSizeBytes: image.payloadSizeBytes,
+    ...(image.dictionaryBytes !== undefined && { dictionaryBytes: image.dictionaryBytes }),
     ...header,
     ...(elf.kernel?.facts ?? UNREAD),
     ...(image.format === "pe" && NOT_LOADED),

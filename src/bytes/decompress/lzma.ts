@@ -4,14 +4,20 @@
  *
  * Only the range coder's own redundancy shows damage, so much of it goes unseen.
  */
+import { attemptSync } from "../../base/failure.ts";
 import { LONGEST_SYMBOL_BYTES, LzmaDecoder, parseLzmaProperties } from "./lzma-decoder.ts";
 import type { LzmaProperties } from "./lzma-decoder.ts";
-import { CHUNK_BYTES } from "./reader.ts";
-import type { Reader } from "./reader.ts";
+import { CHUNK_BYTES, Reader } from "./reader.ts";
 import { Window } from "./window.ts";
 
 /** What the decoder gets at a time. */
 const PIECE_BYTES = 0x10000;
+
+/** The dictionary that the header asks for, in bytes; undefined when it is no .lzma header. */
+export function lzmaDictionaryBytes(bytes: Uint8Array): number | undefined {
+  const read = attemptSync(() => readHeader(new Reader(bytes.subarray(0, 13), [])));
+  return read.ok ? read.value.dictionaryBytes : undefined;
+}
 
 export function* unpackLzma(reader: Reader): Generator<Uint8Array, void> {
   const { properties, dictionaryBytes, size } = readHeader(reader);

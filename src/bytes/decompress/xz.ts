@@ -4,7 +4,7 @@
  * Not supported: other filters. SHA-256 and checks without a name are skipped, not verified.
  */
 import { crc32 } from "node:zlib";
-import { unsupported } from "../../base/failure.ts";
+import { attemptSync, unsupported } from "../../base/failure.ts";
 import { hex } from "../../base/units.ts";
 import { crc64 } from "../crc64.ts";
 import { Lzma2Decoder } from "./lzma2.ts";
@@ -48,6 +48,19 @@ const CHECK_BYTES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 export function xzCheck(bytes: Uint8Array): XzCheck | undefined {
   if (bytes.length < 8 || !HEADER_MAGIC.every((byte, i) => bytes[i] === byte)) return undefined;
   return CHECK_NAMES[bytes[7]! & 0x0f] ?? "unknown";
+}
+
+/**
+ * The dictionary that the first block asks for, in bytes; undefined when there is none or its header is not one that
+ * domus reads. An unpacker needs a little more memory than that.
+ */
+export function xzDictionaryBytes(bytes: Uint8Array): number | undefined {
+  const read = attemptSync(() => {
+    const reader = new Reader(bytes.subarray(0, 12 + 1024), []);
+    readStreamHeader(reader);
+    return readBlockHeader(reader).dictionaryBytes;
+  });
+  return read.ok ? read.value : undefined;
 }
 
 /** One stream: header, blocks, index, footer. Padding after it is left alone. */

@@ -1,5 +1,6 @@
 import { directoryOf, fileName } from "../../base/path.ts";
-import type { Packing } from "../../boot/kernel/kernel-facts.ts";
+import { MIB, sizeText } from "../../base/units.ts";
+import type { KernelFacts, Packing } from "../../boot/kernel/kernel-facts.ts";
 import { isPackingKnownTo, PACKING_SINCE } from "../../xen/builder-packings.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
 import type { KernelRefusal } from "../../xen/kernel-rules.ts";
@@ -28,7 +29,7 @@ export const kernelPacking: Rule = {
         severity: sure ? "error" : "warning",
         where: kernelWhere(boot),
         what: `${xenText(host)} ${cannot} ${kernelText(boot)}, which is packed with ${nameOf(packing)}.`,
-        why: whyText(host, packing, refusal),
+        why: whyText(host, boot.kernel, refusal),
         next: nextText(facts, boot, sure),
         ...(!sure && { undecided: true as const }),
       },
@@ -36,7 +37,8 @@ export const kernelPacking: Rule = {
   },
 };
 
-function whyText(host: HostFacts, packing: Packing, refusal: KernelRefusal): string {
+function whyText(host: HostFacts, kernel: KernelFacts, refusal: KernelRefusal): string {
+  const { packing } = kernel;
   const printed = printedText(refusal);
   if (packing === "none" || packing === "unknown") {
     return `Its payload begins with no magic that Xen knows. ${printed}`;
@@ -44,12 +46,7 @@ function whyText(host: HostFacts, packing: Packing, refusal: KernelRefusal): str
   if (packing === "lz4-frame") {
     return `Xen and Linux read the legacy lz4 format only (lz4 -l). ${printed}`;
   }
-  if (host.kernelPackings.includes(packing)) {
-    const fix = refusal.sure
-      ? "Xen 4.14 has the fix; this release never got it."
-      : "The fix is in Xen 4.14, and in 4.10 to 4.13 since December 2019.";
-    return `Kernels from 5.3 on end their lz4 payload in a way that Xen took for damage: ${printed} ${fix}`;
-  }
+  if (host.kernelPackings.includes(packing)) return limitText(host, kernel, refusal);
   if (!refusal.sure) return `${host.kernelPackingsBecause}. Without it ${printed}`;
   const list = `It unpacks ${listText(host.kernelPackings, 8) || "nothing"} (${host.kernelPackingsBecause}).`;
   const since = isPackingKnownTo(host.version, packing)
@@ -58,17 +55,43 @@ function whyText(host: HostFacts, packing: Packing, refusal: KernelRefusal): str
   return `${list}${since} ${printed}`;
 }
 
+/** The decompressor is there, and has a bug or a limit. */
+function limitText(
+  host: HostFacts,
+  { packing, dictionaryBytes = 0 }: KernelFacts,
+  refusal: KernelRefusal,
+) {
+  const printed = printedText(refusal);
+  if (packing === "lz4") {
+    const builder = refusal.sure ? "This builder" : "Without a fix of December 2019 this builder";
+    return `${builder} takes every lz4 kernel for damaged: ${printed} Mended in Xen 4.11.4, 4.12.2 and 4.13.`;
+  }
+  const limit = sizeText(host.dictionary?.takenBelowBytes ?? 0);
+  const unless = refusal.sure ? "" : ", unless it has the fix";
+  const wanted = `To unpack its dictionary of ${sizeText(dictionaryBytes)} takes more than the ${limit} of memory that the builder lets ${packing} have`;
+  if (dictionaryBytes >= 256 * MIB) return `${wanted}: ${printed}`;
+  return `${wanted}${unless}: ${printed} Linux packs with such a dictionary since 6.12; Xen takes it since 4.18.5, 4.19.2 and 4.20, and Debian 12 has added that to its 4.17.`;
+}
+
 function nameOf(packing: Packing): string {
   if (packing === "unknown") return "an unknown format";
   return packing === "lz4-frame" ? "the lz4 frame format" : packing;
 }
 
+/** Upstream's commits that mended what a limit is about. */
+const FIXES: Partial<Record<Packing, string>> = {
+  lz4: "2d7572cdfa",
+  xz: "e6472d4668",
+  lzma: "e6472d4668",
+};
+
 function nextText(facts: GuestFacts, boot: PlannedBoot, sure: boolean): string {
   const { path, packing } = boot.kernel!;
+  const fix = FIXES[packing];
   const test = sure
     ? ""
-    : packing === "lz4"
-      ? "Ask the package's changelog for the fix (upstream commit 2d7572cdfa). "
+    : fix
+      ? `Ask the changelog of dom0's Xen package for the fix (upstream commit ${fix}). `
       : "See what it was built with, in dom0: ldd /usr/lib/*/libxenguest.so.*, or where your Xen has it. ";
   const others = listCommand(facts, directoryOf(path));
   const rest = `Or boot an older kernel (${others}). For good: a newer Xen in dom0.`;

@@ -44,8 +44,9 @@ describe("packing", () => {
     ["zstd", "4.15", []],
     ["lz4", "4.3", [["packing", "unknown compression format"]]],
     ["lz4", "4.9", [["packing", "unable to LZ4 decompress kernel"]]],
-    ["lz4", "4.13", [["packing?", "unable to LZ4 decompress kernel"]]],
-    ["lz4", "4.14", []],
+    ["lz4", "4.12", [["packing?", "unable to LZ4 decompress kernel"]]],
+    ["lz4", "4.12.2", []],
+    ["lz4", "4.13", []],
     ["bzip2", "4.17", [["packing?", "unable to BZIP2 decompress kernel"]]],
     ["lz4-frame", "4.20", [["packing", "unknown compression format"]]],
     ["unknown", "4.20", [["packing", "unknown compression format"]]],
@@ -53,8 +54,16 @@ describe("packing", () => {
     expect(asked({ packing }, "pv", xen)).toEqual(expected);
   });
 
-  test("lz4 of kernels before 5.3 was never a problem", () => {
-    expect(asked({ packing: "lz4", version: "4.19.0-27-amd64" }, "pv", "4.9")).toEqual([]);
+  test.each([
+    // 96 MiB is the step of xz below 128
+    [96, "4.14", []],
+    [128, "4.14", [["packing", "unable to XZ decompress kernel"]]],
+    [128, "4.17.5", [["packing?", "unable to XZ decompress kernel"]]],
+    [128, "4.20", []],
+    [192, "4.20", []],
+    [256, "4.20", [["packing", "unable to XZ decompress kernel"]]],
+  ] as const)("an xz dictionary of %i MiB on %s", (mib, xen, expected) => {
+    expect(asked({ packing: "xz", dictionaryBytes: mib << 20 }, "pv", xen)).toEqual(expected);
   });
 
   test("what comes to light when one that is certain is mended", () => {

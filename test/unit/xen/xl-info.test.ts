@@ -64,9 +64,47 @@ describe("a version alone", () => {
     expect(assumeXen("4.20").inflatesRamdisk).toBe(false);
     expect(assumeXen("4.13").caps).toContain("xen-3.0-x86_32p");
     expect(assumeXen("4.14").caps).not.toContain("xen-3.0-x86_32p");
-    expect(
-      ["4.8", "4.9", "4.10", "4.13", "4.14", "4.20"].map((text) => assumeXen(text).lz4),
-    ).toEqual(["broken", "broken", "maybe", "maybe", "fixed", "fixed"]);
+  });
+
+  test.each([
+    ["4.4", "maybe"],
+    ["4.4.0", "fixed"],
+    ["4.4.1", "broken"],
+    ["4.9.4", "broken"],
+    ["4.10", "maybe"],
+    ["4.10.4", "broken"],
+    ["4.10.4+xs1", "maybe"],
+    ["4.10.5-pre", "maybe"],
+    ["4.11", "maybe"],
+    ["4.11.3", "broken"],
+    // As Ubuntu 20.04 has it
+    ["4.11.4-pre", "maybe"],
+    ["4.11.4", "fixed"],
+    ["4.11.4-1ubuntu2", "fixed"],
+    ["4.12.1", "broken"],
+    ["4.12.2", "fixed"],
+    ["4.13.0", "fixed"],
+    ["4.20", "fixed"],
+  ])("lz4 of %s: %s", (xen, fix) => {
+    expect(assumeXen(xen).lz4).toBe(fix);
+  });
+
+  test.each([
+    ["4.4", 128, 128],
+    ["4.16.7", 128, 128],
+    // Debian's has it added
+    ["4.17.5", 128, 256],
+    ["4.18", 128, 256],
+    ["4.18.4", 128, 256],
+    ["4.18.5", 256, 256],
+    ["4.19.1", 128, 256],
+    ["4.19.2", 256, 256],
+    ["4.20.0", 256, 256],
+  ])("dictionaries of %s: taken below %i MiB, refused from %i", (xen, taken, refused) => {
+    expect(assumeXen(xen).dictionary).toEqual({
+      takenBelowBytes: taken << 20,
+      refusedFromBytes: refused << 20,
+    });
   });
 
   test.each([

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "node:zlib";
 import { attempt } from "../../../../src/base/failure.ts";
 import { decompress } from "../../../../src/bytes/decompress/decompress.ts";
-import { xzCheck } from "../../../../src/bytes/decompress/xz.ts";
+import { lzmaDictionaryBytes } from "../../../../src/bytes/decompress/lzma.ts";
+import { xzCheck, xzDictionaryBytes } from "../../../../src/bytes/decompress/xz.ts";
 import { zstdWindowBytes } from "../../../../src/bytes/decompress/zstd.ts";
 import * as vectors from "./vectors.ts";
 import { PLAIN } from "./vectors.ts";
@@ -31,6 +32,18 @@ describe("xz", () => {
     expect(xzCheck(vectors.XZ_NONE.with(7, 2))).toBe("unknown");
     expect(xzCheck(vectors.GZIP)).toBeUndefined();
     expect(xzCheck(vectors.XZ_NONE.subarray(0, 7))).toBeUndefined();
+  });
+
+  test("the dictionary that it asks for", () => {
+    // xz --x86 --lzma2=dict=128MiB, and dict=96MiB without a filter
+    const large = Buffer.from("fd377a585a0000016922de360201040021011e00050cecd7", "hex");
+    expect(xzDictionaryBytes(large)).toBe(128 << 20);
+    const filterless = Buffer.from("fd377a585a0000016922de36020021011d00000075a8e474", "hex");
+    expect(xzDictionaryBytes(filterless)).toBe(96 << 20);
+    expect(xzDictionaryBytes(large.subarray(0, 20))).toBeUndefined();
+    expect(xzDictionaryBytes(vectors.GZIP)).toBeUndefined();
+    expect(lzmaDictionaryBytes(Buffer.from("5d00000004ffffffffffffffff", "hex"))).toBe(64 << 20);
+    expect(lzmaDictionaryBytes(Buffer.from("5d0000", "hex"))).toBeUndefined();
   });
 
   test("names the filter that it does not know", async () => {

@@ -120,8 +120,17 @@ testRule(kernelDamaged, {
   },
 });
 
-const lz4 = (fix: "fixed" | "maybe" | "broken", version: string) =>
-  guestWith({ kernel: { packing: "lz4", version }, host: { lz4: fix } });
+const lz4 = (fix: "fixed" | "maybe" | "broken") =>
+  guestWith({ kernel: { packing: "lz4" }, host: { lz4: fix } });
+
+/** An xz kernel with a dictionary of so many MiB, on a Xen with these limits. */
+const dictionary = (mib: number, takenBelow: number, refusedFrom: number) =>
+  guestWith({
+    kernel: { packing: "xz", version: "6.12.9-amd64", dictionaryBytes: mib << 20 },
+    host: {
+      dictionary: { takenBelowBytes: takenBelow << 20, refusedFromBytes: refusedFrom << 20 },
+    },
+  });
 
 testRule(kernelPacking, {
   fires: {
@@ -143,15 +152,18 @@ testRule(kernelPacking, {
     "bzip2, if it was built with it": [guestWith({ kernel: { packing: "bzip2" } }), "warning?"],
     "the lz4 frame format": [guestWith({ kernel: { packing: "lz4-frame" } }), "error"],
     "an unknown packing": [guestWith({ kernel: { packing: "unknown" } }), "error"],
-    "lz4 from 5.3 on under an old Xen": [lz4("broken", "5.4.0-26-generic"), "error"],
-    "lz4 from 5.3 on under a Xen that may have the fix": [
-      lz4("maybe", "5.4.0-26-generic"),
+    "lz4 under a Xen that cannot": [lz4("broken"), "error"],
+    "lz4 under a Xen that may have the fix": [lz4("maybe"), "warning?"],
+    "xz with a large dictionary": [dictionary(128, 128, 128), "error"],
+    "xz with a large dictionary under a Xen that may take it": [
+      dictionary(128, 128, 256),
       "warning?",
     ],
+    "xz with a dictionary that no Xen takes": [dictionary(256, 256, 256), "error"],
   },
   silent: {
-    "lz4 before 5.3": lz4("broken", "5.2.0"),
-    "lz4 with the fix": lz4("fixed", "5.4.0"),
+    "lz4 with the fix": lz4("fixed"),
+    "xz with the dictionary of Linux before 6.12": dictionary(32, 128, 128),
     "an ELF": guestWith({ kernel: { packing: "none", format: "elf" } }),
     "HVM: GRUB loads it": guestWith({ kernel: { packing: "zstd" }, config: { type: "hvm" } }),
     "no kernel at all": guestWith({ kernel: { packing: "unknown", format: "unknown" } }),
