@@ -13,8 +13,12 @@ export function isBuiltByXen({ config }: GuestFacts): boolean {
 }
 
 /** What the kernel has to be able to do. With pvshim, a PV kernel runs inside a PVH domain. */
-export function kernelRole({ config }: GuestFacts): "pv" | "pvh" | "hvm" {
-  return config.type === "pvh" && config.pvshim ? "pv" : config.type;
+export function kernelRole(facts: GuestFacts): "pv" | "pvh" | "hvm" {
+  return isInShim(facts) ? "pv" : facts.config.type;
+}
+
+export function isInShim({ config }: GuestFacts): boolean {
+  return config.type === "pvh" && config.pvshim;
 }
 
 /**

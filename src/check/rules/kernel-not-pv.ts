@@ -1,7 +1,7 @@
 import { isKernelAtLeast, kernelRole, kernelText, kernelWhere } from "../guest-boot.ts";
 import type { PlannedBoot } from "../facts.ts";
-import type { KernelRefusal } from "../../xen/kernel-rules.ts";
 import { findAbiRefusal, printedText } from "../kernel-refusal.ts";
+import type { Refusal } from "../kernel-refusal.ts";
 import { capitalized } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -28,7 +28,7 @@ export const kernelNotPv: Rule = {
   },
 };
 
-function whyText(boot: PlannedBoot, refusal: KernelRefusal): string {
+function whyText(boot: PlannedBoot, refusal: Refusal): string {
   const kernel = boot.kernel!;
   const detail = kernel.pvRefusal
     ? `${capitalized(kernel.pvRefusal.detail)}.`

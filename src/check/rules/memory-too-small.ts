@@ -43,7 +43,7 @@ function inTheBuilder(facts: GuestFacts, boot: PlannedBoot): RuleFinding[] {
       what:
         neededMib === undefined
           ? "No amount of memory is enough for this kernel and initramfs."
-          : `The guest has ${facts.config.memory} MiB; Xen cannot build it with less than ${neededMib} MiB.`,
+          : `The guest has ${question.memoryMib} MiB; Xen cannot build it with less than ${neededMib} MiB.`,
       why: `xl create stops with "${message}". The largest parts: ${text}.${module}`,
       next:
         neededMib === undefined
@@ -77,7 +77,8 @@ function builderQuestion(facts: GuestFacts, boot: PlannedBoot): BuilderMemoryQue
     modStartPfn: xen?.modStartPfn,
     ramdisk: ramdiskSize(boot),
     inflates: host.inflatesRamdisk,
-    memoryMib: config.memory,
+    // libxl lays out a PVH guest in all that it may ever have; what is beyond memory= it fills on demand.
+    memoryMib: type === "pvh" ? config.maxmem : config.memory,
     cmdlineBytes: encodeText(boot.args).length,
   };
 }
