@@ -9,8 +9,12 @@ import { attempt, failureText } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 import { latin1 } from "../../bytes/text.ts";
 import type { Volume } from "../../disk/content.ts";
+import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import { fileNames, isFile } from "../loader/boot-file.ts";
-import type { BootVolume } from "../loader/loader.ts";
+import type { BootVolume, LoaderResult } from "../loader/loader.ts";
+import { bootCodeOf } from "./boot-code.ts";
+import type { BootCode } from "./boot-code.ts";
+import { lookAtDiscForBios, readUefiImages } from "./disc.ts";
 
 export type Firmware = "bios" | "uefi";
 
@@ -33,7 +37,12 @@ export type HvmInput = {
 export type HvmBoot = {
   readonly firmware: Firmware;
   /** Absent when nothing was found that it would start. */
-  readonly start?: { readonly where: Where; readonly what: string };
+  readonly start?: {
+    readonly where: Where;
+    readonly what: string;
+    /** Whose configuration that reads, when it is certain. */
+    readonly loader?: LoaderResult["loader"];
+  };
   /** What was looked at before, or instead, and what was found there. */
   readonly looked: readonly { readonly where: Where; readonly said: string }[];
   /** False when a disk could not be read, or the network may answer: then an absence proves nothing. */
@@ -55,13 +64,14 @@ export async function hvmBoot(input: HvmInput): Promise<HvmBoot> {
   for (const disk of inOrder(input)) {
     const where = [disk.vdev];
     const { volume } = disk;
-    const look = firmware === "bios" || disk.cdrom ? lookForBios : lookForUefi;
+    const look = firmware === "bios" ? lookForBios : lookForUefi;
     const answer = volume && (await attempt(() => look({ ...disk, volume }, signal)));
     if (!answer?.ok) {
       complete = false;
       looked.push({ where, said: answer ? failureText(answer.failure) : "it could not be read" });
     } else if ("starts" in answer.value) {
-      return { firmware, looked, complete, start: { where, what: answer.value.starts } };
+      const { starts: what, loader } = answer.value;
+      return { firmware, looked, complete, start: { where, what, ...(loader && { loader }) } };
     } else {
       looked.push({ where, said: answer.value.said });
     }
@@ -80,11 +90,16 @@ function inOrder({ disks, order, firmware }: HvmInput): HvmDisk[] {
 }
 
 type Readable = HvmDisk & { readonly volume: Volume };
-type Look = { readonly starts: string } | { readonly said: string };
+type Look =
+  | { readonly starts: string; readonly loader?: LoaderResult["loader"] }
+  | { readonly said: string };
 
 async function lookForBios({ volume, cdrom }: Readable, signal?: AbortSignal): Promise<Look> {
   const { source } = volume;
-  if (cdrom) return lookAtDisc(volume, signal);
+  if (cdrom) {
+    const look = await lookAtDiscForBios(source, signal);
+    return "said" in look ? look : bootCodeStarts(look.code, " on the disc");
+  }
   if (source.size < SECTOR_BYTES) return { said: "it is smaller than a sector" };
   const sector = await source.read(0, SECTOR_BYTES, signal);
   if (sector[510] !== 0x55 || sector[511] !== 0xaa) {
@@ -93,46 +108,36 @@ async function lookForBios({ volume, cdrom }: Readable, signal?: AbortSignal): P
   if (sector.subarray(0, CODE_BYTES).every((byte) => byte === 0)) {
     return { said: "its first sector has no boot code, only zeroes" };
   }
-  return { starts: bootCodeText(latin1(sector)) };
+  return bootCodeStarts(bootCodeOf(latin1(sector)));
 }
 
-/** Texts that well-known boot code carries for its error messages. */
-const AUTHORS: readonly (readonly [mark: RegExp, name: string])[] = [
-  [/GRUB /, "GRUB's boot code"],
-  [/BOOTMGR|NTLDR|Invalid partition table/, "Windows' boot code"],
-  [/(SYS|EXT|ISO)LINUX|Missing operating system/i, "SYSLINUX's boot code"],
-  [/LILO/, "LILO's boot code"],
-];
-
-function bootCodeText(sector: string): string {
-  return AUTHORS.find(([mark]) => mark.test(sector))?.[1] ?? "boot code";
-}
-
-/** An El Torito boot record is the second volume descriptor, if there is one. */
-async function lookAtDisc({ source }: Volume, signal?: AbortSignal): Promise<Look> {
-  const at = 17 * 2048;
-  const none = { said: "the disc has no boot catalog" };
-  if (source.size < at + 2048) return none;
-  const record = latin1(await source.read(at, 64, signal));
-  return record.startsWith("\0CD001") && record.slice(7).startsWith("EL TORITO SPECIFICATION")
-    ? { starts: "the disc's boot catalog" }
-    : none;
+function bootCodeStarts({ name, loader }: BootCode, place = ""): Look {
+  return { starts: name + place, ...(loader && { loader }) };
 }
 
 /** The program that UEFI starts when its variables name none (UEFI specification 2.10, section 3.5.1.1). */
 const FALLBACK = "/EFI/BOOT/BOOTX64.EFI";
 const MAX_VENDORS = 16;
 
-async function lookForUefi({ bootVolumes }: Readable, signal?: AbortSignal): Promise<Look> {
+async function lookForUefi(disk: Readable, signal?: AbortSignal): Promise<Look> {
+  const partitions = disk.bootVolumes.map(({ fs }) => fs).filter(isFat);
+  const onDisc = disk.cdrom ? await readUefiImages(disk.volume.source, signal) : { images: [] };
   const others: string[] = [];
-  const fats = bootVolumes.filter(({ fs }) => fs.kind === "vfat" || fs.kind === "msdos");
-  for (const { fs } of fats) {
+  const fats = [...partitions, ...onDisc.images];
+  for (const fs of fats) {
     if (await isFile(fs, FALLBACK)) return { starts: `${FALLBACK} on ${fs.where.join(" > ")}` };
     const options = { limit: MAX_VENDORS, ...(signal && { signal }) };
     const vendors = await fileNames(fs, "/EFI", options);
     others.push(...vendors.filter((name) => name.toUpperCase() !== "BOOT"));
   }
-  if (fats.length === 0) return { said: "no EFI system partition that can be read" };
+  if (fats.length === 0) {
+    return { said: onDisc.said ?? "no EFI system partition that can be read" };
+  }
   const found = others.length > 0 ? `; there is EFI/${others.slice(0, 4).join(", EFI/")}` : "";
-  return { said: `no ${FALLBACK} on its EFI system partition${found}` };
+  const place = disk.cdrom ? "UEFI boot image" : "EFI system partition";
+  return { said: `no ${FALLBACK} on its ${place}${found}` };
+}
+
+function isFat({ kind }: FileSystem): boolean {
+  return kind === "vfat" || kind === "msdos";
 }

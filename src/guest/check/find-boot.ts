@@ -41,10 +41,16 @@ export function usesBootloader(config: DomainConfig): boolean {
   return config.type !== "hvm" && config.bootloader !== undefined && config.bootloader !== "";
 }
 
+export type FindBootOptions = {
+  /** The loader that runs, where the firmware is known to start it: its configuration comes before others. */
+  readonly runs?: LoaderResult["loader"] | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 export async function findBoot(
   config: DomainConfig,
   volumes: readonly BootVolume[],
-  signal?: AbortSignal,
+  { runs, signal }: FindBootOptions = {},
 ): Promise<BootSearch> {
   if (config.kernel && config.type !== "hvm") {
     if (!usesBootloader(config)) return { boot: directBoot(config), tried: [], loaders: [] };
@@ -54,7 +60,8 @@ export async function findBoot(
   const failed = tried.some((one) => one.failure !== undefined);
   const notes = tried.map((one) => ({ where: one.where, said: said(one.failure) }));
   // libxl gives the bootloader the first disk only; GRUB in an HVM guest starts from the first that can boot.
-  const first = results.find((result) => result.chosen !== undefined);
+  const startable = results.filter((result) => result.chosen !== undefined);
+  const first = startable.find(({ loader }) => loader === runs) ?? startable[0];
   if (!first) {
     const entryless = results.map((r) => ({ where: r.where, said: `no entry: ${r.because}` }));
     return { tried: [...notes, ...entryless], loaders: results, failed };

@@ -19,6 +19,7 @@ import { openDisks } from "../disks/open-disks.ts";
 import type { OpenDisk } from "../disks/open-disks.ts";
 import { noFactsCache } from "./facts-cache.ts";
 import type { FactsCache } from "./facts-cache.ts";
+import { volumesInBootOrder } from "./boot-order.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { BootSearch, FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
@@ -41,7 +42,9 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   await using opened = await openDisks(host, config.disks, signal);
   const { disks } = opened;
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
-  const search = await findBoot(config, bootVolumes, signal);
+  const hvm = await hvmOf(config, disks, signal);
+  const runs = hvm?.start?.loader;
+  const search = await findBoot(config, volumesInBootOrder(disks, hvm), { runs, signal });
   const volumes = disks.flatMap((disk) => disk.facts.volumes);
   const pygrub = await pygrubOf(config, disks[0], signal);
   // What runs on this host decides; what the guest's own loader would start is kept for comparison.
@@ -50,7 +53,6 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const holder = rootFileSystem(bootVolumes, volumes, device);
   const view = holder && (await openRootView(holder, found?.args ?? ""));
   const root = device?.where && view ? { ...device, view: view.facts } : device;
-  const hvm = await hvmOf(config, disks, signal);
   const boot = found
     ? await plannedBoot({ host, boot: found, cache, root, ...(signal && { signal }) })
     : hvm && hvmDiskBoot(hvm, search);

@@ -6,6 +6,9 @@ import { encodeText } from "../../../../src/bytes/text.ts";
 import { memorySource } from "../../../../src/disk/source.ts";
 import { readVolumes } from "../../../../src/disk/tree.ts";
 import { survivesMutation } from "../../../support/mutate.ts";
+import { makeImage } from "../../disk/fs/fat/image.ts";
+import { addBootCatalog, image, section, validation } from "../../disk/fs/iso9660/boot-catalog.ts";
+import { plainImage } from "../../disk/fs/iso9660/image.ts";
 import { volume } from "../loader/grub2/run.ts";
 
 function sector({ code = "", signature = true } = {}): Uint8Array {
@@ -26,10 +29,21 @@ function look(disks: readonly HvmDisk[], more: Partial<HvmInput> = {}) {
 
 const GRUB = sector({ code: "\u00ebc\u0090 GRUB Geom" });
 
-function disc(): Uint8Array {
-  const bytes = new Uint8Array(40 * 1024);
-  bytes.set(encodeText("\0CD001\x01EL TORITO SPECIFICATION"), 17 * 2048);
-  return bytes;
+type DiscImage = { readonly bytes?: Uint8Array; readonly uefi?: boolean; readonly at?: number };
+
+/** A disc whose boot catalog has these images, the first as the default one. */
+function disc(images: readonly DiscImage[] = [{}]): Uint8Array {
+  const iso = plainImage();
+  const entries = images.flatMap(({ uefi = false, at = 45 }, index) => {
+    const platform = uefi ? 0xef : 0;
+    const head = index === 0 ? validation(platform) : section(0x91, platform, 1);
+    return [head, image(0x88, 0, at)];
+  });
+  addBootCatalog(iso, ...entries);
+  const all = new Uint8Array(100 * 2048);
+  all.set(iso.bytes);
+  for (const { bytes, at = 45 } of images) if (bytes) all.set(bytes, at * 2048);
+  return all;
 }
 
 describe("BIOS", () => {
@@ -61,12 +75,37 @@ describe("BIOS", () => {
     expect((await look([blank, second])).start).toBe(undefined);
     expect((await look([blank, second, cd])).start).toEqual({
       where: ["hdc"],
-      what: "the disc's boot catalog",
+      what: "boot code on the disc",
     });
     expect((await look([second, cd], { order: "dc" })).start!.where).toEqual(["hdc"]);
     expect((await look([second, cd], { order: "c" })).start!.where).toEqual(["hdb"]);
     const empty = await disk("hdc", sector(), { cdrom: true });
     expect((await look([empty])).looked[0]!.said).toBe("the disc has no boot catalog");
+  });
+
+  test("a disc: the default entry, and whose program it is", async () => {
+    const start = async (bytes: Uint8Array) =>
+      look([await disk("hdc", bytes, { cdrom: true })], { order: "d" });
+    const isolinux = encodeText(`${" ".repeat(1340)}ISOLINUX 6.04`);
+    expect((await start(disc([{ bytes: isolinux }]))).start).toEqual({
+      where: ["hdc"],
+      what: "SYSLINUX's boot code on the disc",
+      loader: "extlinux",
+    });
+    const efiFirst = await start(disc([{ uefi: true }, { bytes: isolinux, at: 50 }]));
+    expect(efiFirst).toMatchObject({
+      complete: true,
+      looked: [{ said: "the disc's boot catalog has nothing for BIOS, only for UEFI, BIOS" }],
+    });
+    expect((await start(disc([{ at: 100 }]))).looked[0]!.said).toBe(
+      "the disc ends before its boot image (at byte 204800)",
+    );
+    const damaged = disc();
+    damaged[40 * 2048 + 5] = 1;
+    expect(await start(damaged)).toMatchObject({
+      complete: false,
+      looked: [{ said: expect.stringMatching(/no sound validation entry/) }],
+    });
   });
 
   test("what was not read, and the network, leave it open", async () => {
@@ -109,6 +148,63 @@ describe("UEFI", () => {
   });
 });
 
+describe("UEFI, from a disc", () => {
+  const esp12 = (name: string) => {
+    const fat = makeImage(12);
+    // EFI is a directory, BOOT one in it; their names are those of entries that the volume has.
+    fat.entry(fat.root + 32, { name: "EFI        ", attr: 0x10, start: 3 });
+    fat.bytes.fill(0, fat.cluster(3), fat.cluster(3) + 512);
+    fat.entry(fat.cluster(3), { name: "BOOT       ", attr: 0x10, start: 6 });
+    fat.entry(fat.cluster(3) + 32, { name: "DEBIAN     ", attr: 0x10, start: 8 });
+    fat.link(3, 0xfff);
+    fat.bytes.fill(0, fat.cluster(6), fat.cluster(6) + 512);
+    fat.entry(fat.cluster(6), { name, start: 5, size: 100 });
+    return fat.bytes;
+  };
+  const start = async (bytes: Uint8Array) =>
+    look([await disk("hdc", bytes, { cdrom: true })], { order: "d", firmware: "uefi" });
+
+  test("the program is in the boot image", async () => {
+    const found = await start(disc([{}, { uefi: true, at: 40 + 2, bytes: esp12("BOOTX64 EFI") }]));
+    expect(found.start).toEqual({
+      where: ["hdc"],
+      what: "/EFI/BOOT/BOOTX64.EFI on hdc > UEFI boot image > vfat",
+    });
+  });
+
+  test("it is not", async () => {
+    const found = await start(disc([{ uefi: true, bytes: esp12("OTHER   EFI") }]));
+    expect(found).toMatchObject({
+      complete: true,
+      looked: [{ said: "no /EFI/BOOT/BOOTX64.EFI on its UEFI boot image; there is EFI/DEBIAN" }],
+    });
+  });
+
+  test.each([
+    ["BIOS only", disc(), true, "the disc's boot catalog has nothing for UEFI, only for BIOS"],
+    ["no catalog", plainImage().bytes, true, "the disc has no boot catalog"],
+    ["no filesystem", disc([{ uefi: true }]), false, /sectors of 0 bytes/],
+    ["outside", disc([{ uefi: true, at: 900 }]), false, /900|1843200/],
+  ])("%s", async (_, bytes, complete, said) => {
+    const found = await start(bytes);
+    expect(found).not.toHaveProperty("start");
+    expect(found.complete).toBe(complete);
+    expect(found.looked[0]!.said).toMatch(said);
+  });
+});
+
 test("damage", async () => {
   await survivesMutation([GRUB.slice(0, 1024)], async (bytes) => look([await disk("hda", bytes)]));
+  const good = disc([{}, { uefi: true, at: 42, bytes: makeImage(12).bytes }]);
+  for (const firmware of ["bios", "uefi"] as const) {
+    await survivesMutation(
+      [good.slice(40 * 2048, 42 * 2048 + 64)],
+      async (bytes) => {
+        const copy = Uint8Array.from(good);
+        copy.set(bytes.subarray(0, 2 * 2048 + 64), 40 * 2048);
+        return look([await disk("hdc", copy, { cdrom: true })], { firmware });
+      },
+      { count: 100 },
+    );
+  }
 });
