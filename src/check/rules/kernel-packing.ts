@@ -3,10 +3,10 @@ import { MIB, sizeText } from "../../base/units.ts";
 import type { KernelFacts, Packing } from "../../boot/kernel/kernel-facts.ts";
 import { isPackingKnownTo, PACKING_SINCE } from "../../xen/builder-packings.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
-import type { KernelRefusal } from "../../xen/kernel-rules.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { filesAreInDom0, kernelText, kernelWhere, xenText } from "../guest-boot.ts";
-import { findRefusal, printedText } from "../kernel-refusal.ts";
+import { findRefusal, printedText, unpackingHost } from "../kernel-refusal.ts";
+import type { Refusal } from "../kernel-refusal.ts";
 import { listCommand, listText, shellWord } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -17,7 +17,8 @@ export const kernelPacking: Rule = {
   severity: "error",
   summary: "The kernel is packed in a way that this Xen cannot unpack.",
   check: (facts) => {
-    const { boot, host } = facts;
+    const { boot } = facts;
+    const host = unpackingHost(facts);
     const refusal = findRefusal(facts, "packing");
     if (!boot?.kernel || !refusal) return [];
     const { sure } = refusal;
@@ -37,7 +38,7 @@ export const kernelPacking: Rule = {
   },
 };
 
-function whyText(host: HostFacts, kernel: KernelFacts, refusal: KernelRefusal): string {
+function whyText(host: HostFacts, kernel: KernelFacts, refusal: Refusal): string {
   const { packing } = kernel;
   const printed = printedText(refusal);
   if (packing === "none" || packing === "unknown") {
@@ -59,7 +60,7 @@ function whyText(host: HostFacts, kernel: KernelFacts, refusal: KernelRefusal): 
 function limitText(
   host: HostFacts,
   { packing, dictionaryBytes = 0 }: KernelFacts,
-  refusal: KernelRefusal,
+  refusal: Refusal,
 ) {
   const printed = printedText(refusal);
   if (packing === "lz4") {
