@@ -29,6 +29,17 @@ export type RootDevice = {
   readonly complete: boolean;
   /** Further volumes with the same name: clones, snapshots. Which one the guest takes is then chance. */
   readonly rivals?: readonly Where[];
+  /** Only where the filesystem has several roots (btrfs). */
+  readonly view?: RootView;
+};
+
+/** The one of a filesystem's roots that the kernel would mount. */
+export type RootView = {
+  /** As in `rootflags=`: `subvol=@`, `subvolid=256`. Left out: the default one. */
+  readonly option?: string;
+  readonly state: "there" | "missing" | "unread";
+  /** Undefined where it could not be looked at. */
+  readonly looksLikeRoot?: boolean;
 };
 
 /** A volume that `root=` could name; `check/` VolumeFacts fit. */

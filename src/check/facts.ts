@@ -30,7 +30,10 @@ export type VolumeFacts = {
   readonly partuuid: string;
   readonly partlabel: string;
   readonly sizeBytes: number;
-  /** A real root: has /sbin/init or /usr/lib/systemd, and /etc. Undefined where it could not be looked at. */
+  /**
+   * Has something that a kernel could start as init, in one of its roots where it has several. Undefined where it could
+   * not be looked at.
+   */
   readonly looksLikeRoot?: boolean;
   readonly clean?: boolean;
 };

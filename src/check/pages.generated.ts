@@ -2826,8 +2826,43 @@ the initramfs mounts, all is well; domus cannot tell, so the verdict is \`unknow
 
 ## How domus knows
 
-It looks for these files, symlinks included. On btrfs, where the root is usually a subvolume, it says nothing, nor
-with \`init=\` on the command line.
+It looks for these files, symlinks included; on btrfs in the subvolume that \`rootflags=\` names, or else in the default
+one, which the kernel would mount. With \`init=\` on the command line it says nothing.
+`,
+  },
+  "root-no-subvolume": {
+    severity: "error",
+    summary: `The subvolume that rootflags= names is not in the root filesystem.`,
+    page: `# root-no-subvolume
+
+Severity: error
+
+## What it means
+
+The root filesystem is btrfs, and \`rootflags=\` on the kernel's command line names a subvolume that is not in it.
+
+## What you see
+
+\`\`\`
+mount: mounting /dev/xvda1 on /root failed: No such file or directory
+\`\`\`
+
+and a shell of the initramfs. Without an initramfs: \`VFS: Unable to mount root fs\`.
+
+## Why
+
+\`rootflags=subvol=NAME\` is the path of a subvolume from the top level of the filesystem, \`subvolid=N\` its id. A subvolume that was
+renamed, deleted or restored from a snapshot has another one. The kernel does not fall back to the default subvolume.
+
+## What to do
+
+For one boot, edit the entry in the loader's menu (\`xl create -c\`). For good: mount the right subvolume as \`/\` and run \`update-grub\`
+or \`grub2-mkconfig\`, which write \`rootflags=\` for what is mounted. \`btrfs subvolume list /\` shows the names and ids; \`mv\` renames a
+subvolume.
+
+## How domus knows
+
+It looks the name or the id up in the filesystem, from its top level, as mount does.
 `,
   },
   "root-not-a-filesystem": {

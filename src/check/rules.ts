@@ -42,6 +42,7 @@ import { rootAmbiguous } from "./rules/root-ambiguous.ts";
 import { rootDeviceName } from "./rules/root-device-name.ts";
 import { rootMissing } from "./rules/root-missing.ts";
 import { rootNoInit } from "./rules/root-no-init.ts";
+import { rootNoSubvolume } from "./rules/root-no-subvolume.ts";
 import { rootNotAFilesystem } from "./rules/root-not-a-filesystem.ts";
 import { rootNotFound } from "./rules/root-not-found.ts";
 
@@ -94,6 +95,7 @@ export const LINUX_RULES: readonly Rule[] = [
   rootNotFound,
   rootAmbiguous,
   rootNotAFilesystem,
+  rootNoSubvolume,
   rootNoInit,
 ];
 

@@ -19,6 +19,8 @@ export type BootVolume = {
   readonly grubIds?: readonly string[];
   /** Its name in the guest where that does not follow from disk and partition: `/dev/mapper/vg0-root`. */
   readonly device?: string;
+  /** Set where `fs` is another view of that volume's filesystem: the top level of a btrfs, which GRUB begins at. */
+  readonly viewOf?: BootVolume;
 };
 
 /** A file in one of the guest's filesystems. */

@@ -63,7 +63,8 @@ type Found = {
 
 function placed(result: LoaderResult, volume: BootVolume): Found {
   // A stub on another volume has led here, or the path is below EFI/.
-  return { result, last: result.volume !== volume || /^\/EFI\//i.test(result.configPath) };
+  const isElsewhere = (result.volume.viewOf ?? result.volume) !== volume;
+  return { result, last: isElsewhere || /^\/EFI\//i.test(result.configPath) };
 }
 
 function hasChoice({ result }: Found): boolean {

@@ -1,9 +1,7 @@
-import { attempt } from "../../base/failure.ts";
 import type { VolumeFacts } from "../../check/facts.ts";
 import type { Content, Volume } from "../../disk/content.ts";
-import type { FileSystem } from "../../disk/fs/filesystem.ts";
-import { resolvePath } from "../../disk/fs/resolve.ts";
 import { assemblyNames, partitionDevice } from "./device-names.ts";
+import { holdsRoot } from "./looks-like-root.ts";
 
 /** What the facts of volumes depend on beside the volumes. */
 export type Surroundings = {
@@ -66,7 +64,7 @@ async function factsOf(
   switch (content.kind) {
     case "filesystem": {
       const { fs } = content;
-      const looksLikeRoot = await isRoot(fs);
+      const looksLikeRoot = await holdsRoot(fs);
       return {
         ...base,
         uuid: fs.uuid,
@@ -108,14 +106,4 @@ export function formatOf(content: Content): string {
     case "unknown":
       return content.kind;
   }
-}
-
-/** What a kernel needs to find on its root: somewhere to start init from. Undefined when it could not be read. */
-async function isRoot(fs: FileSystem): Promise<boolean | undefined> {
-  for (const path of ["/sbin/init", "/usr/lib/systemd/systemd", "/etc/inittab", "/bin/sh"]) {
-    const found = await attempt(() => resolvePath(fs, path));
-    if (found.ok) return true;
-    if (found.failure.kind !== "missing") return undefined;
-  }
-  return false;
 }

@@ -17,6 +17,8 @@ export type Grub2Options = {
   readonly volumes: readonly BootVolume[];
   /** What `$grub_platform` and `$grub_cpu` say; `pc` and `x86_64` when left out. */
   readonly platform?: Partial<Platform>;
+  /** Variables that the image of GRUB sets before it reads the configuration. */
+  readonly variables?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 };
 

@@ -12,6 +12,7 @@ import type { Devices } from "./devices.ts";
 import { Environment } from "./environment.ts";
 import type { Command } from "./parser.ts";
 import type { Block, Source } from "./source.ts";
+import { viewFor } from "./views.ts";
 
 /** Commands run, turns of loops, statements parsed. A real configuration with 20 entries takes about 1,000. */
 const MAX_STEPS = 100_000;
@@ -116,6 +117,8 @@ export type MachineOptions = {
   readonly volumes: readonly BootVolume[];
   readonly config: BootFile;
   readonly platform?: Partial<Platform>;
+  /** Variables that the image of GRUB sets before it reads the configuration. */
+  readonly variables?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly run: Machine["run"];
 };
@@ -151,6 +154,7 @@ export function createMachine(options: MachineOptions): Machine {
     color_normal: "light-gray/black",
     color_highlight: "black/light-gray",
     pager: "",
+    ...options.variables,
   };
   for (const feature of FEATURES) start[`feature_${feature}`] = "y";
   for (const [name, value] of Object.entries(start)) {
@@ -208,9 +212,10 @@ export function print(machine: Machine, text: string): void {
   if (machine.output.length + text.length <= MAX_OUTPUT) machine.output += text;
 }
 
-/** The volume that a device name, or $root without one, stands for. */
+/** The volume that a device name, or $root without one, stands for, from where paths on it begin. */
 export function deviceOf(machine: Machine, name: string | undefined): BootVolume | undefined {
-  return findDevice(machine.devices, name ?? machine.env.get("root") ?? "");
+  const volume = findDevice(machine.devices, name ?? machine.env.get("root") ?? "");
+  return volume && viewFor(volume, machine.env.get("btrfs_relative_path"));
 }
 
 /** What a command's path names; says what GRUB would complain of when it names nothing. */

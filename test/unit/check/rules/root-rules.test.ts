@@ -1,7 +1,9 @@
+import type { RootView } from "../../../../src/boot/root-device.ts";
 import { rootAmbiguous } from "../../../../src/check/rules/root-ambiguous.ts";
 import { rootDeviceName } from "../../../../src/check/rules/root-device-name.ts";
 import { rootMissing } from "../../../../src/check/rules/root-missing.ts";
 import { rootNoInit } from "../../../../src/check/rules/root-no-init.ts";
+import { rootNoSubvolume } from "../../../../src/check/rules/root-no-subvolume.ts";
 import { rootNotAFilesystem } from "../../../../src/check/rules/root-not-a-filesystem.ts";
 import { rootNotFound } from "../../../../src/check/rules/root-not-found.ts";
 import { goodDisk, goodDiskSpec, goodVolume, guestWith } from "../../../support/facts.ts";
@@ -197,13 +199,48 @@ testRule(rootNotAFilesystem, {
   },
 });
 
+const lacksInit = { looksLikeRoot: false, format: "btrfs" } as const;
+const rootIs = (view: RootView) => ({ root: { format: "btrfs", view } });
+
 testRule(rootNoInit, {
-  fires: { "an empty root": [guestWith({ volume: { looksLikeRoot: false } }), "warning?"] },
+  fires: {
+    "an empty root": [guestWith({ volume: { looksLikeRoot: false } }), "warning?"],
+    "the default subvolume of btrfs": [
+      guestWith({ volume: lacksInit, ...rootIs({ state: "there", looksLikeRoot: false }) }),
+      "warning?",
+    ],
+    "another subvolume, though the default one is a root": [
+      guestWith(rootIs({ option: "subvol=@home", state: "there", looksLikeRoot: false })),
+      "warning?",
+    ],
+  },
   silent: {
-    "btrfs, whose root is a subvolume": guestWith({
-      volume: { looksLikeRoot: false, format: "btrfs" },
+    "the subvolume that is mounted has it": guestWith({
+      volume: lacksInit,
+      ...rootIs({ option: "subvol=@", state: "there", looksLikeRoot: true }),
+    }),
+    "a subvolume that could not be read": guestWith({
+      volume: lacksInit,
+      ...rootIs({ option: "subvol=@", state: "unread" }),
     }),
     "init=": guestWith({ volume: { looksLikeRoot: false }, boot: { args: "init=/opt/init" } }),
     unknown: guestWith({ volume: { looksLikeRoot: undefined } }),
+  },
+});
+
+testRule(rootNoSubvolume, {
+  fires: {
+    "by name": [guestWith(rootIs({ option: "subvol=@gone", state: "missing" })), "error"],
+    "by id, direct boot": [
+      guestWith({
+        ...rootIs({ option: "subvolid=999", state: "missing" }),
+        boot: { loader: "direct" },
+      }),
+      "error",
+    ],
+  },
+  silent: {
+    "it could not be read": guestWith(rootIs({ option: "subvol=@", state: "unread" })),
+    "it is there": guestWith(rootIs({ option: "subvol=@", state: "there", looksLikeRoot: true })),
   },
 });

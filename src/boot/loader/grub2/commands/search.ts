@@ -5,6 +5,7 @@ import { BAD_ARGUMENT, deviceOf, FILE_NOT_FOUND, OK, print } from "../machine.ts
 import type { Machine } from "../machine.ts";
 import { parseOptions } from "../options.ts";
 import type { OptionSpec } from "../options.ts";
+import { viewFor } from "../views.ts";
 import type { Call, CommandTable } from "./call.ts";
 
 type By = "fs-uuid" | "label" | "file" | "part-uuid" | "part-label";
@@ -84,6 +85,7 @@ async function find(machine: Machine, query: Query): Promise<number> {
 async function isMatch(machine: Machine, volume: BootVolume, { by, key }: Query): Promise<boolean> {
   const same = (text: string | undefined) =>
     text !== undefined && text !== "" && text.toLowerCase() === key.toLowerCase();
+  const view = viewFor(volume, machine.env.get("btrfs_relative_path"));
   switch (by) {
     case "fs-uuid":
       return same(volume.fs.uuid);
@@ -94,7 +96,7 @@ async function isMatch(machine: Machine, volume: BootVolume, { by, key }: Query)
     case "part-label":
       return volume.partition !== undefined && volume.partition.label === key;
     case "file":
-      return key.startsWith("/") && fileExists(machine.devices, { volume, path: key });
+      return key.startsWith("/") && fileExists(machine.devices, { volume: view, path: key });
   }
 }
 
