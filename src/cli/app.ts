@@ -1,7 +1,14 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import type { Application } from "@stricli/core";
 import { checkCommand } from "./commands/check.ts";
-import { diskCatCommand, diskCpCommand, diskLsCommand, diskPartsCommand } from "./commands/disk.ts";
+import {
+  diskCatCommand,
+  diskCpCommand,
+  diskLsCommand,
+  diskPartsCommand,
+  diskTreeCommand,
+  diskUsageCommand,
+} from "./commands/disk.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import type { Context } from "./context.ts";
@@ -11,6 +18,8 @@ const disk = buildRouteMap({
   routes: {
     parts: diskPartsCommand,
     ls: diskLsCommand,
+    tree: diskTreeCommand,
+    usage: diskUsageCommand,
     cat: diskCatCommand,
     cp: diskCpCommand,
   },

@@ -1,7 +1,9 @@
-import { buildCommand } from "@stricli/core";
+import { buildCommand, numberParser } from "@stricli/core";
 import type { Context } from "../context.ts";
 import { jsonFlag, rootFlag } from "../flags.ts";
 import type { DiskCpFlags, DiskFlags } from "./disk-run.ts";
+import type { DiskTreeFlags } from "./disk-tree-run.ts";
+import type { DiskUsageFlags } from "./disk-usage-run.ts";
 
 const target = {
   brief: "Guest name, config file, disk image or device",
@@ -30,6 +32,60 @@ export const diskLsCommand = buildCommand<DiskFlags, [string, string?], Context>
     positional: { kind: "tuple", parameters: [target, { ...path, optional: true }] },
   },
   loader: async () => (await import("./disk-run.ts")).ls,
+});
+
+export const diskTreeCommand = buildCommand<DiskTreeFlags, [string, string?], Context>({
+  docs: {
+    brief: "List a directory and all that is below it",
+    fullDescription:
+      "Shows names as a tree, with the sizes of files and the targets of links, which are not followed. It is written while the disk is read.",
+  },
+  parameters: {
+    flags: {
+      ...flags,
+      depth: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "Only so many levels of directories",
+        placeholder: "N",
+        optional: true,
+      },
+    },
+    positional: { kind: "tuple", parameters: [target, { ...path, optional: true }] },
+  },
+  loader: async () => (await import("./disk-tree-run.ts")).tree,
+});
+
+export const diskUsageCommand = buildCommand<DiskUsageFlags, [string, string?], Context>({
+  docs: {
+    brief: "Show what is used and free, or what takes the space in a directory",
+    fullDescription: [
+      "Without PATH: size, used and free of every filesystem, and how much a copy of the disks has to move.",
+      "With PATH, a directory: what it takes, and the directories and files in it that take most. As du counts: blocks,",
+      "not sizes, and a file with several names once.",
+    ].join("\n"),
+  },
+  parameters: {
+    flags: {
+      ...flags,
+      depth: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "Name directories so many levels below PATH (default: 1)",
+        placeholder: "N",
+        optional: true,
+      },
+      top: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "Name so many directories and files (default: 10)",
+        placeholder: "N",
+        optional: true,
+      },
+    },
+    positional: { kind: "tuple", parameters: [target, { ...path, optional: true }] },
+  },
+  loader: async () => (await import("./disk-usage-run.ts")).usage,
 });
 
 export const diskCatCommand = buildCommand<DiskFlags, [string, string], Context>({

@@ -38,12 +38,13 @@ export function inodeJson(
   inode: Inode,
   link: string | undefined,
 ): Record<string, unknown> {
-  const { kind, mode, size, uid, gid, links, mtime, number, device } = inode;
+  const { kind, mode, size, allocatedBytes, uid, gid, links, mtime, number, device } = inode;
   return {
     name,
     kind,
     mode: mode.toString(8).padStart(4, "0"),
     size,
+    ...(allocatedBytes !== undefined && { allocatedBytes }),
     uid,
     gid,
     links,

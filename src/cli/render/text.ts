@@ -50,3 +50,22 @@ export function table(
 function cutTo(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 3))}...`;
 }
+
+/**
+ * A table where the width has room for all of it; on a narrow terminal a paragraph for each row, its first cell as the
+ * head, with the others named.
+ */
+export function tableOrList(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): string[] {
+  const lines = table(header, rows, Number.MAX_SAFE_INTEGER);
+  if (lines.every((line) => line.length <= width)) return lines;
+  return rows.flatMap(([first = "", ...rest]) => [
+    first,
+    ...rest.flatMap((cell, index) =>
+      cell === "" ? [] : wrapLabelled(header[index + 1]!.toLowerCase(), cell, width),
+    ),
+  ]);
+}

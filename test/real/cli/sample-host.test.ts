@@ -180,6 +180,35 @@ describe("disk", () => {
     expect(again.stderr).toContain("--force");
   });
 
+  test("tree draws what is below, to a depth", async () => {
+    const { code, stdout } = await cli(["disk", "tree", "--root", root, "web", "/boot"]);
+    expect(code).toBe(0);
+    expect(stdout.split("\n").map((line) => line.slice(12))).toEqual([
+      "|-- grub/",
+      "|   `-- grub.cfg",
+      "|-- initrd.img-6.1.0-18-amd64",
+      "`-- vmlinuz-6.1.0-18-amd64",
+      "",
+    ]);
+    const shallow = await cli(["disk", "tree", "--root", root, "web", "/boot", "--depth", "1"]);
+    expect(shallow.stdout).not.toContain("grub.cfg");
+    const file = await cli(["disk", "tree", "--root", root, "web", "/etc/fstab"]);
+    expect(file.code).toBe(2);
+    expect(file.stderr).toContain("domus disk ls web /etc/fstab");
+  });
+
+  test("usage fits a narrow terminal; swap is not copied", async () => {
+    const wide = await cli(["disk", "usage", "--root", root, "web"], { columns: 80 });
+    expect(wide.code).toBe(0);
+    expect(wide.stdout).toMatch(/^xvda1 +ext4 +160 MiB/m);
+    expect(wide.stdout).toMatch(/^xvda2 +swap +16 MiB +0 bytes$/m);
+    const narrow = await cli(["disk", "usage", "--root", root, "web"], { columns: 40 });
+    expect(Math.max(...narrow.stdout.split("\n").map((line) => line.length))).toBeLessThan(41);
+    const boot = await cli(["disk", "usage", "--root", root, "web", "/boot", "--top", "1"]);
+    expect(boot.stdout).toMatch(/2\.6 MiB +\/boot\/vmlinuz/);
+    expect((await cli(["disk", "usage", "--root", root, "web", "--top", "0"])).code).toBe(2);
+  });
+
   test("cp --recursive brings a tree, links as links", async () => {
     const to = join(scratch(), "sbin");
     const { code, stderr } = await cli(["disk", "cp", "-r", "--root", root, "web", "/sbin", to]);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { table, wrap, wrapLabelled } from "../../../src/cli/render/text.ts";
+import { table, tableOrList, wrap, wrapLabelled } from "../../../src/cli/render/text.ts";
 import { printable } from "../../../src/base/printable.ts";
 
 test("wrap breaks at spaces and leaves a long word whole", () => {
@@ -31,4 +31,24 @@ test("what a guest writes cannot move the cursor", () => {
     "a\\x1b[2Jb\\x0d\\x0a\\x9b\\u{202e}\\xff",
   );
   expect(printable("Grüße, 日本 👍")).toBe("Grüße, 日本 👍");
+});
+
+test("a table that does not fit becomes a paragraph for each row", () => {
+  const rows = [
+    ["xvda1", "", "20 GiB"],
+    ["xvda2", "swap", "1 GiB"],
+  ];
+  const header = ["DEVICE", "HOLDS", "SIZE"];
+  expect(tableOrList(header, rows, 22)).toEqual([
+    "DEVICE  HOLDS  SIZE",
+    "xvda1          20 GiB",
+    "xvda2   swap   1 GiB",
+  ]);
+  expect(tableOrList(header, rows, 20)).toEqual([
+    "xvda1",
+    "  size       20 GiB",
+    "xvda2",
+    "  holds      swap",
+    "  size       1 GiB",
+  ]);
 });
