@@ -84,7 +84,7 @@ function executable(script: string, to: string): void {
 
 mkdirSync(DIST, { recursive: true });
 const script = join(DIST, "domus.cjs");
-await bundle("src/cli/main.ts", script);
+await bundle("src/main.ts", script);
 const target = join(DIST, "domus");
 executable(script, target);
 console.log(`${target}: ${(statSync(target).size / 1048576).toFixed(0)} MiB`);

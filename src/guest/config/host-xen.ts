@@ -29,6 +29,30 @@ export async function findHostXen(host: Host, wish: XenWish): Promise<HostFacts>
   throw missing([host.name], "running Xen (xl info) and no installed one");
 }
 
+/**
+ * The Xen that runs here, from sysfs: in a few file reads, without `xl` and without root. Undefined where none runs. What
+ * its domain builder unpacks goes by its release: see `withBuilderLibraries`.
+ */
+export async function runningXen(host: Host): Promise<HostFacts | undefined> {
+  const read = async (file: string) =>
+    decodeText(await host.readFile(`/sys/hypervisor/${file}`, MIB)).trim();
+  const found = await attempt(async () => {
+    const type = await read("type");
+    if (type !== "xen") return undefined;
+    const [major, minor, extra, caps] = await Promise.all(
+      ["version/major", "version/minor", "version/extra", "properties/capabilities"].map(read),
+    );
+    const facts = assumeXen(`${major}.${minor}${extra}`);
+    return { ...facts, caps: caps!.split(" ").filter((cap) => cap !== "") };
+  });
+  return found.ok ? found.value : undefined;
+}
+
+/** The same, with what its domain builder was linked with, where that can be found out. */
+export function withBuilderLibraries(host: Host, facts: HostFacts): Promise<HostFacts> {
+  return refined(host, facts);
+}
+
 /** What the domain builder can unpack depends on how it was built: its own libraries tell. */
 async function refined(host: Host, facts: HostFacts): Promise<HostFacts> {
   const { major, minor } = facts.version;

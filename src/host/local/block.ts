@@ -1,12 +1,25 @@
 /** Devices and image files of this machine, read-only. */
-import { constants } from "node:fs";
+import { constants, fstat, read } from "node:fs";
+import type { Stats } from "node:fs";
 import { open, readFile } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { promisify } from "node:util";
 import { ioFailure, unsupported } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 import { assertInside } from "../../base/range.ts";
 import type { BlockDevice } from "../../disk/source.ts";
 import { errnoOf } from "./errno.ts";
+
+/** What reading a disk takes; a file handle has it, and a descriptor that was handed over can be given it. */
+type Readable = {
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  stat(): Promise<Stats>;
+  close(): Promise<void>;
+};
 
 /** Opens `path` for reading. `io` when it cannot be opened, `unsupported` when it is no disk at all. */
 export async function openLocalBlock(path: string, where: Where): Promise<BlockDevice> {
@@ -14,6 +27,21 @@ export async function openLocalBlock(path: string, where: Where): Promise<BlockD
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error) => {
     throw ioFailure(where, "open", errnoOf(error), error);
   });
+  return describe(handle, where);
+}
+
+/** A disk that another process has opened for this one. The descriptor stays open. */
+export function openInheritedBlock(fd: number, where: Where): Promise<BlockDevice> {
+  const readable: Readable = {
+    read: (buffer, offset, length, position) =>
+      promisify(read)(fd, buffer, offset, length, position),
+    stat: () => promisify(fstat)(fd),
+    close: async () => {},
+  };
+  return describe(readable, where);
+}
+
+async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
@@ -51,7 +79,7 @@ async function geometry(rdev: number, where: Where): Promise<Geometry> {
   }
 }
 
-function blockDevice(handle: FileHandle, where: Where, { size, blockSize }: Geometry): BlockDevice {
+function blockDevice(handle: Readable, where: Where, { size, blockSize }: Geometry): BlockDevice {
   const device: BlockDevice = {
     size,
     blockSize,

@@ -1,0 +1,31 @@
+/** `/etc/domus/pygrub.conf`: what the host's admin wishes. Lines `name = value`; `#` begins a comment. */
+import type { RepairWish } from "../guest/bootloader/plan-handover.ts";
+
+export const SETTINGS_PATH = "/etc/domus/pygrub.conf";
+
+export type Settings = {
+  readonly repair: RepairWish;
+  /** Lines that mean nothing, for the console: a spelling mistake must not pass unseen. */
+  readonly problems: readonly string[];
+};
+
+const WISHES: readonly RepairWish[] = ["auto", "always", "never"];
+
+/** Never throws: a boot does not fail for a line in a file of settings. */
+export function parseSettings(text: string): Settings {
+  let repair: RepairWish = "auto";
+  const problems: string[] = [];
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.replace(/#.*$/, "").trim();
+    if (line === "") continue;
+    const [, name = "", value = ""] = /^([\w-]+)\s*=\s*(.*)$/.exec(line) ?? [];
+    const wish = WISHES.find((one) => one === value);
+    if (name === "repair" && wish !== undefined) repair = wish;
+    else {
+      problems.push(
+        `${SETTINGS_PATH} line ${index + 1} is passed over: it is not repair=auto, always or never`,
+      );
+    }
+  }
+  return { repair, problems };
+}
