@@ -16,6 +16,7 @@ import { struct } from "../../../bytes/struct.ts";
 import { decodeText, encodeText } from "../../../bytes/text.ts";
 import type { Entry, FileKind } from "../filesystem.ts";
 import { assertChecksum } from "./checksum.ts";
+import { withNames } from "./fast-commit-overlay.ts";
 import { fileRuns } from "./file-data.ts";
 import { INODE_FLAGS } from "./inode.ts";
 import type { InodeDetail } from "./inode.ts";
@@ -102,7 +103,17 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The entries, a block at a time. */
-async function* entryBlocks(
+function entryBlocks(
+  volume: Ext4Volume,
+  directory: InodeDetail,
+  signal?: AbortSignal,
+): AsyncGenerator<DirectoryEntry[]> {
+  const stored = storedBlocks(volume, directory, signal);
+  const names = volume.fastCommits?.names.get(directory.inode.number);
+  return names ? withNames(stored, names) : stored;
+}
+
+async function* storedBlocks(
   volume: Ext4Volume,
   directory: InodeDetail,
   signal?: AbortSignal,

@@ -9,12 +9,14 @@ import { MIB } from "../../../base/units.ts";
 import { within } from "../../../base/where.ts";
 import { cachedSource } from "../../cache.ts";
 import type { ByteSource } from "../../source.ts";
+import { pastEndNotes } from "../cut-off.ts";
 import type { Entry, FileSystem, Inode } from "../filesystem.ts";
 import { listDirectory, lookupName } from "./directory.ts";
 import { COMPAT, driverName } from "./features.ts";
 import { readFileData } from "./file-data.ts";
 import { readInode, ROOT_INODE } from "./inode.ts";
 import type { InodeDetail } from "./inode.ts";
+import { replayFastCommits } from "./journal/fast-commit-replay.ts";
 import { replayedSource } from "./journal/overlay.ts";
 import { openJournal, replayJournal } from "./journal/replay.ts";
 import { findSuperblock, readSuperblock } from "./find-superblock.ts";
@@ -40,7 +42,8 @@ export async function openExt4(source: ByteSource, options: Ext4Options = {}): P
     ...(backupBlock === undefined ? {} : { backupBlock }),
   };
   if (!needsReplay(opened)) return fileSystem(source, opened);
-  const replay = await replayJournal(before, await openJournal(before), options.signal);
+  const journal = await openJournal(before);
+  const replay = await replayJournal(before, journal, options.signal);
   // The journal also holds copies of the superblock; what counts is the newest.
   const replayed = replayedSource(source, replay);
   const newest =
@@ -50,7 +53,13 @@ export async function openExt4(source: ByteSource, options: Ext4Options = {}): P
   if (newest.blockSizeBytes !== superblock.blockSizeBytes) {
     throw corrupt(where, `blocks of ${newest.blockSizeBytes} bytes after the replay`, "no change");
   }
-  return fileSystem(replayed, { ...opened, superblock: newest, replay });
+  const after = ext4Volume(cachedSource(replayed, { capacity: 4 * MIB }), newest, where);
+  const fastCommits =
+    replay.endSequence === undefined
+      ? undefined
+      : await replayFastCommits(after, journal, replay.endSequence, options.signal);
+  const state = { ...opened, superblock: newest, replay, ...(fastCommits && { fastCommits }) };
+  return fileSystem(replayed, state);
 }
 
 /** The flag is not in the copies of the superblock: then the journal itself has to say. */
@@ -61,17 +70,23 @@ function needsReplay({ superblock, backupBlock }: Opened): boolean {
 
 function fileSystem(source: ByteSource, opened: Opened): FileSystem {
   const { superblock, where } = opened;
-  const volume = ext4Volume(cachedSource(source), superblock, where);
+  const overlay = opened.fastCommits?.overlay;
+  const volume: Ext4Volume = {
+    ...ext4Volume(cachedSource(source), superblock, where),
+    ...(overlay && { fastCommits: overlay }),
+  };
   const details = inodeDetails(volume);
+  const sizeBytes = superblock.blockCount * superblock.blockSizeBytes;
   return {
     kind: driverName(superblock),
     where,
     label: superblock.label,
     uuid: superblock.uuid,
     blockSizeBytes: superblock.blockSizeBytes,
-    sizeBytes: superblock.blockCount * superblock.blockSizeBytes,
+    sizeBytes,
     state: describeState(opened),
-    notes: describeNotes(opened),
+    // fs/ext4/super.c ext4_check_geometry(): "bad geometry: block count ... exceeds size of device"
+    notes: [...pastEndNotes(where, sizeBytes, source), ...describeNotes(opened)],
     async root() {
       const { inode } = await details.read(ROOT_INODE);
       if (inode.kind === "directory") return inode;
@@ -84,6 +99,10 @@ function fileSystem(source: ByteSource, opened: Opened): FileSystem {
     },
     async read(file, offset, length, signal) {
       return readFileData(volume, await details.of(file), { offset, length }, signal);
+    },
+    async readInto(file, offset, into, signal) {
+      const range = { offset, length: into.length, into };
+      return readFileData(volume, await details.of(file), range, signal);
     },
     readLink: async (link) => readSymlink(volume, await details.of(link)),
     async *usedExtents(signal) {

@@ -41,12 +41,12 @@ export const ext4ExtentIdx = struct("ext4_extent_idx", 12, {
 /** After the last possible entry of a node in a block of its own. */
 export const ext4ExtentTail = struct("ext4_extent_tail", 4, { et_checksum: [0x0, u32le] });
 
-const EXT4_EXT_MAGIC = 0xf30a;
+export const EXT4_EXT_MAGIC = 0xf30a;
 const ENTRY_SIZE = 12;
 /** EXT4_MAX_EXTENT_DEPTH: five levels of 340 entries are more than 2^32 blocks need. */
 const MAX_DEPTH = 5;
 /** `ee_len` above this is an unwritten extent of that much less. */
-const EXT_INIT_MAX_LEN = 32_768;
+export const EXT_INIT_MAX_LEN = 32_768;
 
 /** Blocks of a file that follow each other on disk. */
 export type Run = {

@@ -4,6 +4,7 @@ import { GIB } from "../../../base/units.ts";
 import { blockMapRuns } from "./block-map.ts";
 import { extentRuns } from "./extent.ts";
 import type { Run } from "./extent.ts";
+import { withRanges } from "./fast-commit-overlay.ts";
 import { INODE_FLAGS } from "./inode.ts";
 import type { InodeDetail } from "./inode.ts";
 import { parseInlineData } from "./inline-data.ts";
@@ -19,13 +20,21 @@ export function fileRuns(
   from: number,
   to: number,
 ): AsyncGenerator<Run> {
-  return file.flags & INODE_FLAGS.extents
-    ? extentRuns(volume, file, from, to)
-    : blockMapRuns(volume, file, from, to);
+  const stored =
+    file.flags & INODE_FLAGS.extents
+      ? extentRuns(volume, file, from, to)
+      : blockMapRuns(volume, file, from, to);
+  const replayed = volume.fastCommits?.ranges.get(file.inode.number);
+  return replayed ? withRanges(stored, replayed, { from, to }) : stored;
 }
 
 /** In bytes. */
-export type Range = { readonly offset: number; readonly length: number };
+export type Range = {
+  readonly offset: number;
+  readonly length: number;
+  /** As for `ByteSource`. */
+  readonly into?: Uint8Array;
+};
 
 /** The bytes of a range that is shortened to the file's size. Holes are zeroes. */
 export async function readFileData(
@@ -43,13 +52,14 @@ export async function readFileData(
   if (file.flags & INODE_FLAGS.inlineData) {
     return parseInlineData(file).slice(range.offset, range.offset + length);
   }
-  return readRuns(volume, file, { offset: range.offset, length }, signal);
+  const into = range.into?.length === length ? range.into : undefined;
+  return readRuns(volume, file, { offset: range.offset, length, ...(into && { into }) }, signal);
 }
 
 async function readRuns(
   volume: Ext4Volume,
   file: InodeDetail,
-  { offset, length }: Range,
+  { offset, length, into }: Range,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const size = volume.superblock.blockSizeBytes;
@@ -60,7 +70,12 @@ async function readRuns(
     const from = Math.max(offset, run.logical * size);
     const to = Math.min(end, (run.logical + run.length) * size);
     const at = run.physical * size + from - run.logical * size;
-    const part = await volume.source.read(at, to - from, signal);
+    const part = await volume.source.read(
+      at,
+      to - from,
+      signal,
+      into?.subarray(from - offset, to - offset),
+    );
     // One run has it all: no need to copy.
     if (part.length === length) return part;
     out ??= new Uint8Array(length);

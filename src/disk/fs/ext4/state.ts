@@ -4,6 +4,7 @@ import { countText } from "../../../base/units.ts";
 import type { Where } from "../../../base/where.ts";
 import type { FileSystemState } from "../filesystem.ts";
 import { COMPAT, unknownFeatures } from "./features.ts";
+import type { FastCommits } from "./journal/fast-commit-replay.ts";
 import type { Replay } from "./journal/replay.ts";
 
 import { hasIncompat } from "./superblock.ts";
@@ -19,6 +20,8 @@ export type Opened = {
   readonly where: Where;
   /** Set when a journal inside the filesystem was to be replayed. */
   readonly replay?: Replay;
+  /** Set when the log of that journal was not empty. */
+  readonly fastCommits?: FastCommits;
   /** The primary superblock is damaged; this is where the copy that was used lies. */
   readonly backupBlock?: number;
 };
@@ -34,7 +37,7 @@ export function describeState(opened: Opened): FileSystemState {
   const said: string[] = [];
   if (backupBlock !== undefined) said.push(`superblock damaged, copy in block ${backupBlock} used`);
   if (journalElsewhere(opened)) said.push("journal on another device, not replayed");
-  if (replay) said.push(replayText(replay));
+  if (replay) said.push(replayText(replay, opened.fastCommits));
   else if ((superblock.state & EXT4_VALID_FS) === 0) said.push("not cleanly unmounted");
   if (superblock.state & EXT4_ERROR_FS) said.push("errors recorded by the kernel");
   return said.length === 0
@@ -42,21 +45,22 @@ export function describeState(opened: Opened): FileSystemState {
     : { clean: false, text: said.join("; ") };
 }
 
-function replayText(replay: Replay): string {
+function replayText(replay: Replay, fast: FastCommits | undefined): string {
   const count = replay.transactions;
   const base =
     count === 0
       ? "not cleanly unmounted, nothing in the journal to replay"
       : `journal replayed in memory (${countText(count, "transaction")})`;
-  return replay.fastCommits ? `${base}; fast commits after it not replayed` : base;
+  if (fast?.refused !== undefined) return `${base}; fast commits after it not replayed`;
+  return fast?.overlay ? `${base} and ${countText(fast.commits, "fast commit")}` : base;
 }
 
 /** Why the block bitmaps cannot be trusted to name every used block; `undefined` when they can. */
 export function bitmapsDistrusted(opened: Opened): string | undefined {
-  const { superblock, replay, backupBlock } = opened;
+  const { superblock, backupBlock } = opened;
   if (backupBlock !== undefined) return "a damaged superblock";
   if (journalElsewhere(opened)) return "a journal on another device, not replayed";
-  if (replay?.fastCommits) return "fast commits in the journal, not replayed";
+  if (opened.fastCommits?.refused !== undefined) return "fast commits in the journal, not replayed";
   if (superblock.state & EXT4_ERROR_FS) return "errors recorded by the kernel";
   // Without a journal nothing orders the writing of bitmaps.
   const journaled = (superblock.compat & COMPAT.has_journal) !== 0;
@@ -91,7 +95,10 @@ export function describeNotes(opened: Opened): Finding[] {
   }
   if (backupBlock !== undefined) notes.push(backupNote(where, backupBlock));
   if (replay?.damagedEnd) notes.push(damagedEndNote(where));
-  if (replay?.fastCommits || journalElsewhere(opened)) notes.push(notReplayedNote(opened));
+  const fast = opened.fastCommits;
+  if (fast?.damaged) notes.push(damagedFastCommitNote(where, fast.refused ?? "damage"));
+  else if (fast?.refused !== undefined) notes.push(fastCommitNote(where, fast.refused));
+  if (journalElsewhere(opened)) notes.push(journalElsewhereNote(opened));
   return notes;
 }
 
@@ -117,18 +124,35 @@ function damagedEndNote(where: Where): Finding {
   };
 }
 
-function notReplayedNote(opened: Opened): Finding {
-  const fast = opened.replay?.fastCommits === true;
+function damagedFastCommitNote(where: Where, damage: string): Finding {
+  return {
+    code: "ext4-journal-end-damaged",
+    severity: "error",
+    where,
+    what: `The fast commits at the end of the journal are damaged (${damage}). They were left out.`,
+    why: "Linux will not mount this filesystem as it is.",
+    next: "Stop the guest and run e2fsck -f on this filesystem.",
+  };
+}
+
+function fastCommitNote(where: Where, refused: string): Finding {
   return {
     code: "ext4-journal-not-replayed",
     severity: "warning",
-    where: opened.where,
-    what: fast
-      ? "The newest changes, kept as fast commits in the journal, are not shown."
-      : "The newest changes are in a journal on another device. They are not shown.",
-    why: fast
-      ? "domus does not replay fast commits. Linux will when it mounts the filesystem."
-      : "domus looks at one device at a time. Linux will replay the journal when it mounts the filesystem.",
+    where,
+    what: `The newest changes, kept as fast commits in the journal, are not shown: ${refused}.`,
+    why: "domus does not replay such fast commits. Linux may when it mounts the filesystem.",
+    next: "Shut the guest down properly, then look again.",
+  };
+}
+
+function journalElsewhereNote({ where, superblock }: Opened): Finding {
+  return {
+    code: "ext4-journal-not-replayed",
+    severity: "warning",
+    where,
+    what: `The newest changes are in a journal on another device (UUID ${superblock.journalUuid}). They are not shown.`,
+    why: "domus looks at one device at a time. Linux will replay the journal when it mounts the filesystem.",
     next: "Shut the guest down properly, then look again.",
   };
 }

@@ -86,7 +86,8 @@ async function bitmapRanges(volume: Ext4Volume, group: number): Promise<BlockRan
 async function metadataRanges(volume: Ext4Volume, signal?: AbortSignal): Promise<BlockRange[]> {
   const { superblock } = volume;
   const tableBlocks = inodeTableBlocks(superblock);
-  const ranges: BlockRange[] = [];
+  // The bitmaps do not know yet of blocks that a fast commit gave to a file.
+  const ranges: BlockRange[] = [...(volume.fastCommits?.blocks ?? [])];
   for (let group = 0; group < superblock.groupCount; group++) {
     signal?.throwIfAborted();
     const { blockBitmap, inodeBitmap, inodeTable } = await volume.descriptor(group);

@@ -3,6 +3,7 @@ import { corrupt } from "../../../base/failure.ts";
 import { within } from "../../../base/where.ts";
 import type { Where } from "../../../base/where.ts";
 import type { ByteSource } from "../../source.ts";
+import type { FastCommitOverlay } from "./fast-commit-overlay.ts";
 import { descriptorTableBlock, parseGroupDescriptor } from "./group-descriptor.ts";
 import type { GroupDescriptor } from "./group-descriptor.ts";
 import type { Superblock } from "./superblock.ts";
@@ -15,6 +16,8 @@ export type Ext4Volume = {
   readonly superblock: Superblock;
   /** A group's descriptor, its checksum verified; `group` is below the group count. */
   descriptor(group: number): Promise<GroupDescriptor>;
+  /** What the journal's fast commits changed, where there are any. */
+  readonly fastCommits?: FastCommitOverlay;
 };
 
 /** Descriptors kept in memory, about 200 bytes each: those of a filesystem of 8 TiB. */

@@ -13,7 +13,6 @@ import { INODE_FLAGS, readInode } from "../inode.ts";
 import type { InodeDetail } from "../inode.ts";
 import type { Ext4Volume } from "../volume.ts";
 import { copyChecksumHolds, parseDescriptor, parseRevocations } from "./descriptor.ts";
-import { hasFastCommits } from "./fast-commit.ts";
 import type { ReplayedBlocks } from "./overlay.ts";
 import { advance, journalBlockWhere, readJournalBlock, scanJournal } from "./scan.ts";
 import type { Journal } from "./scan.ts";
@@ -24,8 +23,8 @@ export type Replay = ReplayedBlocks & {
   readonly transactions: number;
   /** The last transaction was committed, but not all of it reached the disk; the kernel drops it too. */
   readonly damagedEnd: boolean;
-  /** There are fast commits after the last transaction. They are not replayed. */
-  readonly fastCommits: boolean;
+  /** The number of the first transaction that is not complete; undefined when the log is empty. */
+  readonly endSequence?: number;
 };
 
 /** Real journals have a piece for each 128 MiB, ext3's for each 4 MiB. */
@@ -78,7 +77,7 @@ export async function replayJournal(
   const blocks = { copies: new Map<number, number>(), escaped: new Set<number>() };
   const base = { ...blocks, blockSizeBytes, journal: source };
   if (journal.superblock.start === 0) {
-    return { ...base, transactions: 0, damagedEnd: false, fastCommits: false };
+    return { ...base, transactions: 0, damagedEnd: false };
   }
   const { transactions, endSequence, damagedEnd } = await scanJournal(journal, signal);
   for (const transaction of transactions) {
@@ -95,8 +94,7 @@ export async function replayJournal(
       }
     }
   }
-  const fastCommits = await hasFastCommits(journal, endSequence);
-  return { ...base, transactions: transactions.length, damagedEnd, fastCommits };
+  return { ...base, transactions: transactions.length, damagedEnd, endSequence };
 }
 
 type Descriptor = {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import { ext4Prober } from "../../../../../src/disk/fs/ext4/prober.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
+import { imageSource } from "../../../../support/fs/mounted.ts";
 import { domusView, kernelView } from "../../../../support/fs/view.ts";
 import type { Seen, View } from "../../../../support/fs/view.ts";
 
@@ -127,30 +127,6 @@ describe("journals elsewhere", () => {
     expect(fs.state).toEqual({ clean: false, text: "journal on another device, not replayed" });
     expect(fs.notes.map((note) => note.code)).toEqual(["ext4-journal-not-replayed"]);
     await expect(Array.fromAsync(fs.usedExtents())).rejects.toThrow(/journal on another device/);
-  });
-});
-
-describe("fast commits", () => {
-  test("are noticed, and usedExtents refuses", async () => {
-    need("mkfs.ext4");
-    needRoot("it mounts images");
-    const dir = scratch();
-    const image = `${dir}/image`;
-    sh(`truncate -s 128M '${image}' && mkfs.ext4 -q -F -O fast_commit '${image}'`);
-    await mounted(image, "", (root) => {
-      sh(`cd '${root}'; mkdir dir; echo first > dir/first; sync -f .; cp '${image}' '${dir}/full'
-        echo second > dir/second; sync dir/second; cp '${image}' '${dir}/fast'`);
-    });
-    {
-      using source = imageSource(`${dir}/full`);
-      const fs = await openExt4(source);
-      expect(fs.state.text).toMatch(/^journal replayed in memory \(\d+ transactions?\)$/);
-    }
-    using source = imageSource(`${dir}/fast`);
-    const fs = await openExt4(source);
-    expect(fs.state.text).toMatch(/transactions?\); fast commits after it not replayed$/);
-    expect(fs.notes.map((note) => note.code)).toEqual(["ext4-journal-not-replayed"]);
-    await expect(Array.fromAsync(fs.usedExtents())).rejects.toThrow(/fast commits/);
   });
 });
 
