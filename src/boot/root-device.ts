@@ -3,6 +3,7 @@
  * The kernel's own forms: Linux init/do_mounts.c and block/early-lookup.c; UUID= and LABEL= are resolved by the
  * initramfs. Names that only the running guest can resolve (/dev/disk/by-id, /dev/dm-0) are recognised, not resolved.
  */
+import { contains } from "../base/where.ts";
 import type { Where } from "../base/where.ts";
 import { encodeText, decodeText } from "../bytes/text.ts";
 import { parseCommandLine } from "./command-line.ts";
@@ -215,7 +216,9 @@ export function findRoot(
   if (!first) return { spec, complete: sure };
   // The devices of one btrfs share its UUID and are one filesystem.
   const rivals = others.filter(
-    (other) => !(other.format === "btrfs" && first.format === "btrfs" && spec.kind === "uuid"),
+    (other) =>
+      !(other.format === "btrfs" && first.format === "btrfs" && spec.kind === "uuid") &&
+      !isSameImage(first, other),
   );
   return {
     spec,
@@ -224,6 +227,12 @@ export function findRoot(
     complete: sure,
     ...(rivals.length > 0 && { rivals: rivals.map((rival) => rival.where) }),
   };
+}
+
+/** A partition of a hybrid ISO image holds the filesystem that is also on the whole disk. */
+function isSameImage(disk: RootCandidate, partition: RootCandidate): boolean {
+  const both = disk.format === "iso9660" && partition.format === "iso9660";
+  return both && contains(disk.where, partition.where);
 }
 
 function answers(

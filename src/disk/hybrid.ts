@@ -39,7 +39,18 @@ export async function hybridContent(
     const offset = partition?.offset ?? 0;
     return offset > 0 && offset < end && !own.has(offset) && isInUse(inside);
   });
-  return overwritten ? { kind: "table", table } : { ...content, table };
+  return overwritten
+    ? { kind: "table", table }
+    : { ...content, table: withoutPartitionFindings(table) };
+}
+
+/**
+ * Partitions of such an image show parts of it, the first often all of it rounded up. Nobody writes there, and an image
+ * that is cut off says so itself.
+ */
+function withoutPartitionFindings(table: PartitionTable): PartitionTable {
+  const usual = new Set(["partition-overlap", "partition-past-end"]);
+  return { ...table, findings: table.findings.filter(({ code }) => !usual.has(code)) };
 }
 
 /** By something that is no part of an image: those have the image itself, its boot images, and what domus does not know. */

@@ -5,6 +5,7 @@ import { sizeText } from "../../base/units.ts";
 import type { DiskFacts, VolumeFacts } from "../../check/facts.ts";
 import { tableOf } from "../../disk/content.ts";
 import type { Volume } from "../../disk/content.ts";
+import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import type { OpenDisk } from "../../guest/disks/open-disks.ts";
 import type { Output } from "../output.ts";
 import { findingLines } from "./check-story.ts";
@@ -43,6 +44,8 @@ type Names = {
   readonly devices: ReadonlyMap<Volume, string>;
   /** The volume group or array that a member belongs to. */
   readonly wholes: ReadonlyMap<Volume, string>;
+  /** Of a hybrid image's partition that shows the image: the disk. */
+  readonly images: ReadonlyMap<Volume, string>;
 };
 
 function namesOf(disks: readonly OpenDisk[]): Names {
@@ -55,7 +58,27 @@ function namesOf(disks: readonly OpenDisk[]): Names {
     const whole = assembly.system === "lvm2" ? assembly.group.name : name;
     for (const member of assembly.members) wholes.set(member, whole);
   }
-  return { devices, wholes };
+  return { devices, wholes, images: imagesOf(disks, devices) };
+}
+
+function imagesOf(
+  disks: readonly OpenDisk[],
+  devices: ReadonlyMap<Volume, string>,
+): ReadonlyMap<Volume, string> {
+  const images = new Map<Volume, string>();
+  for (const disk of disks.flatMap(({ volume }) => volume ?? [])) {
+    const own = fileSystemOf(disk);
+    for (const child of own ? disk.children : []) {
+      const shown = fileSystemOf(child);
+      const same = shown?.kind === own?.kind && shown?.uuid === own?.uuid;
+      if (same) images.set(child, devices.get(disk) ?? "?");
+    }
+  }
+  return images;
+}
+
+function fileSystemOf({ content }: Volume): FileSystem | undefined {
+  return content.kind === "filesystem" ? content.fs : undefined;
 }
 
 function volumeTable(disk: OpenDisk, names: Names): string[] {
@@ -78,9 +101,12 @@ function typeText({ volume }: Row, { devices }: Names): string {
   return `on ${volume.assembly.under.map((one) => devices.get(one) ?? "?").join(", ")}`;
 }
 
-function stateText({ facts, volume }: Row, { wholes }: Names): string {
+function stateText({ facts, volume }: Row, { wholes, images }: Names): string {
+  const image = volume && images.get(volume);
+  if (image !== undefined) return `what is on ${image}`;
   if (volume?.content.kind === "filesystem") {
-    const { text } = volume.content.fs.state;
+    const { fs, table: front } = volume.content;
+    const text = front ? `${fs.state.text}, with a partition table (${front.type})` : fs.state.text;
     return facts.looksLikeRoot ? `${text}, a root` : text;
   }
   if (volume?.content.kind === "named") return volume.content.why;

@@ -34,16 +34,26 @@ export type OpenDisk = {
 
 export type OpenDisks = AsyncDisposable & { readonly disks: readonly OpenDisk[] };
 
+export type DiskOptions = {
+  /**
+   * Whether a disk has the sectors that a guest would see: those of its device, and 512 bytes for files, as Xen's
+   * backends have them. False where a file is looked at by itself: it may be the copy of a disk of either kind.
+   */
+  readonly asGuest?: boolean;
+  readonly signal?: AbortSignal;
+};
+
 /** Opens all of them. The result owns the devices: dispose it when the guest is done with. */
 export async function openDisks(
   host: Host,
   specs: readonly DiskSpec[],
-  signal?: AbortSignal,
+  options: DiskOptions = {},
 ): Promise<OpenDisks> {
+  const { signal } = options;
   await using devices = new AsyncDisposableStack();
   const opened: Opened[] = [];
   for (const spec of specs) {
-    opened.push(await openDisk({ host, spec, devices, ...(signal && { signal }) }));
+    opened.push(await openDisk({ host, spec, devices, ...options }));
   }
   const trees = opened.flatMap((disk) => disk.volume ?? []);
   const assembled = await assembleVolumes(trees, signal ? { signal } : {});
@@ -52,11 +62,10 @@ export async function openDisks(
   return { disks, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-type OpenOptions = {
+type OpenOptions = DiskOptions & {
   readonly host: Host;
   readonly spec: DiskSpec;
   readonly devices: AsyncDisposableStack;
-  readonly signal?: AbortSignal;
 };
 
 /** A disk by itself, before anything is put together from several. */
@@ -66,32 +75,37 @@ type Opened = {
   readonly state: DiskFacts["state"];
   readonly failure?: Failure;
   readonly volume?: Volume;
+  readonly deviceReadOnly?: boolean;
   /** About the disk as an image. */
   readonly findings: readonly Finding[];
 };
 
-async function openDisk({ host, spec, devices, signal }: OpenOptions): Promise<Opened> {
+async function openDisk(options: OpenOptions): Promise<Opened> {
+  const { host, spec, devices, signal, asGuest = true } = options;
   const target = diskTarget(spec);
   const base = { spec, target, findings: [] };
   if (spec.target === "") return { ...base, state: "empty-cdrom" };
   const declined = whyNotRead(spec);
   if (declined) return { ...base, state: "not-read", failure: declined };
   const findings: Finding[] = [];
+  const noticed: { deviceReadOnly?: boolean } = {};
   const opened = await attempt(async () => {
     const device = devices.use(await host.openBlock(target));
+    if (device.readOnly) noticed.deviceReadOnly = true;
     findings.push(...(await rawAsImage(device, spec, signal)));
     const image = await openDiskImage(device, spec, signal);
     findings.push(...image.findings);
-    const context = { ...(signal && { signal }), ...sectorSize(device) };
+    const context = { ...(signal && { signal }), ...sectorSize(device, asGuest) };
     const volume = await readVolumes(image.source, context);
     findings.push(...(await imageAsRaw(spec, volume, signal)));
     return volume;
   });
-  if (opened.ok) return { ...base, state: "read", findings, volume: opened.value };
+  const known = { ...base, findings, ...noticed };
+  if (opened.ok) return { ...known, state: "read", volume: opened.value };
   const { failure } = opened;
   const isOther = failure.kind === "unsupported" && isImageFormat(spec.format);
   const state = isOther ? "not-read" : isAbsent(failure) ? "missing" : "unreadable";
-  return { ...base, state, findings, failure };
+  return { ...known, state, failure };
 }
 
 /** Puts what lies on several disks to the first of them. */
@@ -100,7 +114,7 @@ async function describe(opened: readonly Opened[], assembled: Assembled): Promis
   const opaque = new Set(assembled.opaque);
   const disks: OpenDisk[] = [];
   for (const [index, disk] of opened.entries()) {
-    const { spec, target, state, failure, volume } = disk;
+    const { spec, target, state, failure, volume, deviceReadOnly } = disk;
     const place = { vdev: spec.vdev, index };
     const own = assembled.volumes.filter((one) => homes.get(one) === index);
     const volumes = volume ? await diskVolumeFacts(volume, spec.vdev, { opaque }) : [];
@@ -115,6 +129,7 @@ async function describe(opened: readonly Opened[], assembled: Assembled): Promis
         volumes,
         findings: [...disk.findings, ...inside.flatMap(findingsIn), ...about],
         ...(failure && { failure }),
+        ...(deviceReadOnly && { deviceReadOnly }),
       },
       ...(volume && { volume }),
       assembled: own,
@@ -162,9 +177,9 @@ export function diskTarget(spec: DiskSpec): string {
   return spec.target === "" || /^\.?\//.test(spec.target) ? spec.target : `/dev/${spec.target}`;
 }
 
-/** A regular file says nothing about sectors: the disk in it may have been made for either size. */
-function sectorSize(device: BlockDevice): { sectorSizeBytes?: number } {
-  return device.blockSize === 512 ? {} : { sectorSizeBytes: device.blockSize };
+/** Of itself a regular file says nothing about sectors. */
+function sectorSize(device: BlockDevice, asGuest: boolean): { sectorSizeBytes?: number } {
+  return asGuest || device.blockSize !== 512 ? { sectorSizeBytes: device.blockSize } : {};
 }
 
 function whyNotRead(spec: DiskSpec): Failure | undefined {
@@ -182,8 +197,13 @@ function whyNotRead(spec: DiskSpec): Failure | undefined {
 }
 
 function findingsIn(volume: Volume): Finding[] {
-  const { content } = volume;
-  const own = content.kind === "filesystem" ? content.fs.notes : [];
+  const { content, children } = volume;
   const table = tableOf(content)?.findings ?? [];
-  return [...own, ...table, ...volume.children.flatMap(findingsIn)];
+  const own = content.kind === "filesystem" ? content.fs.notes : [];
+  // The partition of a hybrid image that shows the image has nothing new to say.
+  const isNew = ({ content: inside }: Volume) =>
+    content.kind !== "filesystem" ||
+    inside.kind !== "filesystem" ||
+    inside.fs.kind !== content.fs.kind;
+  return [...own, ...table, ...children.filter(isNew).flatMap(findingsIn)];
 }

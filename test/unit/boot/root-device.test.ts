@@ -176,4 +176,21 @@ describe("findRoot", () => {
     expect(find("UUID=55-66")).toMatchObject({ where: ["xvdd"], rivals: [["xvde"]] });
     expect(find("UUID=33-44").rivals).toBeUndefined();
   });
+
+  test("the partition that shows a hybrid image is no second one", () => {
+    const disc = { ...none, device: "xvdd", format: "iso9660", label: "LIVE" };
+    const both = [
+      { ...disc, where: ["xvdd"] },
+      { ...disc, where: ["xvdd", "partition 1"] },
+    ];
+    const spec = parseDevice("LABEL=LIVE");
+    expect(findRoot(spec, both, true)).toEqual({
+      spec,
+      where: ["xvdd"],
+      format: "iso9660",
+      complete: true,
+    });
+    const other = [...both, { ...disc, where: ["xvde"] }];
+    expect(findRoot(spec, other, true).rivals).toEqual([["xvde"]]);
+  });
 });

@@ -55,6 +55,15 @@ describe("a filesystem with a table in front", () => {
     });
   });
 
+  test("what is usual for such tables is no finding", async () => {
+    const table = [{ ...whole, sectors: 5000 }, esp(ESP)];
+    const { content } = await readVolumes(memorySource(disc({ table })));
+    expect(tableOf(content)?.findings).toEqual([]);
+    const alone = await readVolumes(memorySource(disc({ bootImageAt: 46, table })));
+    const codes = tableOf(alone.content)?.findings.map(({ code }) => code);
+    expect(codes).toEqual(expect.arrayContaining(["partition-overlap", "partition-past-end"]));
+  });
+
   test("a partition that was put behind it", async () => {
     const bytes = disc({ fatAt: END, bootImageAt: 30, table: [whole, esp(END)] });
     expect(await look(bytes)).toMatchObject({ content: "iso9660", table: "mbr" });

@@ -1,7 +1,6 @@
 /** Contents of files. */
 import { corrupt, overLimit, unsupported } from "../../../base/failure.ts";
 import { GIB } from "../../../base/units.ts";
-import { assertRange } from "../../source.ts";
 import type { InodeDetail } from "./inode.ts";
 import type { IsoVolume } from "./volume.ts";
 
@@ -23,7 +22,12 @@ export async function readFileData(
   if (!(length > 0)) return new Uint8Array(0);
   if (length > MAX_READ_BYTES) throw overLimit(where, "read at once", "1 GiB");
   // A file can claim any size: nothing is allocated before it is known to lie on the volume.
-  for (const section of sections) assertRange(volume.source, section.offset, section.length);
+  const { size } = volume.source;
+  for (const section of sections) {
+    if (section.offset + section.length <= size) continue;
+    const found = `contents from byte ${section.offset} to ${section.offset + section.length}`;
+    throw corrupt(where, found, `inside the ${size} bytes of the volume`);
+  }
   const end = offset + length;
   let out: Uint8Array | undefined;
   let start = 0;

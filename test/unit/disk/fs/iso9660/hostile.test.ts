@@ -168,17 +168,17 @@ const RECORDS: readonly (readonly [string, () => Image, RegExp])[] = [
   [
     "a file outside",
     () => plainImage({ name: "X", extent: 63, size: 4096 }),
-    /a reference to 4096 bytes at byte 129024/,
+    /contents from byte 129024 to 133120/,
   ],
   [
     "a file of 4 GiB",
     () => plainImage({ name: "X", extent: FILE, size: 0xffff_ffff }),
-    /reference to 4294967295 bytes/,
+    /to 4295028735, expected inside the 131072 bytes/,
   ],
   [
     "a file at block 2^32 - 1",
     () => plainImage({ name: "X", extent: 0xffff_ffff, size: 1 }),
-    /at byte 8796093020160/,
+    /from byte 8796093020160/,
   ],
   [
     "a directory outside",
