@@ -2,7 +2,6 @@
  * What a bootloader in dom0 does for a guest: finds what is to be started on its disk, and writes kernel and initramfs
  * where Xen's builder takes them from.
  */
-import { missing } from "../../base/failure.ts";
 import { whereText } from "../../base/where.ts";
 import type { BootFile } from "../../boot/loader/loader.ts";
 import type { Host } from "../../host/host.ts";
@@ -71,13 +70,13 @@ export async function listBoot(
   request: BootRequest,
   { host, signal }: BootServices,
 ): Promise<BootMenu> {
-  await using disks = await openDisks(host, [specOf(request.disk)], signal);
+  await using disks = await openDisks(host, [specOf(request.disk)], signal ? { signal } : {});
   return menuOf(request, disks.disks[0]!, signal);
 }
 
 /**
- * Writes kernel and initramfs to `out`; without `out` it only says what it would. `NothingToStart`, or a failure of a
- * file that the entry names.
+ * Writes kernel and initramfs to `out`; without `out` it only says what it would. `NothingToStart`, also where the entry
+ * cannot be started, or a failure of a file that it names.
  */
 export async function prepareBoot(
   request: BootRequest,
@@ -85,7 +84,7 @@ export async function prepareBoot(
   out?: BootOut,
 ): Promise<PreparedBoot> {
   const { host, choose, signal } = services;
-  await using disks = await openDisks(host, [specOf(request.disk)], signal);
+  await using disks = await openDisks(host, [specOf(request.disk)], signal ? { signal } : {});
   const menu = await menuOf(request, disks.disks[0]!, signal);
   const choice = choose && request.entry === undefined ? await choose(menu) : undefined;
   const index = choice?.index ?? indexOf(request.entry, menu);
@@ -137,14 +136,27 @@ function indexOf(wanted: string | undefined, { entries, chosen }: BootMenu): num
 }
 
 function startable(
-  { entries, where }: BootMenu,
+  { entries, where, because, chosen }: BootMenu,
   index: number,
 ): MenuEntry & { readonly kernel: BootFile } {
   const entry = entries[index]!;
-  const { kernel, problem } = entry;
-  if (kernel && problem === undefined) return { ...entry, kernel };
-  throw missing(where, `way to start the entry "${entry.title}": ${problem ?? "it has no kernel"}`);
+  const { kernel, problem = "it has no kernel" } = entry;
+  if (kernel && entry.problem === undefined) return { ...entry, kernel };
+  const why = index === chosen ? ` (${because})` : "";
+  const others = entries.flatMap((one, number) =>
+    one.kernel && one.problem === undefined ? [`${number} "${one.title}"`] : [],
+  );
+  const said = [`the entry "${entry.title}"${why} cannot be started: ${problem}`];
+  if (others.length > 0) {
+    said.push(
+      `Entries that could be: ${others.slice(0, MAX_OTHERS).join(", ")}. Choose one at the console (xl create -c), or with bootloader_args = [ "--entry=NUMBER" ] in the guest's config.`,
+    );
+  }
+  throw new NothingToStart(said.map((text) => ({ where, said: text })));
 }
+
+/** How many entries a console line names. */
+const MAX_OTHERS = 8;
 
 /** libxl hands the bootloader a device or raw file: what a tenant writes into it does not make it another format. */
 function specOf(disk: string): DiskSpec {
@@ -164,6 +176,6 @@ function specOf(disk: string): DiskSpec {
 export function explainNothing(disk: string, looks: readonly Look[]): string[] {
   return [
     `found nothing to start on ${disk}.`,
-    ...looks.map(({ where, said }) => `  ${whereText(where)}: ${said}`),
+    ...looks.map(({ where, said }) => `${whereText(where)}: ${said}`),
   ];
 }

@@ -78,7 +78,7 @@ export async function readMenu(options: MenuOptions): Promise<MenuSearch> {
   ];
   const best = results.find(isStartable);
   if (best) return { menu: spelled(menuOf(best), view), looks };
-  const menu = view && (await menuOfPygrub(view, volumes));
+  const menu = (view && (await menuOfPygrub(view, volumes))) ?? menuWithoutDefault(results);
   return { looks, ...(menu && { menu }) };
 }
 
@@ -145,6 +145,15 @@ async function namedFiles(
 function isStartable(result: LoaderResult): boolean {
   const entry = result.chosen === undefined ? undefined : result.entries[result.chosen];
   return entry !== undefined && problemOf(entry) === undefined;
+}
+
+/** The default cannot be started, but something else can: a person may choose it. */
+function menuWithoutDefault(results: readonly LoaderResult[]): BootMenu | undefined {
+  const some = results.find(
+    ({ chosen, entries }) =>
+      chosen !== undefined && entries.some((entry) => problemOf(entry) === undefined),
+  );
+  return some && menuOf(some);
 }
 
 function problemOf(entry: BootEntry): string | undefined {

@@ -12,6 +12,11 @@ export type Terminal = { readonly input: ReadStream; readonly output: WriteStrea
 
 /** What libxl's pty is, where nobody has set its size. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 };
+/**
+ * Where the configuration has no timeout, GRUB waits for ever. A guest that reboots at night has nobody at its console, so
+ * only a timeout of -1, which somebody has written down, does that here.
+ */
+const UNSAID_SECONDS = 10;
 /** A terminal sends a key's sequence at once: an escape that nothing follows in this time is the Escape key. */
 const ESCAPE_MS = 100;
 
@@ -25,7 +30,7 @@ export async function runMenu(
   let state = firstState({
     items: menu.entries,
     chosen: menu.chosen,
-    ...(menu.timeoutSeconds !== undefined && { timeoutSeconds: menu.timeoutSeconds }),
+    timeoutSeconds: menu.timeoutSeconds ?? UNSAID_SECONDS,
   });
   // `timeout=0` is a wish not to be asked.
   if (state.secondsLeft === 0) return { index: menu.chosen };
