@@ -4,7 +4,7 @@
  *
  * Source: Linux Documentation/filesystems/ext4/directory.rst, fs/ext4/dir.c (`__ext4_check_dir_entry`), fs/ext4/namei.c
  * (`ext4_dirblock_csum_verify`). Checksums of index blocks are not verified, nothing of them is used. Encrypted names are
- * refused. Names in casefolded directories are compared byte for byte.
+ * refused.
  */
 import { Budget } from "../../../base/budget.ts";
 import { corrupt, unsupported } from "../../../base/failure.ts";
@@ -15,6 +15,7 @@ import { u16le, u32le, u8 } from "../../../bytes/fields.ts";
 import { struct } from "../../../bytes/struct.ts";
 import { decodeText, encodeText } from "../../../bytes/text.ts";
 import type { Entry, FileKind } from "../filesystem.ts";
+import { foldName, UTF8_12_1 } from "./case-fold.ts";
 import { assertChecksum } from "./checksum.ts";
 import { withNames } from "./fast-commit-overlay.ts";
 import { fileRuns } from "./file-data.ts";
@@ -80,20 +81,38 @@ export async function* listDirectory(
   }
 }
 
-/** The entry of that name, `undefined` when there is none. */
+/**
+ * The entry of that name, `undefined` when there is none. In a directory that ignores case it may be written otherwise:
+ * the entry has the name that is stored.
+ */
 export async function lookupName(
   volume: Ext4Volume,
   directory: InodeDetail,
   name: string,
 ): Promise<Entry | undefined> {
-  const wanted = encodeText(name);
+  const same = nameMatcher(volume, directory, encodeText(name));
   for await (const entries of entryBlocks(volume, directory)) {
-    const found = entries.find((entry) => sameBytes(entry.name, wanted));
+    const found = entries.find((entry) => same(entry.name));
     if (!found) continue;
     const { inode, kind } = found;
-    return kind ? { name, number: inode, kind } : { name, number: inode };
+    const stored = decodeText(found.name);
+    return kind ? { name: stored, number: inode, kind } : { name: stored, number: inode };
   }
   return undefined;
+}
+
+function nameMatcher(
+  { superblock }: Ext4Volume,
+  { flags, where }: InodeDetail,
+  wanted: Uint8Array,
+): (name: Uint8Array) => boolean {
+  const exact = (name: Uint8Array) => sameBytes(name, wanted);
+  if (!hasIncompat(superblock, "casefold") || !(flags & INODE_FLAGS.casefold)) return exact;
+  if (superblock.encoding !== UTF8_12_1) {
+    throw unsupported(where, `names in encoding ${superblock.encoding}, which ignore case`);
+  }
+  const folded = foldName(wanted);
+  return folded === undefined ? exact : (name) => exact(name) || foldName(name) === folded;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

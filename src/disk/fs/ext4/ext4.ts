@@ -9,7 +9,6 @@ import { MIB } from "../../../base/units.ts";
 import { within } from "../../../base/where.ts";
 import { cachedSource } from "../../cache.ts";
 import type { ByteSource } from "../../source.ts";
-import { pastEndNotes } from "../cut-off.ts";
 import type { Entry, FileSystem, Inode } from "../filesystem.ts";
 import { listDirectory, lookupName } from "./directory.ts";
 import { COMPAT, driverName } from "./features.ts";
@@ -76,17 +75,15 @@ function fileSystem(source: ByteSource, opened: Opened): FileSystem {
     ...(overlay && { fastCommits: overlay }),
   };
   const details = inodeDetails(volume);
-  const sizeBytes = superblock.blockCount * superblock.blockSizeBytes;
   return {
     kind: driverName(superblock),
     where,
     label: superblock.label,
     uuid: superblock.uuid,
     blockSizeBytes: superblock.blockSizeBytes,
-    sizeBytes,
+    sizeBytes: superblock.blockCount * superblock.blockSizeBytes,
     state: describeState(opened),
-    // fs/ext4/super.c ext4_check_geometry(): "bad geometry: block count ... exceeds size of device"
-    notes: [...pastEndNotes(where, sizeBytes, source), ...describeNotes(opened)],
+    notes: describeNotes(opened),
     async root() {
       const { inode } = await details.read(ROOT_INODE);
       if (inode.kind === "directory") return inode;

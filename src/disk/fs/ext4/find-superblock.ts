@@ -7,6 +7,7 @@ import { attempt, corrupt, FailureError } from "../../../base/failure.ts";
 import type { Where } from "../../../base/where.ts";
 import { within } from "../../../base/where.ts";
 import type { ByteSource } from "../../source.ts";
+import { pastEnd } from "../cut-off.ts";
 import { parseSuperblock, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
 
@@ -54,8 +55,7 @@ export async function readSuperblock(
   const superblock = parseSuperblock(bytes, where);
   const { blockCount, blockSizeBytes } = superblock;
   if (blockCount * blockSizeBytes > source.size) {
-    const found = `${blockCount} blocks of ${blockSizeBytes} bytes`;
-    throw corrupt(where, found, `no more than the device has: ${source.size} bytes`);
+    throw pastEnd(where, `${blockCount} blocks of ${blockSizeBytes} bytes`, source);
   }
   return superblock;
 }

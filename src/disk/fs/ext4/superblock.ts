@@ -54,6 +54,7 @@ export const ext4SuperBlock = struct("ext4_super_block", SUPERBLOCK_SIZE, {
   s_backup_bgs0: [0x24c, u32le],
   s_backup_bgs1: [0x250, u32le],
   s_checksum_seed: [0x270, u32le],
+  s_encoding: [0x27c, u16le],
   s_checksum: [0x3fc, u32le],
 });
 type Raw = Read<typeof ext4SuperBlock>;
@@ -96,6 +97,8 @@ export type Superblock = Features & {
   readonly journalUuid: string;
   /** `EXT4_VALID_FS` and the other bits of s_state. */
   readonly state: number;
+  /** Of names in directories that ignore case; 1 is UTF-8. Meaningless without the feature casefold. */
+  readonly encoding: number;
   readonly errorCount: number;
   /** The kernel function that recorded the last error; empty when there was none. */
   readonly lastErrorFunction: string;
@@ -151,6 +154,7 @@ export function parseSuperblock(bytes: Uint8Array, where: Where): Superblock {
     journalInode: raw.s_journal_inum,
     journalUuid: raw.s_journal_uuid,
     state: raw.s_state,
+    encoding: raw.s_encoding,
     errorCount: raw.s_error_count,
     lastErrorFunction: decodeCString(raw.s_last_error_func),
     groupNumber: raw.s_block_group_nr,

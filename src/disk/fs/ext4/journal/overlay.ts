@@ -21,9 +21,9 @@ export function replayedSource(source: ByteSource, replayed: ReplayedBlocks): By
   const overlay: ByteSource = {
     size: source.size,
     where: source.where,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       assertRange(overlay, offset, length);
-      const bytes = await source.read(offset, length, signal);
+      const bytes = await source.read(offset, length, signal, into);
       let out: Uint8Array | undefined;
       const end = offset + length;
       for (let block = Math.floor(offset / size); block * size < end; block++) {
