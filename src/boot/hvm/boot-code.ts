@@ -12,7 +12,8 @@ const AUTHORS: readonly (readonly [mark: RegExp, code: BootCode])[] = [
   // Also what grub-mkrescue puts on CDs. GRUB legacy has the same text.
   [/GRUB |cdrom read fails/, { name: "GRUB's boot code" }],
   [/BOOTMGR|NTLDR|Invalid partition table|CDBOOT/, { name: "Windows' boot code" }],
-  [/(SYS|EXT|ISO)LINUX/, { name: "SYSLINUX's boot code", loader: "extlinux" }],
+  // The name of the file is what the code in front of hybrid images looks for.
+  [/(SYS|EXT|ISO)LINUX|isolinux\.bin/, { name: "SYSLINUX's boot code", loader: "extlinux" }],
   // Its MBR, which goes on to the active partition, whatever begins there.
   [/Missing operating system/i, { name: "SYSLINUX's boot code" }],
   [/LILO/, { name: "LILO's boot code" }],
