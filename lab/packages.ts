@@ -47,6 +47,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   "/usr/include/stdio.h": "libc6-dev",
   "/usr/include/libxlutil.h": "libxen-dev",
   nm: "binutils",
+  objcopy: "binutils",
   readelf: "binutils",
   file: "file",
   jq: "jq",
