@@ -5,12 +5,13 @@
  * initramfs has further segments and padding. What the stream took is part of the result; what follows is the
  * caller's to judge.
  */
-import { overLimit, unsupported } from "../../base/failure.ts";
+import { overLimit } from "../../base/failure.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import type { Where } from "../../base/where.ts";
 import { unpackBzip2 } from "./bzip2.ts";
 import type { Compression } from "./format.ts";
 import { unpackGzip } from "./gzip.ts";
+import { unpackLz4Frame } from "./lz4-frame.ts";
 import { unpackLz4 } from "./lz4.ts";
 import { unpackLzma } from "./lzma.ts";
 import { unpackLzo } from "./lzo.ts";
@@ -86,7 +87,7 @@ function decoder(
     case "zstd":
       return unpackZstd(reader);
     case "lz4-frame":
-      throw unsupported(reader.where, "the lz4 frame format (only the legacy one is)");
+      return unpackLz4Frame(reader);
   }
 }
 

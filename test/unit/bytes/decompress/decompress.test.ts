@@ -212,10 +212,19 @@ describe("unpack", () => {
     expect(total).toBeLessThanOrEqual(16 << 20);
   });
 
-  test("declines the modern lz4 frame", async () => {
-    const frame = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7]);
+  test("the modern lz4 frame: stored blocks, its end mark, and what follows", async () => {
+    const frame = Buffer.from("04224d186040820300008061626300000000ff", "hex");
     expect(sniffCompression(frame)).toBe("lz4-frame");
-    expect(await failureOf("lz4-frame", frame)).toMatchObject({ kind: "unsupported", where });
+    const out = await decompress("lz4-frame", frame, { limit: 3, where });
+    expect(Buffer.from(out.bytes).toString()).toBe("abc");
+    expect(out.consumed).toBe(frame.length - 1);
+  });
+
+  test("an lz4 frame with a dictionary, or of another version, is not supported", async () => {
+    for (const head of ["04224d186140", "04224d18a040", "04224d186240"]) {
+      const frame = Buffer.from(`${head}00000000000000`, "hex");
+      expect(await failureOf("lz4-frame", frame)).toMatchObject({ kind: "unsupported", where });
+    }
   });
 });
 
