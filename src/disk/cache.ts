@@ -42,11 +42,11 @@ export function cachedSource(source: ByteSource, options: CacheOptions = {}): By
   const cached: ByteSource = {
     size: source.size,
     where: source.where,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       assertRange(cached, offset, length);
       signal?.throwIfAborted();
       if (length === 0) return new Uint8Array(0);
-      if (length >= 4 * blockSize) return source.read(offset, length, signal);
+      if (length >= 4 * blockSize) return source.read(offset, length, signal, into);
       const first = Math.floor(offset / blockSize);
       const last = Math.floor((offset + length - 1) / blockSize);
       if (first === last) {

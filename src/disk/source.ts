@@ -12,8 +12,16 @@ export type ByteSource = {
   /**
    * Exactly `length` bytes from `offset`, or a failure: `io` when the machine could not, `corrupt` when the range
    * lies outside the source. The result may be shared with a cache: the caller must not write into it.
+   *
+   * `into`, of `length` bytes, spares the making of a new array where much is read and soon forgotten. A source may
+   * use it or not: what it returns counts.
    */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  read(
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    into?: Uint8Array,
+  ): Promise<Uint8Array>;
 };
 
 /** A run of bytes in a source. */
@@ -24,6 +32,8 @@ export type BlockDevice = ByteSource &
   AsyncDisposable & {
     /** The logical sector size in bytes: 512, or 4096 on 4Kn disks. Regular files say 512. */
     readonly blockSize: number;
+    /** The kernel lets nobody write to it. Absent: not known, or it can be written. */
+    readonly readOnly?: boolean;
     /** The ranges that hold data; what lies between reads as zeroes. */
     extents(): AsyncIterable<Extent>;
   };
@@ -57,9 +67,9 @@ export function windowSource(
   const window: ByteSource = {
     size,
     where: step === undefined ? source.where : [...source.where, step],
-    async read(at, length, signal) {
+    async read(at, length, signal, into) {
       assertRange(window, at, length);
-      return source.read(offset + at, length, signal);
+      return source.read(offset + at, length, signal, into);
     },
   };
   return window;
@@ -78,12 +88,12 @@ export function linearSource(size: number, segments: readonly Segment[], where: 
   const linear: ByteSource = {
     size,
     where,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       assertRange(linear, offset, length);
       let at = firstAfter(segments, offset);
       const only = segments[at];
       if (only && only.offset <= offset && offset + length <= only.offset + only.length) {
-        return only.source.read(only.sourceOffset + offset - only.offset, length, signal);
+        return only.source.read(only.sourceOffset + offset - only.offset, length, signal, into);
       }
       const out = new Uint8Array(length);
       for (; at < segments.length; at++) {

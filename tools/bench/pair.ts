@@ -9,7 +9,7 @@ export type Command = { readonly name: string; readonly argv: readonly string[] 
 export type Sample = { readonly wallMs: number; readonly cpuMs: number; readonly peakMib: number };
 
 /** Runs it once through GNU time, which accounts CPU and memory of that process tree. */
-function once({ name, argv }: Command, expected: readonly number[]): Sample {
+export function once({ name, argv }: Command, expected: readonly number[]): Sample {
   const report = join(tmpdir(), `domus-bench-${process.pid}`);
   const start = performance.now();
   const ran = spawnSync("/usr/bin/time", ["-q", "-o", report, "-f", "%U %S %M", ...argv], {

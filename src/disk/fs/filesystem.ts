@@ -72,6 +72,16 @@ export type FileSystem = {
   list(directory: Inode, signal?: AbortSignal): AsyncIterable<Entry>;
   /** Holes read as zeroes; a range that ends after the file is shortened to it. */
   read(file: Inode, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * `read` of as many bytes as `into` has, which a filesystem may use for the result as a `ByteSource` may, for those
+   * who read much and keep nothing. Where it is left out, `read` has to do.
+   */
+  readInto?(
+    file: Inode,
+    offset: number,
+    into: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array>;
   readLink(link: Inode): Promise<string>;
   /**
    * The byte ranges of the underlying source that the filesystem uses, metadata included, in rising order, merged.

@@ -10,7 +10,8 @@ import { factsToText, textToFacts } from "./facts-text.ts";
 /** A file's bytes, to be had in pieces or whole. */
 export type FactSource = {
   readonly sizeBytes: number;
-  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
+  /** As many bytes as `into` has, in there or in an array of their own. */
+  readonly read: (offset: number, into: Uint8Array) => Promise<Uint8Array>;
   readonly whole: () => Promise<Uint8Array>;
 };
 
@@ -83,8 +84,12 @@ async function keyOf(
 ): Promise<FactKey> {
   const fingerprint = begun(store, about);
   // One piece ahead: the machine reads while this thread hashes.
-  const piece = (at: number) =>
-    at < sizeBytes ? read(at, Math.min(PIECE_BYTES, sizeBytes - at)) : undefined;
+  const buffers = [0, 1].map(() => new Uint8Array(Math.min(PIECE_BYTES, sizeBytes)));
+  const piece = (at: number) => {
+    const left = sizeBytes - at;
+    const buffer = buffers[(at / PIECE_BYTES) % 2]!;
+    return left > 0 ? read(at, buffer.subarray(0, Math.min(PIECE_BYTES, left))) : undefined;
+  };
   let pending = piece(0);
   for (let at = 0; pending; at += PIECE_BYTES) {
     const bytes = await pending;

@@ -94,7 +94,7 @@ async function openBootFile(
     const file = await host.openBlock(path);
     return {
       sizeBytes: file.size,
-      read: (offset, length) => file.read(offset, length, signal),
+      read: (offset, into) => file.read(offset, into.length, signal, into),
       whole: () => host.readFile(path, MAX_FILE_BYTES),
       [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     };
@@ -103,7 +103,10 @@ async function openBootFile(
   const inode = await findFile(fs, path, MAX_FILE_BYTES);
   return {
     sizeBytes: inode.size,
-    read: (offset, length) => fs.read(inode, offset, length, signal),
+    read: (offset, into) =>
+      fs.readInto
+        ? fs.readInto(inode, offset, into, signal)
+        : fs.read(inode, offset, into.length, signal),
     whole: () => fs.read(inode, 0, inode.size, signal),
     async [Symbol.asyncDispose]() {},
   };

@@ -38,7 +38,7 @@ function named(device: BlockDevice, where: Where): ByteSource {
   return {
     size: device.size,
     where,
-    read: (offset, length, signal) => device.read(offset, length, signal),
+    read: (offset, length, signal, into) => device.read(offset, length, signal, into),
   };
 }
 

@@ -56,7 +56,11 @@ async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
   }
 }
 
-type Geometry = { readonly size: number; readonly blockSize: number };
+type Geometry = {
+  readonly size: number;
+  readonly blockSize: number;
+  readonly readOnly?: boolean;
+};
 
 /**
  * From sysfs, because st_size of a device is 0 and there is no ioctl in Node. `size` counts 512-byte units
@@ -73,21 +77,24 @@ async function geometry(rdev: number, where: Where): Promise<Geometry> {
     const blockSize = await number(`${dir}/queue/logical_block_size`).catch(() =>
       number(`${dir}/../queue/logical_block_size`),
     );
-    return { size, blockSize };
+    const readOnly = (await number(`${dir}/ro`).catch(() => 0)) === 1;
+    return { size, blockSize, readOnly };
   } catch (error) {
     throw ioFailure(where, "find the size", errnoOf(error), error);
   }
 }
 
-function blockDevice(handle: Readable, where: Where, { size, blockSize }: Geometry): BlockDevice {
+function blockDevice(handle: Readable, where: Where, geometry: Geometry): BlockDevice {
+  const { size, blockSize, readOnly } = geometry;
   const device: BlockDevice = {
     size,
     blockSize,
+    ...(readOnly && { readOnly }),
     where,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       assertInside(where, size, { offset, length });
       signal?.throwIfAborted();
-      const out = new Uint8Array(length);
+      const out = into?.length === length ? into : new Uint8Array(length);
       let done = 0;
       while (done < length) {
         const got = await handle.read(out, done, length - done, offset + done).catch((error) => {

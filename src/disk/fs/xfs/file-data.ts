@@ -9,7 +9,12 @@ import type { XfsVolume } from "./volume.ts";
 const MAX_READ_BYTES = GIB;
 
 /** In bytes. */
-export type Range = { readonly offset: number; readonly length: number };
+export type Range = {
+  readonly offset: number;
+  readonly length: number;
+  /** As for `ByteSource`. */
+  readonly into?: Uint8Array;
+};
 
 /** The bytes of a range that is shortened to the file's size. Holes are zeroes. */
 export async function readFileData(
@@ -23,6 +28,7 @@ export async function readFileData(
   if (length > MAX_READ_BYTES) throw overLimit(file.where, "read at once", "1 GiB");
   const size = volume.superblock.blockSizeBytes;
   const { offset } = range;
+  const into = range.into?.length === length ? range.into : undefined;
   const end = offset + length;
   let out: Uint8Array | undefined;
   const extents = fileExtents(volume, file, Math.floor(offset / size), Math.ceil(end / size));
@@ -30,7 +36,12 @@ export async function readFileData(
     const from = Math.max(offset, extent.logical * size);
     const to = Math.min(end, (extent.logical + extent.length) * size);
     const at = extent.physical * size + from - extent.logical * size;
-    const part = await volume.source.read(at, to - from, signal);
+    const part = await volume.source.read(
+      at,
+      to - from,
+      signal,
+      into?.subarray(from - offset, to - offset),
+    );
     // One extent has it all: no need to copy.
     if (part.length === length) return part;
     out ??= new Uint8Array(length);

@@ -88,6 +88,10 @@ function fileSystem(volume: XfsVolume, opened: Opened): FileSystem {
     async read(file, offset, length, signal) {
       return readFileData(volume, await details.of(file), { offset, length }, signal);
     },
+    async readInto(file, offset, into, signal) {
+      const range = { offset, length: into.length, into };
+      return readFileData(volume, await details.of(file), range, signal);
+    },
     readLink: async (link) => readSymlink(volume, await details.of(link)),
     async *usedExtents(signal) {
       const doubt = freeSpaceDistrusted(opened);
