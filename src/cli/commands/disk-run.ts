@@ -1,8 +1,5 @@
-import { misuse } from "../../base/failure.ts";
 import { fileName } from "../../base/path.ts";
-import { printable, printableLines } from "../../base/printable.ts";
-import { MIB, sizeText } from "../../base/units.ts";
-import { decodeText } from "../../bytes/text.ts";
+import { printable } from "../../base/printable.ts";
 import type { Entry, FileSystem, Inode } from "../../disk/fs/filesystem.ts";
 import { chooseFile } from "../../guest/disks/choose-file-system.ts";
 import { openTarget } from "../../guest/disks/open-target.ts";
@@ -84,53 +81,3 @@ async function listed(
     rows.push(await row(entry, await fs.inode(entry)));
   return rows.sort((a, b) => (a.entry.name < b.entry.name ? -1 : 1));
 }
-
-const CHUNK_BYTES = 4 * MIB;
-
-export const cat = failing(async function (
-  this: Context,
-  flags: DiskFlags,
-  name: string,
-  path: string,
-) {
-  const { out, signal } = this;
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
-  const { volume, device, resolved } = await chooseFile(target, path);
-  const { inode } = resolved;
-  if (inode.kind !== "file") {
-    throw misuse(
-      `${resolved.path} is a ${inode.kind}, not a file.`,
-      `domus disk ls lists a directory: domus disk ls ${name} ${path}`,
-    );
-  }
-  if (flags.json) {
-    if (inode.size > 16 * MIB) {
-      throw misuse(
-        `${resolved.path} has ${sizeText(inode.size)}: --json takes 16 MiB at most.`,
-        "Leave --json out, or copy the file with domus disk cp.",
-      );
-    }
-    const bytes = await volume.fs.read(inode, 0, inode.size, signal);
-    const base64 = Buffer.from(bytes).toString("base64");
-    out.json({
-      target: target.name,
-      volume: device,
-      path: resolved.path,
-      size: inode.size,
-      base64,
-    });
-    return EXIT.done;
-  }
-  const toTerminal = process.stdout.isTTY;
-  for (let at = 0; at < inode.size; at += CHUNK_BYTES) {
-    signal.throwIfAborted();
-    const length = Math.min(CHUNK_BYTES, inode.size - at);
-    const bytes = await volume.fs.read(inode, at, length, signal);
-    await out.resultBytes(
-      toTerminal
-        ? new TextEncoder().encode(printableLines(decodeText(bytes)).replaceAll("\\x09", "\t"))
-        : bytes,
-    );
-  }
-  return EXIT.done;
-});

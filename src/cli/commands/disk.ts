@@ -88,21 +88,36 @@ export const diskUsageCommand = buildCommand<DiskUsageFlags, [string, string?], 
   loader: async () => (await import("./disk-usage-run.ts")).usage,
 });
 
-export const diskCatCommand = buildCommand<DiskFlags, [string, string], Context>({
+export const diskCatCommand = buildCommand<DiskFlags, [string, ...string[]], Context>({
   docs: {
-    brief: "Print a file, byte for byte",
+    brief: "Print files, byte for byte",
     fullDescription:
-      "Prints a file as it is. Its bytes belong to the guest: where stdout is a terminal, control characters are escaped.",
+      "Prints each PATH of TARGET as it is. The bytes belong to the guest: where stdout is a terminal, control characters are escaped.",
+    customUsage: ["[--json] [--root DIR] <TARGET> <PATH>..."],
   },
-  parameters: { flags, positional: { kind: "tuple", parameters: [target, path] } },
-  loader: async () => (await import("./disk-run.ts")).cat,
+  parameters: {
+    flags,
+    positional: {
+      kind: "array",
+      minimum: 2,
+      parameter: {
+        brief: `${target.brief}; then one or more paths. ${path.brief}`,
+        parse: String,
+        placeholder: "TARGET PATH",
+      },
+    },
+  },
+  loader: async () => (await import("./disk-cat-run.ts")).cat,
 });
 
 export const diskCpCommand = buildCommand<DiskCpFlags, [string, string, string], Context>({
   docs: {
     brief: "Copy a file or directory out of a guest's disk",
-    fullDescription:
-      "Copies PATH to DEST on this host. Nothing that exists is overwritten without --force, and links in the guest never lead anywhere on this host.",
+    fullDescription: [
+      "Copies PATH to DEST on this host, with modes, times, links and holes; owners, setuid bits, and write access of",
+      "others are not taken over, devices are passed over. Nothing that exists is overwritten without --force, and links",
+      "in the guest never lead anywhere on this host. What the disk does not give is named, and the exit code is 1.",
+    ].join("\n"),
   },
   parameters: {
     flags: {

@@ -180,6 +180,18 @@ describe("disk", () => {
     expect(again.stderr).toContain("--force");
   });
 
+  test("cat prints several files, and goes on after one that is not there", async () => {
+    const argv = ["disk", "cat", "--root", root, "web"];
+    const { stdout } = await cli([...argv, "/etc/fstab"]);
+    const two = await cli([...argv, "/etc/fstab", "xvda1:/etc/fstab"]);
+    expect(two).toEqual({ code: 0, stdout: stdout + stdout, stderr: "" });
+    const some = await cli([...argv, "/etc/fstab", "/nosuch", "/etc", "/etc/fstab"]);
+    expect(some).toMatchObject({ code: 1, stdout: stdout + stdout });
+    expect(some.stderr).toMatch(/Not printed: \/nosuch: [^]*Not printed: \/etc: /);
+    expect((await cli([...argv, "--json", "/etc/fstab", "/etc/fstab"])).code).toBe(2);
+    expect((await cli(argv)).code).toBe(2);
+  });
+
   test("tree draws what is below, to a depth", async () => {
     const { code, stdout } = await cli(["disk", "tree", "--root", root, "web", "/boot"]);
     expect(code).toBe(0);
