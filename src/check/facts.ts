@@ -112,6 +112,6 @@ export type GuestFacts = {
   readonly pygrub?: PygrubView;
   /** Set for an HVM guest that starts from its disks: what its firmware finds there. */
   readonly hvm?: HvmBoot;
-  /** Newest last. */
+  /** Newest last. Empty, too, where nothing was found that a change could explain: the logs are then not read. */
   readonly changes: readonly PackageChange[];
 };

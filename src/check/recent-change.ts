@@ -35,6 +35,13 @@ const SYMPTOMS: Readonly<Record<string, Symptom>> = {
   "root-not-found": "root-not-found",
 };
 
+/** Whether any of the findings is one that a change can explain: without, the logs need not be read. */
+export function wantsChanges(findings: readonly Finding[]): boolean {
+  return findings.some(
+    ({ code, severity }) => severity === "error" && Object.hasOwn(SYMPTOMS, code),
+  );
+}
+
 /** At most one: for the first error that a change can explain. Empty without errors, or without logs. */
 export function recentChange(facts: GuestFacts, findings: readonly Finding[]): Finding[] {
   for (const { code, severity, where } of findings) {

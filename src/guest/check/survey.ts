@@ -10,6 +10,8 @@ import { pygrubView } from "../../boot/pygrub-view.ts";
 import type { PygrubView } from "../../boot/pygrub-view.ts";
 import { findRoot, parseRoot } from "../../boot/root-device.ts";
 import type { RootDevice } from "../../boot/root-device.ts";
+import { judge } from "../../check/judge.ts";
+import { wantsChanges } from "../../check/recent-change.ts";
 import type { ConfiguredBoot, GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
 import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import type { Host } from "../../host/host.ts";
@@ -57,19 +59,30 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     ? await plannedBoot({ host, boot: found, cache, root, ...(signal && { signal }) })
     : hvm && hvmDiskBoot(hvm, search);
   const changesFs = view ? view.fs : holder;
-  return {
+  const facts: GuestFacts = {
     name: config.name,
     configPath,
     config,
     host: xen,
     disks: disks.map((disk) => disk.facts),
     bootTried: search.tried,
-    changes: changesFs ? await changesOf(changesFs, signal) : [],
+    changes: [],
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
     ...(hvm && { hvm }),
     ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
+  return changesFs ? withChanges(facts, changesFs, signal) : facts;
+}
+
+/** Reading the logs of a guest can take longer than all the rest, and says nothing of one that will boot. */
+async function withChanges(
+  facts: GuestFacts,
+  fs: FileSystem,
+  signal: AbortSignal | undefined,
+): Promise<GuestFacts> {
+  if (!wantsChanges(judge(facts).findings)) return facts;
+  return { ...facts, changes: await changesOf(fs, signal) };
 }
 
 type PlanOptions = ReadBootOptions & { readonly root: RootDevice | undefined };
