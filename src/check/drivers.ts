@@ -35,6 +35,30 @@ const FILESYSTEMS: Readonly<Record<string, Driver>> = {
   squashfs: { modules: ["squashfs"], options: ["CONFIG_SQUASHFS"] },
 };
 
+/** What logical volumes and arrays are mapped with, by module (drivers/md/Kconfig). */
+const VOLUMES: Readonly<Record<string, readonly string[]>> = {
+  dm_mod: ["CONFIG_BLK_DEV_DM"],
+  dm_mirror: ["CONFIG_DM_MIRROR"],
+  dm_raid: ["CONFIG_DM_RAID"],
+  dm_snapshot: ["CONFIG_DM_SNAPSHOT"],
+  dm_thin_pool: ["CONFIG_DM_THIN_PROVISIONING"],
+  dm_cache: ["CONFIG_DM_CACHE"],
+  dm_writecache: ["CONFIG_DM_WRITECACHE"],
+  dm_integrity: ["CONFIG_DM_INTEGRITY"],
+  md_mod: ["CONFIG_BLK_DEV_MD"],
+  raid0: ["CONFIG_MD_RAID0"],
+  raid1: ["CONFIG_MD_RAID1"],
+  raid10: ["CONFIG_MD_RAID10"],
+  raid456: ["CONFIG_MD_RAID456"],
+  linear: ["CONFIG_MD_LINEAR"],
+};
+
+/** `undefined` for a module that domus does not know. */
+export function volumeDriver(module: string): Driver | undefined {
+  if (!Object.hasOwn(VOLUMES, module)) return undefined;
+  return { modules: [module], options: VOLUMES[module]! };
+}
+
 /** `undefined` for what is no filesystem, or none that a root is on. */
 export function fileSystemDriver(format: string | undefined): Driver | undefined {
   return format !== undefined && Object.hasOwn(FILESYSTEMS, format)

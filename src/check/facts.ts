@@ -12,6 +12,7 @@ import type { PygrubView } from "../boot/pygrub-view.ts";
 import type { DiskSpec } from "../xen/disk-spec.ts";
 import type { DomainConfig } from "../xen/domain-config.ts";
 import type { HostFacts } from "../xen/host-facts.ts";
+import type { Surroundings } from "./host-around.ts";
 import type { RootDevice } from "../boot/root-device.ts";
 
 /** A partition, volume or whole disk with something on it that `root=` or fstab could name. */
@@ -36,6 +37,8 @@ export type VolumeFacts = {
    */
   readonly looksLikeRoot?: boolean;
   readonly clean?: boolean;
+  /** Kernel modules without which it does not appear: those of LVM's mappings, of md's levels. */
+  readonly modules?: readonly string[];
 };
 
 export type DiskFacts = {
@@ -44,6 +47,8 @@ export type DiskFacts = {
   readonly target: string;
   readonly state: "read" | "missing" | "unreadable" | "empty-cdrom" | "not-read";
   readonly failure?: Failure;
+  /** dom0's kernel lets nobody write to it. Absent where that is not known. */
+  readonly deviceReadOnly?: boolean;
   readonly volumes: readonly VolumeFacts[];
   readonly findings: readonly Finding[];
 };
@@ -96,6 +101,17 @@ export type ConfiguredBoot = {
   readonly args: string;
 };
 
+/** From inside the root filesystem. */
+export type RootFiles = {
+  readonly where: Where;
+  /** The line of fstab for `/`, and what it names. */
+  readonly fstabRoot?: { readonly where: Where; readonly device: RootDevice };
+  /** There is a directory /lib/tls: the thread libraries of 32-bit systems before 2008 or so. */
+  readonly tlsLibc: boolean;
+  /** There is a libc built for 32-bit Xen beside it. */
+  readonly xenLibc: boolean;
+};
+
 export type GuestFacts = {
   readonly name: string;
   readonly configPath: string;
@@ -112,6 +128,10 @@ export type GuestFacts = {
   readonly pygrub?: PygrubView;
   /** Set for an HVM guest that starts from its disks: what its firmware finds there. */
   readonly hvm?: HvmBoot;
+  /** Absent when there is no root filesystem that could be read. */
+  readonly rootFiles?: RootFiles;
+  /** Absent when nothing but the guest was looked at. */
+  readonly around?: Surroundings;
   /** Newest last. Empty, too, where nothing was found that a change could explain: the logs are then not read. */
   readonly changes: readonly PackageChange[];
 };

@@ -44,6 +44,39 @@ Damage that a kernel or Xen would stumble over as well has codes of its own: [ke
 [initramfs-truncated](initramfs-truncated.md).
 `,
   },
+  "bridge-missing": {
+    severity: "error",
+    summary: `A network interface is to be put on a bridge that this host does not have.`,
+    page: `# bridge-missing
+
+Severity: error, or warning when there is a network device of that name that is no bridge
+
+## What it means
+
+A \`vif\` is to be put on a bridge that this host does not have.
+
+## What you see
+
+\`\`\`
+libxl: error: libxl_exec.c: /etc/xen/scripts/vif-bridge online exited with error status 1
+libxl: error: script: Could not find bridge device xenbr0
+\`\`\`
+
+and the guest is taken down again.
+
+## Why
+
+The bridge was renamed, has not come up at boot, or the guest comes from another host. Without \`bridge=\` libxl takes \`xenbr0\`, unless \`/etc/xen/xl.conf\` has \`vif.default.bridge\`.
+
+## What to do
+
+Compare \`bridge link\` and \`ip -br link show type bridge\` with \`vif=\`. Correct the name, or bring the bridge up (\`ifup NAME\`).
+
+## How domus knows
+
+From /sys/class/net of the running host. Nothing is said for a file tree (\`--root\`), for other scripts than vif-bridge, and for interfaces that another domain serves.
+`,
+  },
   "btrfs-default-subvolume": {
     severity: "note",
     summary: `Paths of this btrfs filesystem begin in a subvolume that was made its default, not in the top level.`,
@@ -607,6 +640,95 @@ It follows the target as libxl does: a target without a leading \`/\` is taken t
 the resulting path.
 `,
   },
+  "disk-mounted": {
+    severity: "error",
+    summary: `dom0 itself has mounted a disk of this guest, or something on it.`,
+    page: `# disk-mounted
+
+Severity: error, or warning when Xen does not notice
+
+## What it means
+
+dom0 has mounted a disk of this guest, a partition on it, or uses it as swap.
+
+## What you see
+
+\`\`\`
+Device /dev/vg0/pandora is mounted in the privileged domain,
+and so cannot be mounted by a guest.
+\`\`\`
+
+With \`kpartx\`, \`losetup\` or an image file there is no message, and the filesystem is destroyed.
+
+## Why
+
+Somebody looked into the disk and did not unmount it, or dom0's \`/etc/fstab\` has it.
+
+## What to do
+
+\`umount\` it (\`kpartx -d\`, \`losetup -d\` where they made the device), then start the guest. \`domus disk ls\` and \`domus disk cp\` look into disks without mounting them.
+
+## How domus knows
+
+From /proc/mounts, /proc/swaps and sysfs of the running host, down to what each mounted device lies on. Nothing is said for a file tree (\`--root\`).
+`,
+  },
+  "disk-read-only": {
+    severity: "error",
+    summary: `A disk that the guest writes to is read-only: in the config, or in dom0.`,
+    page: `# disk-read-only
+
+Severity: error, or warning when the guest starts and fails later
+
+## What it means
+
+The guest is to write to a disk that it cannot write to: the config says \`r\` for the disk with its root, or the device is read-only in dom0.
+
+## What you see
+
+\`xl create\` fails when the device is read-only in dom0. With \`r\` in the config the guest starts, and its root is not mounted or stays read-only: \`cannot mount ... read-only\`, \`write access unavailable, cannot proceed\`, \`Failed to remount root\`.
+
+## Why
+
+A snapshot made without write permission, a left-over \`blockdev --setro\`, or an \`r\` from a time when the disk was shared.
+
+## What to do
+
+Make the device writable (\`lvchange -pw VG/LV\`, \`blockdev --setrw DEVICE\`), or write \`w\` in \`disk=\`.
+
+## How domus knows
+
+From the config, from the read-only flag of the device in sysfs, and from the state of the filesystem: a journal that is to be replayed needs a disk that can be written.
+`,
+  },
+  "disk-shared": {
+    severity: "warning",
+    summary: `Another guest's config names the same disk, and at least one of the two writes to it.`,
+    page: `# disk-shared
+
+Severity: warning
+
+## What it means
+
+Another guest has the same disk, and at least one of the two may write to it.
+
+## What you see
+
+For a block device \`xl create\` of the second guest fails: \`Device /dev/... is mounted in a guest domain, and so cannot be mounted now\`. For an image file both start, and the filesystem is destroyed.
+
+## Why
+
+A copied config, or a rescue guest that shares the disk on purpose.
+
+## What to do
+
+If it is on purpose, see that the two never run at one time. Otherwise correct \`disk=\` in one of them.
+
+## How domus knows
+
+From the configs in /etc/xen and /etc/xen/auto; all names of a device count as one. A partition and its whole disk are not compared.
+`,
+  },
   "disk-unknown-format": {
     severity: "note",
     summary: `A disk is of a kind that domus does not read: qcow2 with a backing file, qed, a script's, another domain's.`,
@@ -671,6 +793,90 @@ read, as it does when the guest is running.
 The text has the step that failed and the error that the system gave.
 `,
   },
+  "duplicate-mac": {
+    severity: "warning",
+    summary: `Two network interfaces on this host have the same MAC address.`,
+    page: `# duplicate-mac
+
+Severity: warning
+
+## What it means
+
+Two network interfaces have the same MAC address: two of this guest, or one of it and one of another guest.
+
+## What you see
+
+Connections of both guests hang and come back at random. DHCP may give both the same address; \`ip neigh\` of a third machine changes all the time.
+
+## Why
+
+The config was copied from that of another guest.
+
+## What to do
+
+Give each \`vif\` a \`mac=\` of its own. \`00:16:3e:\` followed by three random bytes is the range that is set aside for Xen guests. Systems from before 2015 or so remember the old address in \`/etc/udev/rules.d/70-persistent-net.rules\`.
+
+## How domus knows
+
+From the configs in /etc/xen and /etc/xen/auto. Whether the two are ever in one network at one time is not known.
+`,
+  },
+  "duplicate-name": {
+    severity: "warning",
+    summary: `Another config on this host has a guest of the same name.`,
+    page: `# duplicate-name
+
+Severity: warning
+
+## What it means
+
+Another config on this host has a guest of the same name.
+
+## What you see
+
+\`xl create\` of the second one stops with \`Domain with name "..." already exists\`. As long as only one is started, nothing.
+
+## Why
+
+Most often an old copy of the config that still ends in \`.cfg\`.
+
+## What to do
+
+Give one of them another name (and uuid, and MAC addresses), or move the copy away.
+
+## How domus knows
+
+From the configs in /etc/xen and /etc/xen/auto; a link to the same file does not count.
+`,
+  },
+  "duplicate-uuid": {
+    severity: "warning",
+    summary: `Another guest's config on this host has the same uuid=.`,
+    page: `# duplicate-uuid
+
+Severity: warning
+
+## What it means
+
+Another guest of this host has the same \`uuid=\`.
+
+## What you see
+
+Nothing at first. Then programs that know guests by uuid mix them up: backups, monitoring, licences; and what xenstore keeps under \`/vm/UUID\` is overwritten.
+
+## Why
+
+The config was copied from that of another guest.
+
+## What to do
+
+Write another \`uuid=\` into one of them (\`uuidgen\`), or take the line out: then each start makes up a new one.
+
+## How domus knows
+
+From the configs in /etc/xen and /etc/xen/auto.
+`,
+  },
   "ext4-errors-recorded": {
     severity: "warning",
     summary: `The guest's kernel found errors in this ext4 filesystem and recorded them in its superblock.`,
@@ -710,14 +916,14 @@ From the error bit of \`s_state\`, and from \`s_error_count\` and \`s_last_error
   },
   "ext4-journal-end-damaged": {
     severity: "error",
-    summary: `The journal of an ext4 filesystem ends in a transaction that is damaged.`,
+    summary: `The journal of an ext4 filesystem ends in a transaction, or in a first fast commit after it, that is damaged.`,
     page: `# ext4-journal-end-damaged
 
 Severity: error
 
 ## What it means
 
-The journal of an ext4 filesystem ends in a transaction that is damaged.
+The journal of an ext4 filesystem ends in a transaction, or in a first fast commit after it, that is damaged.
 
 ## What you see
 
@@ -761,9 +967,10 @@ installed a moment before the guest was stopped hard may not be seen.
 
 ## Why
 
-One of two things. The filesystem uses fast commits (feature \`fast_commit\`), and some were made after the last full one. Or
-its journal is on another device, and domus looks at one device at a time. In both cases the filesystem was not
-unmounted: the guest runs, or was destroyed, or crashed.
+One of two things. The journal is on another device, whose UUID is named, and domus looks at one device at a time. Or the
+filesystem uses fast commits (feature \`fast_commit\`), and among those after the last full transaction is one that domus
+does not replay: of a name in a directory that ignores case, or of a file without extents; or there are more than 65,536
+records of them. In both cases the filesystem was not unmounted: the guest runs, or was destroyed, or crashed.
 
 ## What to do
 
@@ -928,6 +1135,43 @@ From the filesystem's superblock and journal. domus itself reads such a filesyst
 replayed, and writes nothing.
 `,
   },
+  "filesystem-past-end": {
+    severity: "error",
+    summary: `An ext2, ext3, ext4, XFS or btrfs filesystem says that it is larger than the partition or volume that it lies on, and Linux does not mount it.`,
+    page: `# filesystem-past-end
+
+Severity: error
+
+## What it means
+
+An ext2, ext3, ext4, XFS or btrfs filesystem says that it is larger than the partition or volume that it lies on, and Linux does
+not mount it.
+
+## What you see
+
+| filesystem | message of the kernel |
+|---|---|
+| ext4 | \`bad geometry: block count ... exceeds size of device\` |
+| XFS | \`last sector read failed\` |
+| btrfs | \`device total_bytes should be at most ... but found ...\` |
+
+When it is the root, the boot ends in a shell of the initramfs or in a panic.
+
+## Why
+
+The volume was made smaller without the filesystem (\`lvreduce\` without \`--resizefs\`), the partition was written anew with another
+end, or the disk is a copy that ended too early.
+
+## What to do
+
+Find out which size is right. Enlarge the volume again (\`lvextend\`; the sizes of before are in \`/etc/lvm/archive\`), correct the
+partition, or repeat the copy. Run no \`fsck\` and mount nothing before that: a repair cuts off what lies past the end.
+
+## How domus knows
+
+From the size in the superblock and the size of the device.
+`,
+  },
   "gpt-backup-damaged": {
     severity: "warning",
     summary: `The second copy of the GUID partition table, at the end of the disk, is damaged or missing.`,
@@ -1043,6 +1287,38 @@ root filesystem. GRUB and pygrub do not look at the second copy either.
 3. Run \`domus check\` again.
 
 If the guest must boot before that, add \`gpt\` to its kernel command line. Something wrote over the start of the disk: find out what.
+`,
+  },
+  "grub-default": {
+    severity: "warning",
+    summary: `The default entry that GRUB's configuration names is not in its menu, and GRUB starts another one.`,
+    page: `# grub-default
+
+Severity: warning
+
+## What it means
+
+The default entry that GRUB's configuration names is not in its menu, and GRUB starts another one.
+
+## What you see
+
+Nothing: GRUB does not complain. The guest comes up with another kernel than the one that was chosen, or with a memory test, or not at
+all.
+
+## Why
+
+The default is a title, an id or a number from before: the kernel was removed, the menu was written anew with other titles, or
+the entry moved into the submenu of older kernels. \`grub-set-default\` saves such names in \`grubenv\`, where they outlive the entry.
+
+## What to do
+
+In the guest, look at the entries (\`domus check\` names the one that is started), then set \`GRUB_DEFAULT\` in \`/etc/default/grub\` and run
+\`update-grub\`, or save another one with \`grub-set-default\`. Fedora and its relatives have \`grubby --set-default\` for it. In GRUB legacy the
+line is \`default\` in \`menu.lst\`.
+
+## How domus knows
+
+It runs the configuration as GRUB does and looks the default up in the menu that comes out.
 `,
   },
   "grub-environment": {
@@ -1625,6 +1901,44 @@ The filesystem is the one that domus found on the volume that \`root=\` names. D
 modules, in modules.builtin and in the kernel's build configuration.
 `,
   },
+  "initramfs-no-volume-driver": {
+    severity: "error",
+    summary: `The root is on a logical volume or an array, and a module for it is neither built into the kernel nor in the initramfs.`,
+    page: `# initramfs-no-volume-driver
+
+Severity: error
+
+## What it means
+
+The root lies on a logical volume or an md array, and a kernel module for it (\`dm-mod\`, \`dm-mirror\`, \`dm-raid\`, \`raid1\`, \`raid456\`, ...) is
+neither built into the kernel nor in the initramfs.
+
+## What you see
+
+\`\`\`
+Required device-mapper target(s) not detected in your kernel.
+md: personality for level 1 is not loaded!
+\`\`\`
+
+and then the boot waits for its root.
+
+## Why
+
+The image was made by hand, on another machine, or before the root was moved onto LVM or an array; a generator that takes only what is in use
+(\`MODULES=dep\`, \`hostonly\`, \`autodetect\`) saw no need for the module. Volumes that change their type (\`lvconvert --type raid1\`) need
+another one than before.
+
+## What to do
+
+Make the image anew in the running guest, or add the module by name: \`/etc/initramfs-tools/modules\`, \`add_drivers\` of dracut, \`MODULES=()\` of
+mkinitcpio.
+
+## How domus knows
+
+From the volume group's own metadata and the array's superblock: which mapping each part of the root has. What is built in is read from
+the kernel's configuration or from modules.builtin in the image; when neither is there, nothing is said.
+`,
+  },
   "initramfs-truncated": {
     severity: "error",
     summary: `The initramfs is cut off or damaged.`,
@@ -2059,6 +2373,34 @@ xc: error: panic: ... guest type xen-3.0-x86_32p not supported by xen kernel, so
 
 From xen_caps as \`xl info\` prints it on this host; with \`--xen VERSION\` from what that release usually has, and the
 text says so.
+`,
+  },
+  "libc-tls": {
+    severity: "warning",
+    summary: `A 32-bit PV guest has /lib/tls and no C library made for Xen: it runs slowly.`,
+    page: `# libc-tls
+
+Severity: warning on a 32-bit Xen, note on others
+
+## What it means
+
+The guest is a 32-bit PV guest with thread libraries in \`/lib/tls\`, and has no C library that is made for Xen.
+
+## What you see
+
+On a 32-bit Xen the guest's kernel prints a banner at boot, \`Warning: 4gb seg fixup\`, and everything with threads is slow.
+
+## Why
+
+These libraries reach thread-local data through negative offsets in a segment. A 32-bit Xen keeps the top of the address space for itself, so each access traps and is emulated. A 64-bit Xen does not need that space.
+
+## What to do
+
+Install \`libc6-xen\` (Debian before 8), or move \`/lib/tls\` away: \`mv /lib/tls /lib/tls.disabled\`. An update of libc brings it back.
+
+## How domus knows
+
+From the directories in the guest's root filesystem, the width of its kernel, and xen_caps of the host.
 `,
   },
   "lvm-metadata-damaged": {
@@ -2761,6 +3103,34 @@ Use the filesystem's UUID, or the \`xvd\` name, in \`root=\` and in \`/etc/fstab
 From the command line, the type of the guest and the version of the kernel.
 `,
   },
+  "root-fstab": {
+    severity: "warning",
+    summary: `root= and the guest's own /etc/fstab name different roots.`,
+    page: `# root-fstab
+
+Severity: warning
+
+## What it means
+
+The kernel's command line and the guest's own \`/etc/fstab\` name different root filesystems.
+
+## What you see
+
+The guest boots from one and checks, or remounts, the other. With a name that leads nowhere systemd waits 90 seconds, and the boot may end in emergency mode.
+
+## Why
+
+The guest is a copy, or was restored, and only one half was changed to the new UUID; or two disks of the guest have a system on them.
+
+## What to do
+
+Make both say the same. \`root=\` is most likely right, as it is what the kernel mounts; \`blkid\` in the guest shows the UUIDs. Then \`update-grub\`, so that the menu agrees, too.
+
+## How domus knows
+
+From the last \`root=\` and the first line for \`/\` in \`/etc/fstab\` of the root that was found. Both names are looked up on the guest's disks: a UUID and a device that mean the same are the same.
+`,
+  },
   "root-missing": {
     severity: "error",
     summary: `There is no root= on the kernel's command line.`,
@@ -2934,6 +3304,34 @@ comes last, and the kernel takes the last, when pygrub starts the guest.
 It looks up UUIDs, labels, partition ids and device names on all volumes of all disks. When one of them could not be
 looked into (LVM, LUKS, a disk of unknown format), or when only the running guest knows such a name, it is a note and
 the verdict is \`unknown\`.
+`,
+  },
+  "swap-shared": {
+    severity: "warning",
+    summary: `Two guests swap to the same disk.`,
+    page: `# swap-shared
+
+Severity: warning
+
+## What it means
+
+Two guests have the same disk as swap space.
+
+## What you see
+
+For a block device the second guest does not start. For an image file both do; then programs crash in ways that nobody can explain.
+
+## Why
+
+A copied config. Each guest takes the swap space for its own and overwrites what the other has put there.
+
+## What to do
+
+Give each guest swap of its own (\`lvcreate\`, \`mkswap\`). What is in it need not be copied.
+
+## How domus knows
+
+From the configs in /etc/xen and /etc/xen/auto, and the swap signature on the disk.
 `,
   },
   "volumes-limit": {

@@ -80,6 +80,8 @@ export type Assembly =
       readonly members: readonly Volume[];
       /** Those of them that it lies on; all where that is not known. */
       readonly under: readonly Volume[];
+      /** The modules of Linux that map it: `dm_mod`, `raid1`. */
+      readonly modules?: readonly string[];
     }
   | {
       readonly system: "md";
@@ -88,6 +90,7 @@ export type Assembly =
       readonly localName: string;
       readonly members: readonly Volume[];
       readonly under: readonly Volume[];
+      readonly modules?: readonly string[];
     };
 
 export type Named = { readonly name: string; readonly id: string };

@@ -5,6 +5,7 @@ import { mapParallel } from "../../base/parallel.ts";
 import { printable } from "../../base/printable.ts";
 import { decodeText } from "../../bytes/text.ts";
 import { checkGuest } from "../../guest/check/check-guest.ts";
+import { readHostAround } from "../../guest/check/host-around.ts";
 import type { GuestReport } from "../../guest/check/check-guest.ts";
 import { findConfigs } from "../../guest/config/find-configs.ts";
 import { isDiskImage } from "../../guest/disks/open-target.ts";
@@ -55,12 +56,13 @@ export const run = failing(async function (this: Context, flags: CheckFlags, ...
     }
   }
   const cache = flags.noCache ? undefined : await this.openFacts();
+  const around = await readHostAround(host);
   let done = 0;
   const reports = await mapParallel(configs, AT_A_TIME, async (configPath) => {
     signal.throwIfAborted();
     out.progress(`checking ${done + 1} of ${configs.length}: ${printable(configPath)}`);
     const checked = await attempt(() =>
-      checkGuest({ host, xen, configPath, signal, ...(cache && { cache }) }),
+      checkGuest({ host, xen, configPath, around, signal, ...(cache && { cache }) }),
     );
     done += 1;
     if (!checked.ok && configs.length === 1) throw new FailureError(checked.failure);

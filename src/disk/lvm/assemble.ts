@@ -17,6 +17,7 @@ import { readPvLabel } from "./label.ts";
 import { readMetadataArea } from "./metadata-area.ts";
 import { parseVolumeGroup } from "./metadata.ts";
 import type { LogicalVolume, VolumeGroup } from "./metadata.ts";
+import { modulesOf } from "./modules.ts";
 import { lvWhere, mapLogicalVolumes, physicalUnder } from "./segments.ts";
 import type { MappedVolumes } from "./segments.ts";
 
@@ -185,6 +186,7 @@ function visibleParts(
         volume: { name: volume.name, id: volume.id },
         members: all,
         under: under(volume),
+        modules: modulesOf(volume, group),
       },
     }));
 }

@@ -92,6 +92,7 @@ async function arrayOf({ newest, active }: State, components: readonly Component
       localName,
       members,
       under: members,
+      modules: modulesOf(newest.level),
     },
   };
 }
@@ -114,6 +115,12 @@ function sourceOf(newest: MdSuperblock, active: readonly Component[], where: Whe
     throw corrupt(where, found, `a place inside its ${source.size} bytes`);
   }
   return { ...windowSource(source, dataOffsetBytes, componentBytes), where };
+}
+
+/** The module of each level ("personality"; drivers/md). */
+function modulesOf(level: number): string[] {
+  if (level === -1) return ["md_mod", "linear"];
+  return ["md_mod", level >= 4 && level <= 6 ? "raid456" : `raid${level}`];
 }
 
 /** mdadm's names of `level` (include/uapi/linux/raid/md_p.h). */

@@ -3,6 +3,7 @@ import { fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { GuestFacts } from "../../check/facts.ts";
+import type { HostAround } from "../../check/host-around.ts";
 import { judge } from "../../check/judge.ts";
 import type { Verdict } from "../../check/judge.ts";
 import type { Host } from "../../host/host.ts";
@@ -28,6 +29,8 @@ export type CheckOptions = {
   readonly configPath: string;
   /** Left out: everything is read anew. */
   readonly cache?: FactsCache;
+  /** What else is on the host, read once for all guests; left out: the guest is judged by itself. */
+  readonly around?: HostAround;
   readonly signal?: AbortSignal;
 };
 

@@ -10,6 +10,7 @@ import { pygrubView } from "../../boot/pygrub-view.ts";
 import type { PygrubView } from "../../boot/pygrub-view.ts";
 import { findRoot, parseRoot } from "../../boot/root-device.ts";
 import type { RootDevice } from "../../boot/root-device.ts";
+import type { HostAround } from "../../check/host-around.ts";
 import { judge } from "../../check/judge.ts";
 import { wantsChanges } from "../../check/recent-change.ts";
 import type { ConfiguredBoot, GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
@@ -22,9 +23,11 @@ import type { OpenDisk } from "../disks/open-disks.ts";
 import { noFactsCache } from "./facts-cache.ts";
 import type { FactsCache } from "./facts-cache.ts";
 import { volumesInBootOrder } from "./boot-order.ts";
+import { neighbourOf } from "./host-around.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { BootSearch, FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
+import { readRootFiles } from "./root-files.ts";
 import { openRootView } from "./root-view.ts";
 import type { ReadBootOptions } from "./read-boot-files.ts";
 
@@ -35,13 +38,15 @@ export type SurveyOptions = {
   readonly config: DomainConfig;
   /** Left out: everything is read anew. */
   readonly cache?: FactsCache;
+  /** What else is on the host; left out: the guest is judged by itself. */
+  readonly around?: HostAround;
   readonly signal?: AbortSignal;
 };
 
 /** Reads disks, loader configuration, kernel, initramfs and logs. What cannot be read becomes a fact that says so. */
 export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const { host, xen, config, configPath, cache = noFactsCache, signal } = options;
-  await using opened = await openDisks(host, config.disks, signal);
+  await using opened = await openDisks(host, config.disks, signal ? { signal } : {});
   const { disks } = opened;
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
   const hvm = await hvmOf(config, disks, signal);
@@ -58,7 +63,8 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const boot = found
     ? await plannedBoot({ host, boot: found, cache, root, ...(signal && { signal }) })
     : hvm && hvmDiskBoot(hvm, search);
-  const changesFs = view ? view.fs : holder;
+  const rootFs = view ? view.fs : holder;
+  const complete = disks.every((disk) => disk.complete);
   const facts: GuestFacts = {
     name: config.name,
     configPath,
@@ -67,12 +73,16 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     disks: disks.map((disk) => disk.facts),
     bootTried: search.tried,
     changes: [],
+    ...(rootFs && { rootFiles: await readRootFiles(rootFs, { volumes, complete }) }),
+    ...(options.around && {
+      around: { ...options.around, self: await neighbourOf(host, config, configPath) },
+    }),
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
     ...(hvm && { hvm }),
     ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
-  return changesFs ? withChanges(facts, changesFs, signal) : facts;
+  return rootFs ? withChanges(facts, rootFs, signal) : facts;
 }
 
 /** Reading the logs of a guest can take longer than all the rest, and says nothing of one that will boot. */

@@ -12,6 +12,7 @@ import type { Assembled } from "../../disk/assemble.ts";
 import { tableOf } from "../../disk/content.ts";
 import type { Volume } from "../../disk/content.ts";
 import type { BlockDevice } from "../../disk/source.ts";
+import { isPastEnd, pastEndFinding } from "../../disk/fs/cut-off.ts";
 import { readVolumes } from "../../disk/tree.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
@@ -197,7 +198,7 @@ function whyNotRead(spec: DiskSpec): Failure | undefined {
 }
 
 function findingsIn(volume: Volume): Finding[] {
-  const { content, children } = volume;
+  const { content, tried, children } = volume;
   const table = tableOf(content)?.findings ?? [];
   const own = content.kind === "filesystem" ? content.fs.notes : [];
   // The partition of a hybrid image that shows the image has nothing new to say.
@@ -205,5 +206,8 @@ function findingsIn(volume: Volume): Finding[] {
     content.kind !== "filesystem" ||
     inside.kind !== "filesystem" ||
     inside.fs.kind !== content.fs.kind;
-  return [...own, ...table, ...children.filter(isNew).flatMap(findingsIn)];
+  const cut = tried.flatMap(({ name, failure }) =>
+    content.kind === "unknown" && isPastEnd(failure) ? [pastEndFinding(name, failure)] : [],
+  );
+  return [...own, ...table, ...cut, ...children.filter(isNew).flatMap(findingsIn)];
 }

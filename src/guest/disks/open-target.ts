@@ -18,7 +18,10 @@ export type Target = OpenDisks & {
 /** Opens the disks of a guest, or one image or device. `missing` when it is neither. */
 export async function openTarget(host: Host, name: string, signal?: AbortSignal): Promise<Target> {
   if (await isDiskImage(host, name)) {
-    const disks = await openDisks(host, [await imageSpec(host, name)], signal);
+    const disks = await openDisks(host, [await imageSpec(host, name)], {
+      asGuest: false,
+      ...(signal && { signal }),
+    });
     const only = disks.disks[0]?.facts;
     if (only?.failure) {
       await disks[Symbol.asyncDispose]();
@@ -36,7 +39,7 @@ export async function openTarget(host: Host, name: string, signal?: AbortSignal)
     );
   }
   if (config.disks.length === 0) throw missing([path], "disk in this guest's config");
-  return { name: config.name, ...(await openDisks(host, config.disks, signal)) };
+  return { name: config.name, ...(await openDisks(host, config.disks, signal ? { signal } : {})) };
 }
 
 /** A block device, or a file that is no text: what a person means as a disk and not as a config. */

@@ -26,12 +26,14 @@ export async function diskVolumeFacts(
 /** A logical volume or an array, and its partitions. */
 export async function assembledFacts(volume: Volume, around: Surroundings): Promise<VolumeFacts[]> {
   const { device, aliases } = namesOf(volume);
-  const facts = [await factsOf(volume, { device, aliases }, around)];
+  const modules = modulesUnder(volume);
+  const facts = [await factsOf(volume, { device, aliases, modules }, around)];
   for (const child of volume.children) {
     const number = child.partition?.number;
     const names = {
       device: partitionDevice(device, number),
       aliases: aliases.map((alias) => partitionDevice(alias, number)),
+      modules,
     };
     facts.push(await factsOf(child, names, around));
   }
@@ -42,11 +44,27 @@ function namesOf({ name, assembly }: Volume): Names & { readonly aliases: readon
   return assembly ? assemblyNames(assembly) : { device: name, aliases: [] };
 }
 
-type Names = { readonly device: string; readonly aliases?: readonly string[] };
+/** Of the volume and of those that it lies on. */
+function modulesUnder(volume: Volume): string[] {
+  const modules = new Set<string>();
+  const seen = new Set([volume]);
+  // A set gives what is added during the walk as well, each volume once.
+  for (const { assembly } of seen) {
+    for (const module of assembly?.modules ?? []) modules.add(module);
+    for (const one of assembly?.under ?? []) seen.add(one);
+  }
+  return [...modules];
+}
+
+type Names = {
+  readonly device: string;
+  readonly aliases?: readonly string[];
+  readonly modules?: readonly string[];
+};
 
 async function factsOf(
   volume: Volume,
-  { device, aliases }: Names,
+  { device, aliases, modules = [] }: Names,
   { opaque }: Surroundings,
 ): Promise<VolumeFacts> {
   const { content, partition } = volume;
@@ -54,6 +72,7 @@ async function factsOf(
     where: volume.source.where,
     device,
     ...(aliases && { aliases }),
+    ...(modules.length > 0 && { modules }),
     partuuid: partition?.partuuid ?? "",
     partlabel: partition?.label ?? "",
     sizeBytes: volume.source.size,

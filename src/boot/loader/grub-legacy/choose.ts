@@ -17,6 +17,8 @@ export type ChooseInput = {
 export type Choice = Pick<LoaderResult, "chosen" | "because" | "timeout"> & {
   /** Indexes of what is tried, in order. */
   readonly tried: readonly number[];
+  /** What `default` says, where that is no entry of the menu. */
+  readonly unmatched?: string;
 };
 
 /** MAX_FALLBACK_ENTRIES */
@@ -42,7 +44,8 @@ export function chooseLegacy({ settings, ran, saved }: ChooseInput): Choice {
   if (!started && !fallback) text += "; there is no fallback";
   // When nothing starts, the entry that is tried first is what has to be mended.
   const chosen = started ? tried.at(-1)! : wanted.index;
-  return { chosen, because: text, timeout, tried };
+  const { unmatched } = wanted;
+  return { chosen, because: text, timeout, tried, ...(unmatched !== undefined && { unmatched }) };
 }
 
 function startsWith(ran: readonly Ran[], index: number): boolean {
@@ -53,7 +56,7 @@ function wantedEntry(
   settings: readonly Command[],
   saved: string | undefined,
   count: number,
-): { index: number; because: string } {
+): { index: number; because: string; unmatched?: string } {
   const setting = last(settings, "default");
   if (!setting) return { index: 0, because: "first entry: no default is set" };
   const line = `line ${setting.line}`;
@@ -65,12 +68,12 @@ function wantedEntry(
     const because = `default saved in ${line}, which is ${number}`;
     return number < count
       ? { index: number, because }
-      : { index: 0, because: `first entry: ${because}, beyond the menu` };
+      : { index: 0, because: `first entry: ${because}, beyond the menu`, unmatched: because };
   }
   const text = `default=${quoted(setting.argument)} in ${line}`;
   const number = parseNumber(setting.argument);
   if (number !== undefined && number < count) return { index: number, because: text };
-  return { index: 0, because: `first entry: ${text} matches no entry` };
+  return { index: 0, because: `first entry: ${text} matches no entry`, unmatched: text };
 }
 
 function fallbacks(setting: Command | undefined, count: number): number[] {

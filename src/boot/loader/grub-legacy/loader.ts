@@ -9,6 +9,7 @@ import type { Finding } from "../../../base/finding.ts";
 import { MIB } from "../../../base/units.ts";
 import { overLimit } from "../../../base/failure.ts";
 import { isFile, readTextFile } from "../boot-file.ts";
+import { grubDefault } from "../grub-default.ts";
 import type { BootVolume, Loader, LoaderResult } from "../loader.ts";
 import { chooseLegacy } from "./choose.ts";
 import { parseMenu } from "./parser.ts";
@@ -62,7 +63,7 @@ export async function evaluateMenu(options: LegacyOptions): Promise<LoaderResult
     const run = { volume, volumes, budget, hasPassword, ...(signal && { signal }) };
     ran.push(await runEntry(entry, run));
   }
-  const { tried, ...choice } = chooseLegacy({ settings: menu.settings, ran, saved });
+  const { tried, unmatched, ...choice } = chooseLegacy({ settings: menu.settings, ran, saved });
   const locked = tried.map((index) => ran[index]!).find((one) => one.locked);
   return {
     loader: "grub-legacy",
@@ -70,7 +71,10 @@ export async function evaluateMenu(options: LegacyOptions): Promise<LoaderResult
     configPath: path,
     entries: ran.map(({ boot }) => boot),
     ...choice,
-    findings: locked ? [passwordFinding(where, locked.boot.title)] : [],
+    findings: [
+      ...(locked ? [passwordFinding(where, locked.boot.title)] : []),
+      ...(unmatched === undefined ? [] : [defaultFinding(where, unmatched, choice.because)]),
+    ],
     where,
   };
 }
@@ -84,4 +88,10 @@ function passwordFinding(where: readonly string[], title: string): Finding {
     why: "The entry has `lock` or `password` in it.",
     next: "In the guest, take `lock` or `password` out of the entry in menu.lst.",
   };
+}
+
+function defaultFinding(where: readonly string[], said: string, instead: string): Finding {
+  const next =
+    "In the guest, correct `default` in menu.lst; where it is saved, grub-set-default N.";
+  return grubDefault(where, { said, instead, next });
 }

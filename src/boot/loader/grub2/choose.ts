@@ -27,6 +27,8 @@ export type Choice = {
   readonly timeout: number;
   /** Entries whose start was tried, in order, submenus included. */
   readonly tried: readonly MenuNode[];
+  /** What `default` says, where that is no entry of the menu and so another one is started. */
+  readonly unmatched?: string;
 };
 
 export function chooseEntry(tree: MenuTree): Choice {
@@ -51,6 +53,7 @@ export function chooseEntry(tree: MenuTree): Choice {
     because: joined(run.text, ...notes),
     timeout,
     tried,
+    ...(run.unmatched !== undefined && { unmatched: run.unmatched }),
   };
 }
 
@@ -70,8 +73,8 @@ type Wanted = {
 
 type Start = { readonly tried: MenuNode[]; readonly automatic: boolean };
 
-/** `node` is what was started; without one everything came back. */
-type Run = { readonly node?: MenuNode; readonly text: string };
+/** `node` is what was started; without one everything came back. `unmatched`: see `Choice`. */
+type Run = { readonly node?: MenuNode; readonly text: string; readonly unmatched?: string };
 
 function runMenu(tree: MenuTree, wanted: Wanted | undefined, start: Start): Run {
   if (tree.nodes.length === 0) return { text: "the menu has no entries" };
@@ -79,10 +82,15 @@ function runMenu(tree: MenuTree, wanted: Wanted | undefined, start: Start): Run 
   const matches = number !== undefined && number >= 0 && number < tree.nodes.length;
   const node = tree.nodes[matches ? number : 0]!;
   const why = whyThis(wanted, matches);
-  const run = startNode(node, wanted, start);
-  if (run.node) return { node: run.node, text: joined(why, run.text) };
+  const { unmatched, ...run } = startNode(node, wanted, start);
+  // A submenu that is the first entry instead of the wanted one says nothing of its own.
+  const lost = !matches && wanted && wanted.value !== "" ? wanted.text : unmatched;
+  const found = lost === undefined ? {} : { unmatched: lost };
+  if (run.node) return { node: run.node, text: joined(why, run.text), ...found };
   const failed = joined(why, run.text);
-  return start.automatic ? fallBack(tree, failed, start) : { text: failed };
+  return start.automatic
+    ? { ...fallBack(tree, failed, start), ...found }
+    : { text: failed, ...found };
 }
 
 function whyThis(wanted: Wanted | undefined, matches: boolean): string {

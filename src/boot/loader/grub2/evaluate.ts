@@ -1,6 +1,7 @@
 /** A configuration file to a `LoaderResult`: run it, look at every entry, choose as GRUB would. */
 import type { Finding } from "../../../base/finding.ts";
 import { missing } from "../../../base/failure.ts";
+import { grubDefault } from "../grub-default.ts";
 import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../loader.ts";
 import { chooseEntry } from "./choose.ts";
 import type { Choice } from "./choose.ts";
@@ -47,7 +48,11 @@ export async function evaluateGrub2(options: Grub2Options): Promise<LoaderResult
     ...(choice.index !== undefined && { chosen: choice.index }),
     because: choice.because,
     timeout: choice.timeout,
-    findings: [...machine.findings.values(), ...passwordFinding(tree, choice)],
+    findings: [
+      ...machine.findings.values(),
+      ...passwordFinding(tree, choice),
+      ...defaultFinding(tree, choice),
+    ],
     where: configWhere(menu.config),
   };
 }
@@ -66,5 +71,17 @@ function passwordFinding(tree: MenuTree, choice: Choice): Finding[] {
       why: "The configuration names superusers, and the entry does not have the option --unrestricted.",
       next: "In the guest, add --unrestricted to CLASS in /etc/grub.d/10_linux and run update-grub (or grub2-mkconfig).",
     },
+  ];
+}
+
+/** A kernel that was removed, or a menu that was written anew with other titles, leaves such a default behind. */
+function defaultFinding(tree: MenuTree, { unmatched, because }: Choice): Finding[] {
+  if (unmatched === undefined || tree.nodes.length === 0) return [];
+  return [
+    grubDefault(configWhere(tree.menu.config), {
+      said: unmatched,
+      instead: because,
+      next: "In the guest, set GRUB_DEFAULT in /etc/default/grub to an entry that is there and run update-grub; where it is saved, grub-set-default ENTRY (Fedora and its relatives: grubby --set-default).",
+    }),
   ];
 }

@@ -8,6 +8,7 @@ import { attempt, corrupt, FailureError } from "../../../base/failure.ts";
 import type { Where } from "../../../base/where.ts";
 import { within } from "../../../base/where.ts";
 import type { ByteSource } from "../../source.ts";
+import { pastEnd } from "../cut-off.ts";
 import { parseSuperblock, SUPERBLOCK_OFFSETS, SUPERBLOCK_SIZE } from "./superblock.ts";
 import type { Superblock } from "./superblock.ts";
 
@@ -50,8 +51,7 @@ async function readSuperblock(
   }
   const superblock = parseSuperblock(await source.read(offset, SUPERBLOCK_SIZE), offset, where);
   if (superblock.deviceBytes > source.size) {
-    const found = `${superblock.deviceBytes} bytes of the device in use`;
-    throw corrupt(where, found, `no more than it has: ${source.size}`);
+    throw pastEnd(where, `${superblock.deviceBytes} bytes of the device in use`, source);
   }
   return superblock;
 }

@@ -15,6 +15,7 @@ import type { Read } from "../../../bytes/struct.ts";
 import { decodeCString } from "../../../bytes/text.ts";
 import { uuidText } from "../../../bytes/uuid.ts";
 import type { ByteSource } from "../../source.ts";
+import { pastEnd } from "../cut-off.ts";
 import { assertChecksum } from "./checksum.ts";
 import { hasIncompat, refuseUnknown, VERSION } from "./features.ts";
 import type { Features } from "./features.ts";
@@ -121,8 +122,7 @@ export async function readSuperblock(
   const superblock = parseSuperblock(await source.read(0, sb_sectsize), place, options);
   const { blockCount, blockSizeBytes } = superblock;
   if (blockCount * blockSizeBytes > source.size) {
-    const found = `${blockCount} blocks of ${blockSizeBytes} bytes`;
-    throw corrupt(place, found, `no more than the device has: ${source.size} bytes`);
+    throw pastEnd(place, `${blockCount} blocks of ${blockSizeBytes} bytes`, source);
   }
   return superblock;
 }

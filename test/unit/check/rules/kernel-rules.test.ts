@@ -48,12 +48,41 @@ testRule(kernelMissing, {
       guestWith({ kernelFile: { state: "missing" }, config: { type: "hvm" } }),
       "error",
     ],
+    ...Object.fromEntries(
+      (["grub-legacy", "extlinux", "systemd-boot", "links"] as const).map((loader) => [
+        `in an HVM guest with ${loader}`,
+        [
+          guestWith({
+            kernelFile: { state: "missing" },
+            config: { type: "hvm" },
+            boot: { loader },
+          }),
+          "error",
+        ],
+      ]),
+    ),
+    "another bootloader": [
+      guestWith({ kernelFile: { state: "missing" }, config: { bootloader: "/opt/fetch" } }),
+      "error",
+    ],
   },
 });
 
 testRule(ramdiskMissing, {
   fires: {
     "in the guest": [guestWith({ ramdiskFile: { state: "missing" } }), "error"],
+    "in an HVM guest": [
+      guestWith({ ramdiskFile: { state: "missing" }, config: { type: "hvm" } }),
+      "error",
+    ],
+    "in an HVM guest with extlinux": [
+      guestWith({
+        ramdiskFile: { state: "missing" },
+        config: { type: "hvm" },
+        boot: { loader: "extlinux" },
+      }),
+      "error",
+    ],
     "many alternatives": [
       guestWith({
         ramdiskFile: {
@@ -350,7 +379,11 @@ testRule(memoryTooSmall, {
       guestWith({ initramfs: { sizeBytes: 2 ** 31 }, segment: { compression: "zstd" } }),
       "error",
     ],
-    PVH: [guestWith({ config: { type: "pvh", memory: 30 } }), "error"],
+    PVH: [guestWith({ config: { type: "pvh", memory: 30, maxmem: 30 } }), "error"],
+    "PVH that may have more later is built, and has too little to unpack": [
+      guestWith({ config: { type: "pvh", memory: 30, maxmem: 512 } }),
+      "error",
+    ],
   },
   silent: {
     "the builder, with enough": bookworm(512),

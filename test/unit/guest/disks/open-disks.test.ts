@@ -9,7 +9,8 @@ import type { Host } from "../../../../src/host/host.ts";
 import { goodDiskSpec } from "../../../support/facts.ts";
 import { groupText, linear, lvmId, physicalVolume } from "../../../support/lvm.ts";
 import { mdMember } from "../../../support/md.ts";
-import { mbrSector } from "../../../support/tables.ts";
+import { gptDisk, mbrSector } from "../../../support/tables.ts";
+import { makeImage as ext4Image } from "../../disk/fs/ext4/image.ts";
 
 const nothing = () => Promise.reject(missing(["host"], "such thing"));
 
@@ -66,6 +67,43 @@ const pv = (index: number) =>
     uuid: IDS[index]!,
     areas: [{ offset: 4096, size: 16384, text: TEXT }],
   });
+
+describe("what the guest would see", () => {
+  test("a GPT for sectors of 4096 bytes in a file, which has 512", async () => {
+    const disk = gptDisk({ diskSectors: 64, sectorSize: 4096, parts: [{ first: 20, last: 30 }] });
+    const host = hostWith({ "/dev/0": disk });
+    const spec = { ...goodDiskSpec(), target: "/dev/0" };
+    const codes = async (asGuest: boolean) => {
+      await using open = await openDisks(host, [spec], { asGuest });
+      return open.disks[0]!.facts.findings.map((one) => one.code);
+    };
+    expect(await codes(true)).toContain("gpt-ignored-by-linux");
+    expect(await codes(false)).not.toContain("gpt-ignored-by-linux");
+  });
+
+  test("a filesystem that is larger than its disk", async () => {
+    const { bytes } = ext4Image();
+    const [disk] = await opened(bytes.subarray(0, bytes.length - 4096));
+    expect(disk!.facts.findings.map((one) => one.code)).toEqual(["filesystem-past-end"]);
+    const [whole] = await opened(bytes);
+    expect(whole!.facts.findings).toEqual([]);
+  });
+
+  test("a device that dom0 may not write to", async () => {
+    const host = hostWith({ "/dev/0": new Uint8Array(4096) });
+    const readOnly: Host = {
+      ...host,
+      openBlock: async (path) => ({ ...(await host.openBlock(path)), readOnly: true }),
+    };
+    await using open = await openDisks(readOnly, [{ ...goodDiskSpec(), target: "/dev/0" }]);
+    expect(open.disks[0]!.facts.deviceReadOnly).toBe(true);
+  });
+
+  test("the modules that a logical volume needs", async () => {
+    const [first] = await opened(pv(0), pv(1));
+    expect(first!.facts.volumes.at(-1)!.modules).toEqual(["dm_mod"]);
+  });
+});
 
 describe("disks with LVM", () => {
   test("a volume is listed with the first disk that it lies on; the disks are read through", async () => {
