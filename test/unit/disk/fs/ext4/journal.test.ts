@@ -1,17 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import { crc32beUpdate } from "../../../../../src/disk/fs/ext4/journal/crc32be.ts";
-import { survivesMutation } from "../../../../support/mutate.ts";
-import {
-  BLOCK,
-  FILE_BLOCK,
-  JOURNAL_BLOCK,
-  JOURNAL_BLOCKS,
-  letters,
-  Log,
-  makeImage,
-} from "./image.ts";
+import { BLOCK, FILE_BLOCK, JOURNAL_BLOCKS, letters, Log, makeImage } from "./image.ts";
 import type { Image, LogOptions } from "./image.ts";
+import { mutateJournal } from "./mutations.ts";
 
 const FORMATS: LogOptions[] = (["none", "v1", "v2", "v3"] as const).flatMap((checksums) => [
   { checksums },
@@ -186,35 +178,6 @@ describe("damage in the log", () => {
     expect((await look(image)).letters).toBe("aa");
   });
 
-  test("every field of the journal's superblock and of the log, changed", async () => {
-    const { image } = new Log(makeImage(), { checksums: "none", wide: true })
-      .copies([
-        { block: A, contents: letters("b") },
-        { block: B, contents: letters("c") },
-      ])
-      .commit()
-      .revoke([A])
-      .copies([{ block: 2, contents: image0.block(2) }])
-      .commit();
-    const at = JOURNAL_BLOCK * BLOCK;
-    const run = await survivesMutation(
-      [image.bytes.slice(at, at + 8 * BLOCK)],
-      (damaged) => {
-        const copy = { ...image, bytes: Uint8Array.from(image.bytes) };
-        copy.bytes.set(damaged, at);
-        return openCopy(copy.bytes);
-      },
-      { count: 3000 },
-    );
-    expect(run.failures).toBeGreaterThan(10);
-  });
+  // The long run is in test/real.
+  test("every field of the journal's superblock and of the log, changed", () => mutateJournal(250));
 });
-
-const image0 = makeImage();
-
-async function openCopy(bytes: Uint8Array): Promise<void> {
-  const image = makeImage();
-  image.bytes.set(bytes);
-  const fs = await openExt4(image.source());
-  for await (const entry of fs.list(await fs.root())) await fs.inode(entry);
-}
