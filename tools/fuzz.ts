@@ -34,6 +34,7 @@ ensurePrograms({
   "mkfs.xfs": "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
   "mkfs.vfat": "dosfstools",
+  mcopy: "mtools",
   sfdisk: "fdisk",
   mkswap: "util-linux",
   xz: "xz-utils",

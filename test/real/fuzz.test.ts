@@ -5,7 +5,18 @@ import { expect, test } from "vitest";
 import { need } from "../support/need.ts";
 
 test("3,000 damaged inputs end in a value or a failure, in time and memory", () => {
-  need("mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat", "sfdisk", "xz", "lzop", "lz4", "zstd");
+  need(
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "mkfs.btrfs",
+    "mkfs.vfat",
+    "mcopy",
+    "sfdisk",
+    "xz",
+    "lzop",
+    "lz4",
+    "zstd",
+  );
   const script = join(import.meta.dirname, "../../tools/fuzz.ts");
   const args = [script, "--rounds", "3000", "--seed", "1", "--minutes", "10"];
   const ran = spawnSync(process.execPath, args, { encoding: "utf8" });

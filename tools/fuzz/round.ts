@@ -18,7 +18,7 @@ export async function prepare(target: Target): Promise<Prepared> {
   // A buffer of its own: places in it are places in the input.
   const input = Uint8Array.from(target.seed());
   const fields = await fieldsOf(input, () => target.read(input));
-  return { target, input, fields };
+  return { target, input, fields: [...fields, ...(target.places?.(input) ?? [])] };
 }
 
 export type Round = {

@@ -1,8 +1,17 @@
 /** What the fuzzer begins with: small valid inputs of every format, made by the field's own tools, kept in the cache. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { cacheDir } from "../../lab/debian.ts";
+import { isoPrograms } from "../../test/support/fs/iso-programs.ts";
 import { run } from "../sample/image.ts";
 import { sampleInitramfs } from "../sample/initramfs.ts";
 import { sampleKernel } from "../sample/kernel.ts";
@@ -48,6 +57,40 @@ const ext4 = (options: readonly string[]) => (path: string, tree: string) =>
 const bare = (program: string, options: readonly string[]) => (path: string) =>
   run(program, [...options, path]);
 
+/** With the files of the tree: FAT has no links. */
+const fat = (options: readonly string[]) => (path: string, tree: string) => {
+  run("mkfs.vfat", [...options, "-n", "FUZZ", path]);
+  const files = ["a", "many", "large", "n".repeat(200)].map((name) => join(tree, name));
+  run("mcopy", ["-s", "-i", path, ...files, "::/"]);
+};
+
+/** A command line of `isoPrograms`, which begins with an environment. */
+function makeIso(options: readonly string[], path: string, tree: string): void {
+  const command = `${isoPrograms().xorriso} -as mkisofs -quiet "$@" 2>&1`;
+  run("sh", ["-c", command, "sh", ...options, "-o", path, tree]);
+}
+
+const iso = (options: readonly string[]) => (path: string, tree: string) =>
+  makeIso([...options, "-V", "FUZZ"], path, tree);
+
+/** For BIOS and UEFI, from CDs and USB sticks: a boot catalog, an MBR, a FAT filesystem in it. */
+function hybridIso(path: string, tree: string): void {
+  const { isolinux } = isoPrograms();
+  const boot = `${path}.boot`;
+  mkdirSync(boot, { recursive: true });
+  copyFileSync(join(isolinux, "isolinux.bin"), join(boot, "isolinux.bin"));
+  run("truncate", ["-s", "1M", join(boot, "efi.img")]);
+  fat([])(join(boot, "efi.img"), tree);
+  const bios = ["-b", "boot/isolinux.bin", "-c", "boot/boot.cat", "-no-emul-boot"];
+  const load = ["-boot-load-size", "4", "-boot-info-table"];
+  const mbr = ["-isohybrid-mbr", join(isolinux, "isohdpfx.bin")];
+  const uefi = ["-eltorito-alt-boot", "-e", "boot/efi.img", "-no-emul-boot"];
+  const graft = ["-graft-points", `boot=${boot}`];
+  const options = ["-R", "-J", ...bios, ...load, ...mbr, ...uefi, "-isohybrid-gpt-basdat"];
+  makeIso([...options, ...graft], path, `tree=${tree}`);
+  rmSync(boot, { recursive: true });
+}
+
 function partitioned(label: "dos" | "gpt") {
   return (path: string) => {
     const lines =
@@ -69,7 +112,13 @@ export const DISK_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
     image("xfs-v4", 20, bare("mkfs.xfs", ["-q", "-f", "--unsupported", "-m", "crc=0"])),
   btrfs: () =>
     image("btrfs", 32, (path, tree) => run("mkfs.btrfs", ["-q", "-M", "--rootdir", tree, path])),
-  vfat: () => image("vfat", 4, bare("mkfs.vfat", [])),
+  fat12: () => image("fat12", 3, fat(["-F", "12"])),
+  fat16: () => image("fat16", 6, fat(["-F", "16", "-s", "1"])),
+  fat32: () => image("fat32", 36, fat(["-F", "32", "-s", "1"])),
+  "iso-rock-ridge": () => image("iso-rock-ridge", 0, iso(["-R"])),
+  "iso-joliet": () => image("iso-joliet", 0, iso(["-J", "-joliet-long", "--norock"])),
+  "iso-plain": () => image("iso-plain", 0, iso(["-iso-level", "2", "--norock"])),
+  "iso-hybrid": () => image("iso-hybrid", 0, hybridIso),
   mbr: () => image("mbr", 8, partitioned("dos")),
   gpt: () => image("gpt", 8, partitioned("gpt")),
   swap: () => image("swap", 1, bare("mkswap", ["-q"])),

@@ -4,16 +4,19 @@ import { decodeText } from "../../src/bytes/text.ts";
 import { COMPRESSIONS } from "../../src/bytes/decompress/format.ts";
 import { unpack } from "../../src/bytes/decompress/decompress.ts";
 import { parsePacmanLog } from "../../src/boot/changes/pacman-log.ts";
+import { hvmBoot } from "../../src/boot/hvm/firmware.ts";
 import { readInitramfs } from "../../src/boot/initramfs/read-initramfs.ts";
 import { readKernel } from "../../src/boot/kernel/read-kernel.ts";
 import { evaluateGrub2 } from "../../src/boot/loader/grub2/evaluate.ts";
 import type { Volume } from "../../src/disk/content.ts";
+import { parseBootSector } from "../../src/disk/fs/fat/boot-sector.ts";
 import type { FileSystem } from "../../src/disk/fs/filesystem.ts";
 import { walk } from "../../src/disk/fs/walk.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import { readVolumes } from "../../src/disk/tree.ts";
 import { parseDomainConfig } from "../../src/xen/domain-config.ts";
 import { memoryFs } from "../../test/support/memory-fs.ts";
+import type { Field } from "./damage.ts";
 import {
   COMPRESSED_SEEDS,
   DISK_SEEDS,
@@ -27,6 +30,8 @@ export type Target = {
   readonly seed: () => Uint8Array;
   /** May fail with a FailureError; anything else is a bug. */
   readonly read: (input: Uint8Array) => Promise<void>;
+  /** Places that are worth damage and in no struct. */
+  readonly places?: (input: Uint8Array) => readonly Field[];
 };
 
 const MIB = 1024 * 1024;
@@ -35,6 +40,10 @@ async function readDisk(input: Uint8Array): Promise<void> {
   const disk = await readVolumes(memorySource(input, ["fuzz"]), {});
   for (const volume of allVolumes(disk)) {
     if (volume.content.kind === "filesystem") await useFileSystem(volume.content.fs);
+  }
+  const disc = { vdev: "hdc", cdrom: true, volume: disk, bootVolumes: [] };
+  for (const firmware of ["bios", "uefi"] as const) {
+    await hvmBoot({ disks: [disc], firmware, order: "d" });
   }
 }
 
@@ -61,6 +70,16 @@ async function useFileSystem(fs: FileSystem): Promise<void> {
   });
 }
 
+/** The first entries of the file allocation table, where chains are. */
+function fatEntries(input: Uint8Array): Field[] {
+  const { fatOffset, bits, clusterEnd } = parseBootSector(input.subarray(0, 512), ["fuzz"]);
+  return Array.from({ length: Math.min(clusterEnd, 2000) }, (_, cluster) => ({
+    name: `FAT entry ${cluster}`,
+    at: fatOffset + Math.floor((cluster * bits) / 8),
+    size: Math.ceil(bits / 8),
+  }));
+}
+
 const bytesTargets = (
   seeds: Readonly<Record<string, () => Uint8Array>>,
   read: (input: Uint8Array, name: string) => Promise<unknown>,
@@ -68,6 +87,7 @@ const bytesTargets = (
   Object.entries(seeds).map(([name, seed]) => ({
     name,
     seed,
+    ...(name.startsWith("fat") && { places: fatEntries }),
     read: async (input) => {
       await read(input, name);
     },
