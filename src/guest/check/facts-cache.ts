@@ -16,7 +16,7 @@ export type FactSource = {
 };
 
 /** All but the file itself that the facts follow from, the reader's kind among them. */
-export type FactInputs = readonly (string | readonly string[] | undefined)[];
+export type FactInputs = readonly (string | readonly string[] | Uint8Array | undefined)[];
 
 export type FactsCache = {
   /** The facts that `make` has given, or would give, for these bytes and inputs. */
@@ -106,14 +106,16 @@ function keyOfBytes(store: FactStore, about: FactInputs, bytes: Uint8Array): Fac
   return { sizeBytes: bytes.length, digest: fingerprint.digest() };
 }
 
-/** The inputs come first, with their length: no other inputs and contents make the same run of bytes. */
+/** The inputs come first, with their lengths: no other inputs and contents make the same run of bytes. */
 function begun(store: FactStore, about: FactInputs) {
   const fingerprint = store.fingerprint();
-  // Undefined becomes null, which no text is.
-  const bytes = encodeText(JSON.stringify(about));
+  const contents = about.filter((one) => one instanceof Uint8Array);
+  // Undefined becomes null, and bytes an object with their length: no text is either.
+  const words = about.map((one) => (one instanceof Uint8Array ? { bytes: one.length } : one));
+  const bytes = encodeText(JSON.stringify(words));
   const length = new Uint8Array(8);
   new DataView(length.buffer).setFloat64(0, bytes.length);
   fingerprint.update(length);
-  fingerprint.update(bytes);
+  for (const part of [bytes, ...contents]) fingerprint.update(part);
   return fingerprint;
 }

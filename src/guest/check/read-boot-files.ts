@@ -44,7 +44,7 @@ export async function readBootFiles(options: ReadBootOptions): Promise<BootFiles
       readKernel(bytes, path, {
         where,
         ...(signal && { signal }),
-        ...(config !== undefined && { configText: config }),
+        ...(config && { configText: decodeText(config) }),
       }),
   });
   files.push(await neededFile("kernel", boot.kernel, kernel));
@@ -165,11 +165,11 @@ async function neighbours({ volume, path }: BootFile): Promise<string[]> {
 }
 
 /** Distributions put the build configuration beside the kernel: config-6.1.0-50-amd64. */
-async function kernelConfig(source: BootSource): Promise<string | undefined> {
+async function kernelConfig(source: BootSource): Promise<Uint8Array | undefined> {
   if (source.from === "host") return undefined;
   const match = /^(.*\/)(?:vmlinuz|vmlinux|kernel|bzImage)-(.+)$/.exec(source.file.path);
   if (!match) return undefined;
   const path = `${match[1]}config-${match[2]}`;
   const read = await attempt(() => readFile(source.file.volume.fs, path, MIB));
-  return read.ok ? decodeText(read.value) : undefined;
+  return read.ok ? read.value : undefined;
 }

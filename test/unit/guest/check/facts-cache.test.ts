@@ -76,6 +76,9 @@ test("the same bytes under other inputs, or read by another build, are read anew
     ["kernel", "a", "b"],
     ["kernel", "ab"],
     ["kernel", ["a", "b"]],
+    ["kernel", Uint8Array.of(97), Uint8Array.of(98)],
+    ["kernel", Uint8Array.of(97, 98), Uint8Array.of()],
+    ["kernel", Uint8Array.of(97, 99), Uint8Array.of()],
   ];
   for (const [index, input] of inputs.entries()) {
     expect(await cache.facts(source(BYTES), input, async () => index)).toBe(index);
