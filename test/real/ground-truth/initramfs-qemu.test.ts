@@ -4,19 +4,17 @@
  * Real Debian kernels in QEMU; the initramfs is a busybox whose init says that it was reached. The kernel without zstd is a
  * real one with its table entry changed, as a build without CONFIG_RD_ZSTD (or a version before 5.9) has it.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { cacheDir, debianKernel, debianPackage } from "../../../lab/debian.ts";
+import { cacheDir, debianKernel } from "../../../lab/debian.ts";
 import type { KernelName } from "../../../lab/debian.ts";
 import { checkGuest } from "../../../src/guest/check/check-guest.ts";
 import { localHost } from "../../../src/host/local/local-host.ts";
 import { assumeXen } from "../../../src/xen/xl-info.ts";
+import { CPIO, kernelWithoutZstd, probeTree, REACHED } from "../../support/boot-probe.ts";
 import { need, sh } from "../../support/need.ts";
 import { bootInQemu } from "../../support/qemu.ts";
-import { unpackedKernel } from "../../support/repack.ts";
-
-const REACHED = "DOMUS-INIT-REACHED";
 
 /** What the kernel says (facts of linux init/initramfs.c and lib/decompress*.c), and the finding that must foresee it. */
 type Pair = {
@@ -27,8 +25,6 @@ type Pair = {
   readonly console?: RegExp;
   readonly code?: string;
 };
-
-const CPIO = "find . | LC_ALL=C sort | cpio --quiet -o -H newc";
 
 const PAIRS: readonly Pair[] = [
   { name: "gzip", kernel: "6.1", pack: `${CPIO} | gzip -n` },
@@ -92,37 +88,11 @@ let dir: string;
 beforeAll(() => {
   need("qemu-system-x86_64", "cpio", "gzip", "zstd", "xz", "lz4", "lzop", "bzip2");
   dir = cacheDir("ground-truth");
-  const busybox = join(debianPackage("bookworm", "busybox-static"), "bin/busybox");
-  const init = `#!/bin/busybox sh\necho ${REACHED}\n/bin/busybox poweroff -f\n`;
-  sh(`rm -rf tree early; mkdir -p tree/bin tree/dev tree/proc; cp ${busybox} tree/bin/busybox`, {
-    cwd: dir,
-  });
-  sh("cat >tree/init; chmod 755 tree/init; mknod tree/dev/console c 5 1", {
-    cwd: dir,
-    input: init,
-  });
+  probeTree(dir);
 });
 
-/** The 5.10 kernel with the zstd entry of compressed_formats[] changed; QEMU boots the bare ELF by its PVH note. */
-function kernelWithoutZstd(how: "zstd-off" | "zstd-unknown"): string {
-  const elf = readFileSync(unpackedKernel("5.10"));
-  // { 1f 8b, pad, name*, fn* } followed 24 bytes on by { 1f 9e, ...
-  let table = elf.indexOf(Buffer.from([0x1f, 0x8b, 0, 0, 0, 0, 0, 0]));
-  while (table >= 0 && !(elf[table + 24] === 0x1f && elf[table + 25] === 0x9e)) {
-    table = elf.indexOf(Buffer.from([0x1f, 0x8b, 0, 0, 0, 0, 0, 0]), table + 1);
-  }
-  if (table < 0) throw new Error("no compressed_formats[] in this kernel");
-  let entry = table;
-  while (elf.readUInt16LE(entry) !== 0xb528) entry += 24;
-  if (how === "zstd-off") elf.fill(0, entry + 16, entry + 24);
-  else elf.fill(0, entry, entry + 24);
-  const path = join(dir, `${how}.elf`);
-  writeFileSync(path, elf);
-  return path;
-}
-
 function kernelPath(kernel: Pair["kernel"]): string {
-  if (kernel === "zstd-off" || kernel === "zstd-unknown") return kernelWithoutZstd(kernel);
+  if (kernel === "zstd-off" || kernel === "zstd-unknown") return kernelWithoutZstd(kernel, dir);
   return debianKernel(kernel).vmlinuz;
 }
 
