@@ -1,5 +1,22 @@
 /** Where the programs and headers come from that tests and scripts use: Debian's packages. */
 
+/** What the lab needs: `npm run lab` and the tests on real Xen. */
+export const LAB_PACKAGES: Readonly<Record<string, string>> = {
+  "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-img": "qemu-utils",
+  mmdebstrap: "mmdebstrap",
+  depmod: "kmod",
+  "mkfs.ext4": "e2fsprogs",
+  fallocate: "util-linux",
+  flock: "util-linux",
+  ssh: "openssh-client",
+  "ssh-keygen": "openssh-client",
+  cpio: "cpio",
+  gzip: "gzip",
+  xz: "xz-utils",
+  tar: "tar",
+};
+
 /** Program, or the path of a file, to package. `npm test` sees to it that all are there. */
 export const PACKAGES: Readonly<Record<string, string>> = {
   // filesystems and tables
@@ -57,4 +74,5 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   "systemd-analyze": "systemd",
   "qemu-system-x86_64": "qemu-system-x86",
   debootstrap: "debootstrap",
+  ...LAB_PACKAGES,
 };
