@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
@@ -61,11 +62,17 @@ function privateApt(release: Release): string[] {
   };
   const flags = Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
   const stamp = join(root, "updated");
-  if (!existsSync(stamp)) {
+  if (!isCurrent(stamp, release)) {
     execFileSync("apt-get", [...flags, "-q", "update"], { stdio: ["ignore", "ignore", "inherit"] });
     writeFileSync(stamp, "");
   }
   return flags;
+}
+
+/** Packages leave sid, and the mirrors with it, within days. */
+function isCurrent(stamp: string, release: Release): boolean {
+  if (!existsSync(stamp)) return false;
+  return release !== "sid" || Date.now() - statSync(stamp).mtimeMs < 86_400_000;
 }
 
 /** What a metapackage such as linux-image-amd64 depends on: `linux-image-6.1.0-50-amd64`. */
@@ -106,6 +113,9 @@ export type DebianKernel = {
   readonly name: string;
   readonly version: string;
   readonly vmlinuz: string;
+  /** Its build configuration. */
+  readonly config: string;
+  /** The unpacked package. With /lib/modules, but for `sid`, whose modules are in a package of their own. */
   readonly root: string;
 };
 
@@ -115,12 +125,14 @@ const KERNELS = {
   "6.1": ["bookworm", "linux-image-amd64"],
   "6.1-cloud": ["bookworm", "linux-image-cloud-amd64"],
   "6.12": ["trixie", "linux-image-amd64"],
+  /** The newest: 7.2 when this was written. */
+  sid: ["sid", "linux-image-amd64"],
 } as const satisfies Record<string, readonly [Release, string]>;
 
 export type KernelName = keyof typeof KERNELS;
 export const KERNEL_NAMES = Object.keys(KERNELS) as KernelName[];
 
-/** A real Debian kernel: its vmlinuz, and the unpacked package with /boot and /lib/modules. */
+/** A real Debian kernel, from the package that its metapackage names. */
 export function debianKernel(name: KernelName): DebianKernel {
   const [release, meta] = KERNELS[name];
   const cached = join(cacheDir("debian", release), `${name}.kernel`);
@@ -128,8 +140,26 @@ export function debianKernel(name: KernelName): DebianKernel {
   const image = existsSync(cached)
     ? readFileSync(cached, "utf8")
     : dependency(release, meta, /^linux-image-\d/).replace(/:i386$/, "") + suffix;
-  const root = debianPackage(release, image);
+  const files = kernelFiles(release, image);
   if (!existsSync(cached)) writeFileSync(cached, image);
+  return { name, ...files };
+}
+
+/** Since Debian 14 the image package is empty: what it had in /boot is in two others, below /usr/lib/modules. */
+function kernelFiles(release: Release, image: string): Omit<DebianKernel, "name"> {
   const version = image.replace(/^linux-image-/, "").replace(/:i386$/, "");
-  return { name, version, vmlinuz: join(root, "boot", `vmlinuz-${version}`), root };
+  const root = debianPackage(release, image);
+  const vmlinuz = join(root, "boot", `vmlinuz-${version}`);
+  if (existsSync(vmlinuz)) {
+    return { version, vmlinuz, config: join(root, "boot", `config-${version}`), root };
+  }
+  const below = join("usr/lib/modules", version);
+  const binary = debianPackage(release, `linux-binary-${version}`);
+  const base = debianPackage(release, `linux-base-${version}`);
+  return {
+    version,
+    vmlinuz: join(binary, below, "vmlinuz"),
+    config: join(base, below, "config"),
+    root: base,
+  };
 }
