@@ -6,11 +6,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePrograms } from "./programs.ts";
 import { benchCheck } from "./bench/check.ts";
+import { benchEntries } from "./bench/entries.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
 
 const BENCHES: Readonly<Record<string, (dist: string) => void>> = {
   start: benchStart,
+  entries: benchEntries,
   check: benchCheck,
   "second-run": benchSecondRun,
 };

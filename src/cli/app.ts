@@ -9,6 +9,7 @@ import {
   diskTreeCommand,
   diskUsageCommand,
 } from "./commands/disk.ts";
+import { entriesCommand } from "./commands/entries.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import type { Context } from "./context.ts";
@@ -27,7 +28,13 @@ const disk = buildRouteMap({
 });
 
 const root = buildRouteMap({
-  routes: { check: checkCommand, disk, history: historyCommand, explain: explainCommand },
+  routes: {
+    check: checkCommand,
+    entries: entriesCommand,
+    disk,
+    history: historyCommand,
+    explain: explainCommand,
+  },
   docs: {
     brief: "Looks after the guests of a plain Xen host",
     fullDescription: [
@@ -36,6 +43,7 @@ const root = buildRouteMap({
       "",
       "  domus check              all guests in /etc/xen, a line each",
       "  domus check pandora      the story of one",
+      "  domus entries pandora    what it could boot",
       "  domus disk ls pandora /boot",
       "  domus explain initramfs-compression",
     ].join("\n"),

@@ -20,19 +20,25 @@ export type RealPygrub = {
 
 const LIBRARIES = "usr/lib/xen-4.17/lib/x86_64-linux-gnu";
 
-function run(image: string, args: readonly string[]) {
+/** How it is started, as a program and its arguments, and what it needs in its environment. */
+export function pygrubCommand(image: string, args: readonly string[]) {
   const misc = debianPackage("bookworm", "libxenmisc4.17");
   const pygrub = join(debianPackage("bookworm", "xen-utils-4.17"), "usr/lib/xen-4.17/bin/pygrub");
   const python = "/usr/bin/python3.11";
   if (!existsSync(python)) throw new Error(`this test needs ${python}: apt install python3.11`);
-  return spawnSync(python, [pygrub, "-q", ...args, image], {
-    encoding: "utf8",
+  return {
+    argv: [python, pygrub, "-q", ...args, image],
     env: {
-      ...process.env,
       XEN_FSIMAGE_FSDIR: join(misc, LIBRARIES, "xenfsimage"),
       LD_LIBRARY_PATH: `${join(misc, LIBRARIES)}:${join(misc, "usr/lib/x86_64-linux-gnu")}`,
     },
-  });
+  };
+}
+
+function run(image: string, args: readonly string[]) {
+  const { argv, env } = pygrubCommand(image, args);
+  const [program = "", ...rest] = argv;
+  return spawnSync(program, rest, { encoding: "utf8", env: { ...process.env, ...env } });
 }
 
 export function realPygrub(image: string): RealPygrub {
