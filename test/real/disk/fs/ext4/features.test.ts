@@ -1,12 +1,15 @@
 /** What the running kernel cannot mount: made by mkfs from a directory, compared with that directory. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { attempt } from "../../../../../src/base/failure.ts";
 import { openExt4 } from "../../../../../src/disk/fs/ext4/ext4.ts";
 import { ext4Prober } from "../../../../../src/disk/fs/ext4/prober.ts";
+import { resolvePath } from "../../../../../src/disk/fs/resolve.ts";
 import { need, needRoot, scratch, sh } from "../../../../support/need.ts";
-import { imageSource } from "../../../../support/fs/mounted.ts";
-import { domusView, kernelView } from "../../../../support/fs/view.ts";
+import { imageSource, mounted } from "../../../../support/fs/mounted.ts";
+import { differences, domusView, kernelView } from "../../../../support/fs/view.ts";
 import type { Seen, View } from "../../../../support/fs/view.ts";
+import { wipeOutside } from "../../../../support/fs/wipe.ts";
 
 function sampleTree(dir: string): string {
   const tree = `${dir}/tree`;
@@ -104,29 +107,45 @@ describe("journals elsewhere", () => {
     await expect(openExt4(source)).rejects.toThrow();
   });
 
-  test("a filesystem whose journal is on another device says that it is not replayed", async () => {
-    need("mkfs.ext4", "losetup", "debugfs");
-    needRoot("mkfs wants the journal on a block device");
+  test("a filesystem whose journal is on another device is read, and says when it is not replayed", async () => {
+    need("mkfs.ext4", "losetup", "e2fsck");
+    needRoot("it mounts images");
     const dir = scratch();
-    sh(
-      `truncate -s 16M '${dir}/journal' '${dir}/image' && mke2fs -q -F -O journal_dev -b 4096 '${dir}/journal'`,
-    );
+    const [image, cut] = [`${dir}/image`, `${dir}/cut`];
+    const uuid = "6f1d2c3b-0001-4002-8003-123456789abc";
+    sh(`truncate -s 16M '${dir}/journal' && truncate -s 64M '${image}'
+      mke2fs -q -F -O journal_dev -U ${uuid} -b 4096 '${dir}/journal'`);
     const device = sh(`losetup -f --show '${dir}/journal'`).toString().trim();
     try {
-      sh(`mkfs.ext4 -q -F -b 4096 -J device=${device} '${dir}/image'`);
+      sh(`mkfs.ext4 -q -F -b 4096 -J device=${device} '${image}'`);
+      const options = `journal_path=${device}`;
+      await mounted(image, options, (root) => {
+        sh(`cp -r /etc/default '${root}/first' && umount '${root}' && mount -o loop,${options} '${image}' '${root}'
+          echo second > '${root}/second'; sync '${root}/second'; cp --sparse=always '${image}' '${cut}'`);
+      });
+      const kernel = await mounted(image, options, (root) => kernelView(root));
+      using source = imageSource(image);
+      const fs = await openExt4(source);
+      expect(fs.state).toEqual({ clean: true, text: "clean" });
+      expect(differences(kernel, await domusView(fs))).toEqual([]);
+      const extents = await Array.fromAsync(fs.usedExtents());
+      expect(wipeOutside(image, extents, source.size, 0xa5)).toBeGreaterThan(source.size / 4);
+      sh(`e2fsck -fn -j ${device} '${image}'`);
+      const wiped = await mounted(image, options, (root) => kernelView(root));
+      expect(differences(kernel, wiped)).toEqual([]);
     } finally {
       sh(`losetup -d ${device}`);
     }
-    {
-      using source = imageSource(`${dir}/image`);
-      expect((await openExt4(source)).state).toEqual({ clean: true, text: "clean" });
-    }
-    sh(`debugfs -w -R 'feature needs_recovery' '${dir}/image'`);
-    using source = imageSource(`${dir}/image`);
+    using source = imageSource(cut);
     const fs = await openExt4(source);
     expect(fs.state).toEqual({ clean: false, text: "journal on another device, not replayed" });
-    expect(fs.notes.map((note) => note.code)).toEqual(["ext4-journal-not-replayed"]);
+    expect(fs.notes.map(({ code, what }) => [code, what])).toEqual([
+      ["ext4-journal-not-replayed", expect.stringContaining(`another device (UUID ${uuid})`)],
+    ]);
     await expect(Array.fromAsync(fs.usedExtents())).rejects.toThrow(/journal on another device/);
+    // What was there before is; what is in that journal is not.
+    expect((await attempt(() => resolvePath(fs, "/first/useradd"))).ok).toBe(true);
+    expect(await fs.lookup(await fs.root(), "second")).toBeUndefined();
   });
 });
 
