@@ -66,8 +66,11 @@ export async function readInode(volume: FatVolume, number: number): Promise<Inod
   if (chain.start === 0 || chain.start === rootCluster) {
     throw corrupt(where, `a directory in cluster ${chain.start}`, "clusters of its own");
   }
+  volume.directories.admit(number);
   const pieces = await directoryPieces(volume, chain);
-  return directoryDetail({ number, mtime }, { where, chain, pieces });
+  const detail = directoryDetail({ number, mtime }, { where, chain, pieces });
+  volume.directories.claim(number, detail.inode.size);
+  return detail;
 }
 
 /** The upper half is FAT32's; before, other things were kept there. */

@@ -9,6 +9,7 @@ import { corrupt } from "../../../base/failure.ts";
 import { within } from "../../../base/where.ts";
 import { cachedSource } from "../../cache.ts";
 import type { ByteSource } from "../../source.ts";
+import { directorySpace } from "../directory-space.ts";
 import type { Entry, FileSystem, Inode } from "../filesystem.ts";
 import { BOOT_SECTOR_BYTES, parseBootSector } from "./boot-sector.ts";
 import { listDirectory, lookupName } from "./directory.ts";
@@ -31,7 +32,8 @@ export async function openVfat(source: ByteSource, options: VfatOptions = {}): P
   const bytes = await cached.read(0, BOOT_SECTOR_BYTES, options.signal);
   const geometry = parseBootSector(bytes, within(where, "boot sector"));
   const table = fatTable(cached, geometry, where);
-  const volume: FatVolume = { source: cached, where, geometry, table };
+  const directories = directorySpace(source.size, where);
+  const volume: FatVolume = { source: cached, where, geometry, table, directories };
   const state = await readState(volume);
   const label = await readLabel(volume, await readRoot(volume));
   const details = inodeDetails(volume);

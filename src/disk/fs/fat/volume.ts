@@ -2,6 +2,7 @@
 import { corrupt } from "../../../base/failure.ts";
 import type { Where } from "../../../base/where.ts";
 import type { ByteSource } from "../../source.ts";
+import type { DirectorySpace } from "../directory-space.ts";
 import { FIRST_CLUSTER } from "./boot-sector.ts";
 import type { Geometry } from "./boot-sector.ts";
 import type { FatTable } from "./fat.ts";
@@ -13,6 +14,7 @@ export type FatVolume = {
   readonly where: Where;
   readonly geometry: Geometry;
   readonly table: FatTable;
+  readonly directories: DirectorySpace;
 };
 
 /** Where a cluster is, in bytes. The number was checked. */

@@ -94,6 +94,7 @@ async function* directoryRecords(
   if (inode.size > MAX_DIRECTORY_BYTES) {
     throw overLimit(where, "the size of a directory", "256 MiB");
   }
+  volume.directories.claim(inode.number, bytesOnDevice(volume, directory));
   for (const { offset, length } of sections) {
     for (let done = 0; done < length; done += SECTOR_BYTES) {
       signal?.throwIfAborted();
@@ -110,4 +111,10 @@ async function* directoryRecords(
       }
     }
   }
+}
+
+/** What was cut off takes no time to read. */
+function bytesOnDevice({ source }: IsoVolume, { sections }: InodeDetail): number {
+  const present = sections.map(({ offset, length }) => Math.min(length, source.size - offset));
+  return present.reduce((sum, length) => sum + Math.max(0, length), 0);
 }

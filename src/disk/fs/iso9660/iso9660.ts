@@ -10,6 +10,7 @@ import { within } from "../../../base/where.ts";
 import type { Where } from "../../../base/where.ts";
 import { cachedSource } from "../../cache.ts";
 import type { ByteSource } from "../../source.ts";
+import { directorySpace } from "../directory-space.ts";
 import type { Entry, FileSystem, Inode } from "../filesystem.ts";
 import { cutOffNote } from "../cut-off.ts";
 import { listDirectory, lookupName } from "./directory.ts";
@@ -89,6 +90,7 @@ async function chooseTree(
     names: "plain",
     systemUseSkip: 0,
     rootExtent,
+    directories: directorySpace(source.size, where),
   };
   const self = await readRecord(source, rootExtent * blockSizeBytes, at);
   const skip = parsePresence(self.systemUse, at);

@@ -2,6 +2,7 @@
 import { corrupt } from "../../../base/failure.ts";
 import type { Where } from "../../../base/where.ts";
 import type { ByteSource } from "../../source.ts";
+import type { DirectorySpace } from "../directory-space.ts";
 import { parseDirectoryRecord } from "./directory-record.ts";
 import type { DirectoryRecord } from "./directory-record.ts";
 import { SECTOR_BYTES } from "./volume-descriptor.ts";
@@ -18,6 +19,7 @@ export type IsoVolume = {
   readonly systemUseSkip: number;
   /** The first block of the root directory. */
   readonly rootExtent: number;
+  readonly directories: DirectorySpace;
 };
 
 /** The directory record at a byte of the volume. A record never reaches into the next sector. */

@@ -5,6 +5,7 @@ import { openIso9660 } from "../../../../../src/disk/fs/iso9660/iso9660.ts";
 import type { FileSystem } from "../../../../../src/disk/fs/filesystem.ts";
 import { walk } from "../../../../../src/disk/fs/walk.ts";
 import { memorySource } from "../../../../../src/disk/source.ts";
+import { processorMs } from "../../../../support/processor-time.ts";
 import { survivesMutation } from "../../../../support/mutate.ts";
 import {
   addJoliet,
@@ -15,6 +16,7 @@ import {
   DIRECTORY,
   FILE,
   JOLIET_ROOT,
+  makeRecord,
   nm,
   PARENT,
   plainImage,
@@ -44,9 +46,9 @@ async function useEverything(fs: FileSystem): Promise<void> {
 }
 
 async function failureOf(image: Image): Promise<string> {
-  const start = performance.now();
+  const start = process.cpuUsage();
   const result = await attempt(async () => useEverything(await openIso9660(image.source())));
-  expect(performance.now() - start).toBeLessThan(1000);
+  expect(processorMs(start)).toBeLessThan(1000);
   return result.ok
     ? "no failure"
     : `${result.failure.kind}: ${new FailureError(result.failure).message}`;
@@ -145,6 +147,21 @@ describe("hostile extensions", () => {
     expect(await fs.lookup(await fs.root(), "file")).toBeDefined();
   });
 });
+
+/** Records do not reach from one sector into the next. */
+function inSectors(records: readonly Uint8Array[]): Uint8Array[] {
+  const sectors: Uint8Array[] = [];
+  let at = SECTOR;
+  for (const record of records) {
+    if (at + record.length > SECTOR) {
+      sectors.push(new Uint8Array(SECTOR));
+      at = 0;
+    }
+    sectors.at(-1)!.set(record, at);
+    at += record.length;
+  }
+  return sectors;
+}
 
 const RECORDS: readonly (readonly [string, () => Image, RegExp])[] = [
   [
@@ -342,6 +359,40 @@ describe("hostile volumes", () => {
     await expect(openIso9660(source)).rejects.toThrow(/no primary volume descriptor/);
   });
 
+  test("directories that overlap: the work is in proportion to the volume", async () => {
+    // Each begins a sector later and has all that follows.
+    const count = 1000;
+    const records = Array.from({ length: count }, (_, i) => ({
+      ...{ name: `D${i}`, extent: 200 + i, size: count * SECTOR, flags: 2 },
+    }));
+    const bytes = new Uint8Array((300 + 2 * count) * SECTOR);
+    bytes.set(plainImage().bytes);
+    const root = Buffer.concat(inSectors([SELF(64), PARENT(64), ...records].map(makeRecord)));
+    bytes.set(root, 64 * SECTOR);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(PRIMARY * SECTOR + 158, 64, true);
+    view.setUint32(64 * SECTOR + 10, root.length, true);
+    for (let i = 0; i < count; i++)
+      bytes.set(makeRecord({ ...SELF(200 + i), size: count * SECTOR }), (200 + i) * SECTOR);
+    let reads = 0;
+    const source = memorySource(bytes, ["image"]);
+    const fs = await openIso9660({
+      ...source,
+      read: (...args) => {
+        reads += 1;
+        return source.read(...args);
+      },
+    });
+    const failures: string[] = [];
+    const seen = await Array.fromAsync(
+      walk(fs, { onFailure: (_, failure) => failures.push(failure.kind) }),
+    );
+    expect(seen).toHaveLength(count);
+    expect(failures.length).toBeGreaterThan(count - 5);
+    expect(new Set(failures)).toEqual(new Set(["limit"]));
+    expect(reads).toBeLessThan(10 * count);
+  });
+
   test("continuations do not multiply: 2000 records with 32 each", async () => {
     const image = plainImage();
     for (let i = 0; i < 32; i++)
@@ -354,11 +405,11 @@ describe("hostile volumes", () => {
       PARENT(ROOT),
       ...records,
     ]);
-    const start = performance.now();
+    const start = process.cpuUsage();
     const fs = await openIso9660(image.source());
     const root = await fs.root();
     await attempt(() => Array.fromAsync(fs.list(root)));
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(processorMs(start)).toBeLessThan(1500);
   });
 });
 
