@@ -46,12 +46,18 @@ export async function planRamdisk(
   const images = await Promise.all(files.map(lookAt));
   const decompressors = new Decompressors(forKernel, context);
   const remarks: Remark[] = [];
+  let converts = false;
   for (const image of images) {
     const trouble = await troubleOf(image, decompressors);
-    if (trouble !== undefined) remarks.push({ what: trouble, next: REBUILD });
+    if (!trouble) continue;
+    const { what, hopeless = false } = trouble;
+    converts ||= !hopeless;
+    remarks.push({
+      what: `${what} Xen gets it ${hopeless ? "as it is: domus does not unpack that either" : "repacked"}.`,
+      next: REBUILD,
+    });
   }
   const gzipFirst = images[0]?.compression === "gzip" && images[0].offset === 0;
-  const converts = remarks.length > 0;
   const known = converts ? await decompressors.all() : undefined;
   const as = !converts ? "it is" : known?.supported.includes("gzip") === false ? "plain" : "gzip";
   // Where nobody knows which Xen it is, the empty archive does no harm.
@@ -90,27 +96,40 @@ async function lookAt(file: GuestFile): Promise<Image> {
   return { file, ...main, ...(compression !== undefined && { compression }) };
 }
 
+type Trouble = {
+  readonly what: string;
+  /** What domus cannot unpack it cannot repack. */
+  readonly hopeless?: true;
+};
+
 /** Why the kernel is certain not to unpack it. */
 async function troubleOf(
   { file, head, compression }: Image,
   decompressors: Decompressors,
-): Promise<string | undefined> {
+): Promise<Trouble | undefined> {
   if (compression === undefined) return undefined;
   const the = `The initramfs ${file.path}`;
-  const instead = "Xen gets it repacked.";
   if (compression === "lz4-frame") {
-    return `${the} is in the lz4 frame format, and the kernel reads the legacy one only. ${instead}`;
+    return {
+      what: `${the} is in the lz4 frame format, and the kernel reads the legacy one only.`,
+    };
   }
   const check = compression === "xz" ? xzCheck(head) : undefined;
   if (check !== undefined && check !== "none" && check !== "crc32") {
-    return `${the} is packed by xz with ${check}, and the kernel checks crc32 only. ${instead}`;
+    return { what: `${the} is packed by xz with ${check}, and the kernel checks crc32 only.` };
   }
   const window = compression === "zstd" ? zstdWindowBytes(head) : undefined;
   if (window !== undefined && window > MAX_ZSTD_WINDOW_BYTES) {
-    return `${the} is packed by zstd with a window of ${Math.round(window / MIB)} MiB, and the kernel takes 128 MiB at most. ${instead}`;
+    const asked = Math.round(window / MIB);
+    return {
+      what: `${the} is packed by zstd with a window of ${asked} MiB, and the kernel takes 128 MiB at most.`,
+      hopeless: true,
+    };
   }
   if (await decompressors.has(compression)) return undefined;
-  return `${the} is compressed with ${compression}, which the kernel ${decompressors.kernelName} cannot unpack. ${instead}`;
+  return {
+    what: `${the} is compressed with ${compression}, which the kernel ${decompressors.kernelName} cannot unpack.`,
+  };
 }
 
 /** What the kernel unpacks: from its configuration file where that suffices, else from the kernel itself. */
