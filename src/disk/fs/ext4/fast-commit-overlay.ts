@@ -24,7 +24,7 @@ export type NameChange =
 export type FastCommitOverlay = {
   /** All bytes of inodes. Their checksums are not made anew. */
   readonly inodes: Map<number, Uint8Array>;
-  /** In rising order, without overlap. */
+  /** While records are replayed in their order; then in rising order, without overlap. */
   readonly ranges: Map<number, ReplayedRange[]>;
   /** By the name's bytes as latin1; in the order in which they were made. */
   readonly names: Map<number, Map<string, NameChange[]>>;
@@ -36,21 +36,55 @@ export function emptyOverlay(): FastCommitOverlay {
   return { inodes: new Map(), ranges: new Map(), names: new Map(), blocks: [] };
 }
 
-/** Puts a range in the place of what was there of it. */
-export function setRange(ranges: ReplayedRange[], range: ReplayedRange): void {
-  const from = firstEndingAfter(ranges, range.logical);
-  let to = from;
-  const parts: ReplayedRange[] = [range];
-  for (; to < ranges.length && ranges[to]!.logical < range.end; to++) {
-    const old = ranges[to]!;
-    if (old.logical < range.logical) parts.unshift({ ...old, end: range.logical });
-    if (old.end > range.end) {
-      const skipped = range.end - old.logical;
-      const physical = old.physical === undefined ? undefined : old.physical + skipped;
-      parts.push({ logical: range.end, end: old.end, physical });
+/**
+ * What is left of ranges when each takes the place of what was there of the earlier ones: in rising order, without
+ * overlap. The work is that of sorting them.
+ */
+export function layRanges(ranges: readonly ReplayedRange[]): ReplayedRange[] {
+  const edges = [...new Set(ranges.flatMap(({ logical, end }) => [logical, end]))].sort(
+    (a, b) => a - b,
+  );
+  const indexOf = new Map(edges.map((edge, index) => [edge, index]));
+  /** Of each piece between two edges: the first piece from there on that no range has taken. */
+  const free = Int32Array.from({ length: edges.length }, (_, index) => index);
+  function firstFree(piece: number): number {
+    let found = piece;
+    while (free[found] !== found) found = free[found]!;
+    // Shortens the way for those who come after.
+    for (let at = piece; at !== found;) {
+      const next = free[at]!;
+      free[at] = found;
+      at = next;
+    }
+    return found;
+  }
+  const taken: (ReplayedRange | undefined)[] = Array.from(edges, () => undefined);
+  for (const range of ranges.toReversed()) {
+    const last = indexOf.get(range.end)!;
+    for (let at = firstFree(indexOf.get(range.logical)!); at < last; at = firstFree(at)) {
+      taken[at] = range;
+      free[at] = at + 1;
     }
   }
-  ranges.splice(from, to - from, ...parts);
+  const laid: ReplayedRange[] = [];
+  let open: ReplayedRange | undefined;
+  for (const [index, range] of taken.entries()) {
+    const before = laid.at(-1);
+    if (range && range === open && before)
+      laid[laid.length - 1] = { ...before, end: edges[index + 1]! };
+    else if (range) laid.push(pieceOf(range, edges[index]!, edges[index + 1]!));
+    open = range;
+  }
+  return laid;
+}
+
+function pieceOf(range: ReplayedRange, logical: number, end: number): ReplayedRange {
+  const { physical } = range;
+  return {
+    logical,
+    end,
+    physical: physical === undefined ? undefined : physical + logical - range.logical,
+  };
 }
 
 /** The runs of a file with the replayed ranges in their place; both in rising order, and so is what comes out. */

@@ -4,12 +4,13 @@
  * Source: Linux fs/ext4/fast_commit.c (`ext4_fc_replay` and what it calls), fs/ext4/namei.c (`__ext4_unlink`,
  * `__ext4_link`). Linux passes over records whose inode it cannot read; so does this.
  */
-import { attempt } from "../../../../base/failure.ts";
+import { attempt, FailureError } from "../../../../base/failure.ts";
+import { MIB } from "../../../../base/units.ts";
 import { u16le, u32le } from "../../../../bytes/fields.ts";
 import { struct } from "../../../../bytes/struct.ts";
 import { latin1 } from "../../../../bytes/text.ts";
 import { ext4Extent, EXT4_EXT_MAGIC, EXT_INIT_MAX_LEN } from "../extent.ts";
-import { emptyOverlay, setRange } from "../fast-commit-overlay.ts";
+import { emptyOverlay, layRanges } from "../fast-commit-overlay.ts";
 import type { FastCommitOverlay, NameChange } from "../fast-commit-overlay.ts";
 import { ext4Inode, INODE_FLAGS, readInode, readInodeBytes, ROOT_INODE } from "../inode.ts";
 import type { InodeDetail } from "../inode.ts";
@@ -39,6 +40,8 @@ export type FastCommits = {
   readonly damaged?: boolean;
 };
 
+const TOO_MANY = "there are too many of them";
+
 /** The parts of an inode that are kept when the rest of it is replaced: its map of blocks. */
 const blockMap = struct("ext4_extent_header", 12, { eh_magic: [0x0, u16le], eh_max: [0x4, u16le] });
 const I_BLOCK_AT = 0x28;
@@ -56,22 +59,29 @@ export async function replayFastCommits(
   const scan = await scanFastCommits(journal, { sequence, inodeSizeBytes });
   const { commits } = scan;
   if (scan.damage !== undefined) return { commits, refused: scan.damage, damaged: true };
-  if (scan.tooMany) return { commits, refused: "there are too many of them" };
+  if (scan.tooMany) return { commits, refused: TOO_MANY };
   if (commits === 0) return { commits };
   const overlay = emptyOverlay();
-  const replay: Replaying = { volume: { ...volume, fastCommits: overlay }, overlay };
+  const replay: Replaying = { volume: { ...volume, fastCommits: overlay }, overlay, inodeBytes: 0 };
   for await (const record of fastCommitRecords(journal, inodeSizeBytes, scan.records)) {
     signal?.throwIfAborted();
-    const refused = await replayRecord(replay, record);
+    const refused =
+      replay.inodeBytes > MAX_INODE_BYTES ? TOO_MANY : await replayRecord(replay, record);
     if (refused !== undefined) return { commits, refused };
   }
+  for (const [number, ranges] of overlay.ranges) overlay.ranges.set(number, layRanges(ranges));
   return { commits, overlay };
 }
+
+/** Of inodes, read and kept: 65,536 records of them, and of names in them, with inodes of 256 bytes and some more. */
+const MAX_INODE_BYTES = 64 * MIB;
 
 type Replaying = {
   /** With what was replayed so far. */
   readonly volume: Ext4Volume;
   readonly overlay: FastCommitOverlay;
+  /** Bytes of inodes that were looked at. */
+  inodeBytes: number;
 };
 
 /** Gives the reason when the record cannot be replayed. */
@@ -94,14 +104,21 @@ async function replayRecord(
 }
 
 /** An inode that Linux would open: undefined when it is not in use, damaged, or one of its own. */
-async function openInode({ volume }: Replaying, number: number): Promise<InodeDetail | undefined> {
+async function openInode(replay: Replaying, number: number): Promise<InodeDetail | undefined> {
+  const { volume } = replay;
   if (number < volume.superblock.firstInode && number !== ROOT_INODE) return undefined;
+  replay.inodeBytes += volume.superblock.inodeSizeBytes;
   const read = await attempt(() => readInode(volume, number));
-  return read.ok ? read.value : undefined;
+  if (read.ok) return read.value;
+  // What the disk did not give may be a sound inode.
+  if (read.failure.kind === "io") throw new FailureError(read.failure);
+  return undefined;
 }
 
 /** The map of blocks stays: other records change it. A file with inline data has none. */
-async function replaceInode({ volume, overlay }: Replaying, value: Uint8Array): Promise<undefined> {
+async function replaceInode(replay: Replaying, value: Uint8Array): Promise<undefined> {
+  const { volume, overlay } = replay;
+  replay.inodeBytes += volume.superblock.inodeSizeBytes;
   const { fc_ino: number } = fastCommitInode.read(value);
   if (number < 1 || number > volume.superblock.inodeCount) return undefined;
   const record = value.subarray(fastCommitInode.size);
@@ -150,7 +167,9 @@ async function mapRange(
   if (!file || length === 0) return undefined;
   if (!(file.flags & INODE_FLAGS.extents)) return `blocks of inode ${number}, which has no extents`;
   const ranges = replay.overlay.ranges.get(number) ?? [];
-  setRange(ranges, { logical, end: Math.min(logical + length, 2 ** 32), physical });
+  // What is beyond the largest file can be neither mapped nor read.
+  const end = Math.min(logical + length, 2 ** 32);
+  if (logical < end) ranges.push({ logical, end, physical });
   replay.overlay.ranges.set(number, ranges);
   return undefined;
 }

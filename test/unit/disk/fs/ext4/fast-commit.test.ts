@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import {
   emptyOverlay,
-  setRange,
+  layRanges,
   withNames,
   withRanges,
 } from "../../../../../src/disk/fs/ext4/fast-commit-overlay.ts";
@@ -36,7 +36,7 @@ describe("ranges", () => {
         const logical = random(BLOCKS);
         const end = Math.min(BLOCKS, logical + 1 + random(15));
         const physical = random(3) === 0 ? undefined : 50_000 + 100 * i;
-        setRange(ranges, { logical, end, physical });
+        ranges.push({ logical, end, physical });
         for (let at = logical; at < end; at++) {
           blocks[at] = physical === undefined ? undefined : physical + at - logical;
         }
@@ -53,7 +53,10 @@ describe("ranges", () => {
       });
       const found: (number | undefined)[] = Array.from({ length: BLOCKS }, () => undefined);
       let last = low;
-      for await (const run of withRanges(from(clipped), ranges, { from: low, to: high })) {
+      for await (const run of withRanges(from(clipped), layRanges(ranges), {
+        from: low,
+        to: high,
+      })) {
         expect(run.logical).toBeGreaterThanOrEqual(last);
         expect(run.length).toBeGreaterThan(0);
         last = run.logical + run.length;
@@ -64,15 +67,32 @@ describe("ranges", () => {
     }
   });
 
-  test("cut by others keep their places", () => {
-    const ranges: ReplayedRange[] = [];
-    setRange(ranges, { logical: 0, end: 10, physical: 100 });
-    setRange(ranges, { logical: 3, end: 5, physical: undefined });
-    expect(ranges).toEqual([
+  test("cut by others keep their places; touching ones stay apart", () => {
+    const ranges = [
+      { logical: 0, end: 10, physical: 100 },
+      { logical: 3, end: 5, physical: undefined },
+      { logical: 10, end: 12, physical: 110 },
+    ];
+    expect(layRanges(ranges)).toEqual([
       { logical: 0, end: 3, physical: 100 },
       { logical: 3, end: 5, physical: undefined },
       { logical: 5, end: 10, physical: 105 },
+      { logical: 10, end: 12, physical: 110 },
     ]);
+  });
+
+  test("as many as there can be, in the worst order, cost no more than sorting", () => {
+    const count = 65_536;
+    const down = Array.from({ length: count }, (_, i) => {
+      const logical = 4 * (count - i);
+      return { logical, end: logical + 2, physical: 5 };
+    });
+    const nested = down.map((range, i) => ({ ...range, logical: i, end: 2 ** 32 - i }));
+    const start = process.cpuUsage();
+    expect(layRanges(down)).toHaveLength(count);
+    expect(layRanges(nested)).toHaveLength(2 * count - 1);
+    expect(layRanges(nested.toReversed())).toHaveLength(1);
+    expect(process.cpuUsage(start).user).toBeLessThan(3_000_000);
   });
 });
 
