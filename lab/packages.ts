@@ -31,6 +31,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   xfs_io: "xfsprogs",
   xfs_repair: "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
+  strace: "strace",
   btrfs: "btrfs-progs",
   "btrfs-convert": "btrfs-progs",
   "btrfs-image": "btrfs-progs",
