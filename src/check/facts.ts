@@ -4,6 +4,7 @@
 import type { Failure } from "../base/failure.ts";
 import type { Finding } from "../base/finding.ts";
 import type { Where } from "../base/where.ts";
+import type { Compression } from "../bytes/decompress/format.ts";
 import type { PackageChange } from "../boot/changes/package-change.ts";
 import type { HvmBoot } from "../boot/hvm/firmware.ts";
 import type { InitramfsFacts } from "../boot/initramfs/initramfs-facts.ts";
@@ -88,8 +89,24 @@ export type PlannedBoot = {
   readonly initramfs: readonly InitramfsFacts[];
   /** What root= names, and whether it is there. */
   readonly root?: RootDevice;
+  /** Set when Xen starts GRUB, and it is GRUB that starts this. */
+  readonly chain?: GrubStage;
+  /** The kernel is GRUB, and this is why nothing is known of what it starts. */
+  readonly grubSaid?: string;
   /** What was noticed in the loader's configuration while reading it. */
   readonly findings?: readonly Finding[];
+};
+
+/** GRUB as the kernel that Xen starts (pvgrub2). */
+export type GrubStage = {
+  /** Of the image in dom0. */
+  readonly path: string;
+  readonly platform: "xen" | "xen_pvh";
+  readonly bits: 32 | 64;
+  /** The packings that it gets the ELF of a PV kernel out of. */
+  readonly unpacks: readonly Compression[];
+  /** How Xen starts GRUB itself. */
+  readonly boot: PlannedBoot;
 };
 
 /** What the guest's own loader configuration asks for, whoever reads it on this host. */

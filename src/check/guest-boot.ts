@@ -7,9 +7,12 @@ import { xenRelease } from "../xen/host-facts.ts";
 import type { HostFacts } from "../xen/host-facts.ts";
 import type { GuestFacts, NeededFile, PlannedBoot, VolumeFacts } from "./facts.ts";
 
-/** PV and PVH: Xen's domain builder in dom0 unpacks the kernel. An HVM guest's own loader does it. */
-export function isBuiltByXen({ config }: GuestFacts): boolean {
-  return config.type === "pv" || config.type === "pvh";
+/**
+ * PV and PVH: Xen's domain builder in dom0 unpacks the kernel. A loader inside the guest does it in HVM guests, and where
+ * what Xen builds is GRUB.
+ */
+export function isBuiltByXen({ config, boot }: GuestFacts): boolean {
+  return (config.type === "pv" || config.type === "pvh") && !boot?.chain;
 }
 
 /** What the kernel has to be able to do. With pvshim, a PV kernel runs inside a PVH domain. */
@@ -26,7 +29,7 @@ export function isInShim({ config }: GuestFacts): boolean {
  * known but that the firmware finds something to start (Windows).
  */
 export function isOtherKernel({ boot }: GuestFacts): boolean {
-  if (boot?.loader === "hvm-disk") return true;
+  if (boot?.loader === "hvm-disk" || boot?.grubSaid !== undefined) return true;
   const guestOs = boot?.kernel?.xen?.guestOs;
   return guestOs !== undefined && guestOs !== "" && !/^linux/i.test(guestOs);
 }

@@ -6,7 +6,7 @@ import type { GuestFacts } from "./facts.ts";
 import { isOtherKernel } from "./guest-boot.ts";
 import { recentChange } from "./recent-change.ts";
 import type { RuleFinding } from "./rule.ts";
-import { HOST_RULES, LINUX_RULES } from "./rules.ts";
+import { BUILDER_RULES, HOST_RULES, LINUX_RULES } from "./rules.ts";
 
 /**
  * `fails`: an error finding stops the boot. `unknown`: something that decides could not be read or told, and a finding
@@ -26,12 +26,19 @@ export function judge(facts: GuestFacts): Judgement {
     ...facts.config.findings,
     ...diskFindings(facts),
     ...(facts.boot?.findings ?? []),
+    ...firstStage(facts),
     ...HOST_RULES.flatMap((rule) => rule.check(facts)),
     ...(isOtherKernel(facts) ? [] : LINUX_RULES.flatMap((rule) => rule.check(facts))),
   ];
   const findings = bySeverity(found);
   const all = bySeverity([...findings, ...recentChange(facts, findings)]);
   return { verdict: verdictOf(found), findings: all.map(withoutMark) };
+}
+
+/** Where GRUB is what Xen starts, Xen has to be able to start GRUB. */
+function firstStage(facts: GuestFacts): RuleFinding[] {
+  const stage = facts.boot?.chain?.boot;
+  return stage ? BUILDER_RULES.flatMap((rule) => rule.check({ ...facts, boot: stage })) : [];
 }
 
 /** Damage where the boot does not come by is told, and stops nothing: a data partition, a disk beside the root's. */

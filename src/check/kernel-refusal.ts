@@ -29,7 +29,8 @@ export function findRefusal(
   ...reasons: readonly KernelRefusal["reason"][]
 ): Refusal | undefined {
   const { boot, config, host } = facts;
-  if (!boot?.kernel) return undefined;
+  // What GRUB has against a kernel is another question: grub-cannot-load.
+  if (!boot?.kernel || boot.chain) return undefined;
   const inShim = isInShim(facts);
   const refusals = inShim
     ? kernelRefusals(boot.kernel, "pv", shimHost(host))

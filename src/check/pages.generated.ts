@@ -1289,6 +1289,45 @@ root filesystem. GRUB and pygrub do not look at the second copy either.
 If the guest must boot before that, add \`gpt\` to its kernel command line. Something wrote over the start of the disk: find out what.
 `,
   },
+  "grub-cannot-load": {
+    severity: "error",
+    summary: `GRUB runs as the guest's kernel (pvgrub) and cannot start the kernel that its menu names.`,
+    page: `# grub-cannot-load
+
+Severity: error
+
+## What it means
+
+What Xen starts is GRUB (\`kernel="/usr/lib/grub-xen/grub-x86_64-xen.bin"\` or the like), and GRUB cannot start the kernel that its menu
+names.
+
+## What you see
+
+On the guest's console, in GRUB:
+
+\`\`\`
+error: not xen image.
+Press any key to continue...
+\`\`\`
+
+## Why
+
+GRUB as a PV guest puts the kernel into memory as Xen's domain builder does, and so has to unpack it. It knows gzip, xz and lzo; the kernels
+of Debian 13 and of Ubuntu since 19.10 are packed with zstd or lz4. The kernel must also be a PV kernel, and of the same width as
+GRUB.
+
+## What to do
+
+- \`type="pvh"\` and \`kernel="/usr/lib/grub-xen/grub-i386-xen_pvh.bin"\`: there the kernel unpacks itself.
+- \`bootloader="pygrub"\`, if Xen in dom0 can unpack the kernel and pygrub can read the disk.
+- For a wrong width, the other image: \`grub-i386-xen.bin\` for 32-bit kernels, \`grub-x86_64-xen.bin\` for 64-bit ones.
+
+## How domus knows
+
+It reads the image in dom0: its modules say what it unpacks, its configuration where it looks. It runs that configuration and the guest's
+grub.cfg as GRUB would, and reads the kernel's notes.
+`,
+  },
   "grub-default": {
     severity: "warning",
     summary: `The default entry that GRUB's configuration names is not in its menu, and GRUB starts another one.`,
@@ -2187,8 +2226,8 @@ Severity: note
 
 ## What it means
 
-What Xen starts is not Linux: it is GRUB as a PV or PVH kernel (pvgrub), a BSD, a unikernel. domus says what it can
-about how Xen loads it, and nothing about what happens then; the verdict is \`unknown\` at best.
+What Xen starts is not Linux: it is a BSD, a unikernel, or GRUB as a PV or PVH kernel (pvgrub) of which domus cannot tell what it leads to.
+domus says what it can about how Xen loads it, and nothing about what happens then; the verdict is \`unknown\` at best.
 
 ## What you see
 
@@ -2196,7 +2235,9 @@ Nothing as such. With pvgrub, GRUB's menu appears on the guest's console.
 
 ## Why
 
-With pvgrub the real kernel is chosen inside the guest, by a GRUB that reads the guest's disk.
+With pvgrub the real kernel is chosen inside the guest, by a GRUB that reads the guest's disk. domus follows GRUB 2 (Debian's grub-xen-host) to
+the guest's grub.cfg and judges what that starts; this finding is left for a disk on which nothing leads to a kernel, for a GRUB of the
+guest's own that is started in between (\`/boot/xen/pvboot-*.elf\`), and for the old pv-grub, which is GRUB legacy.
 
 ## What to do
 
@@ -2205,7 +2246,7 @@ To have the guest's disk checked, make a copy of the config with \`bootloader="p
 
 ## How domus knows
 
-From the note GUEST_OS in the kernel.
+From the note GUEST_OS in the kernel, and from what grub-mkimage has put into GRUB.
 `,
   },
   "kernel-not-pv": {

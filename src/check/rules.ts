@@ -14,6 +14,7 @@ import { duplicateMac } from "./rules/duplicate-mac.ts";
 import { duplicateName } from "./rules/duplicate-name.ts";
 import { duplicateUuid } from "./rules/duplicate-uuid.ts";
 import { filesystemDirty } from "./rules/filesystem-dirty.ts";
+import { grubCannotLoad } from "./rules/grub-cannot-load.ts";
 import { hvmNoBootCode } from "./rules/hvm-no-boot-code.ts";
 import { hvmNoEfiLoader } from "./rules/hvm-no-efi-loader.ts";
 import { initramfsCompression } from "./rules/initramfs-compression.ts";
@@ -84,9 +85,22 @@ export const HOST_RULES: readonly Rule[] = [
   kernelNotPv,
   kernelNotPvh,
   kernelNotLinux,
+  grubCannotLoad,
   kernelWidth,
   memoryTooSmall,
   onCrashEvidence,
+];
+
+/** About what Xen's domain builder makes of the file that it is given. */
+export const BUILDER_RULES: readonly Rule[] = [
+  kernelMissing,
+  bootFileUnreadable,
+  kernelDamaged,
+  kernelPacking,
+  kernelNotPv,
+  kernelNotPvh,
+  kernelWidth,
+  memoryTooSmall,
 ];
 
 /** About what Linux then does with its command line, initramfs and root. */

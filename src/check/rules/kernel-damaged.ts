@@ -3,7 +3,7 @@ import { directoryOf } from "../../base/path.ts";
 import { hex } from "../../base/units.ts";
 import type { KernelFacts } from "../../boot/kernel/kernel-facts.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
-import { filesAreInDom0, kernelText, kernelWhere } from "../guest-boot.ts";
+import { filesAreInDom0, isBuiltByXen, kernelText, kernelWhere } from "../guest-boot.ts";
 import { findRefusal, printedText } from "../kernel-refusal.ts";
 import { IN_THE_GUEST, capitalized, listCommand } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
@@ -28,8 +28,7 @@ export const kernelDamaged: Rule = {
 };
 
 function damageOf(facts: GuestFacts, boot: PlannedBoot): Damage | undefined {
-  const { type } = facts.config;
-  return type === "hvm" ? loaderDamage(facts, boot) : builderDamage(facts, boot);
+  return isBuiltByXen(facts) ? builderDamage(facts, boot) : loaderDamage(facts, boot);
 }
 
 /** What a loader in the guest finds: GRUB. It takes more than Xen does, and the kernel unpacks itself. */

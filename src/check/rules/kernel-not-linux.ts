@@ -11,15 +11,15 @@ export const kernelNotLinux: Rule = {
     const { boot, name } = facts;
     if (!boot?.kernel || !isOtherKernel(facts)) return [];
     const guestOs = shorten(boot.kernel.xen?.guestOs ?? "", 40);
-    const isGrub = /grub/i.test(guestOs);
+    const isGrub = boot.grubSaid !== undefined || /grub/i.test(guestOs);
     return [
       {
         code: "kernel-not-linux",
         severity: "note",
         where: kernelWhere(boot),
-        what: `Xen starts ${guestOs} here (${boot.kernel.path}), and domus cannot tell what happens then.`,
+        what: `Xen starts ${isGrub ? "GRUB" : guestOs} here (${boot.kernel.path}), and domus cannot tell what happens then.`,
         why: isGrub
-          ? "This GRUB runs inside the guest, reads the guest's disk and starts the kernel that it finds there."
+          ? `This GRUB runs inside the guest, reads the guest's disk and starts the kernel that it finds there. ${shorten(boot.grubSaid ?? "It is of another kind than domus knows.", 400)}`
           : "domus knows how Linux boots, and no other kernel.",
         next: isGrub
           ? `To have the disk checked, make a copy of the config with bootloader="pygrub" in place of kernel=, and run domus check on it. domus disk ls ${shellWord(name)} /boot shows the kernels.`

@@ -60,7 +60,7 @@ function builderQuestion(facts: GuestFacts, boot: PlannedBoot): BuilderMemoryQue
   const type = config.type;
   if (!kernel || kernel.bits === undefined || kernel.segments.length === 0) return undefined;
   // The shim has the guest's kernel as a module, and its own memory beside it.
-  if (type === "hvm" || config.pvshim) return undefined;
+  if (type === "hvm" || config.pvshim || boot.chain) return undefined;
   if (type === "pv" ? !kernel.pv : !kernel.pvh) return undefined;
   if (boot.files.some((file) => file.state !== "read")) return undefined;
   const { xen } = kernel;

@@ -74,7 +74,8 @@ function said(failure: Failure | undefined): string {
   return failure ? failureText(failure) : "no loader configuration";
 }
 
-function directBoot(config: DomainConfig): FoundBoot {
+/** What the config itself names. */
+export function directBoot(config: DomainConfig): FoundBoot {
   return {
     loader: "direct",
     source: [...config.where],
@@ -103,7 +104,8 @@ function namedBoot(config: DomainConfig, volumes: readonly BootVolume[]): FoundB
   };
 }
 
-function bootOf(
+/** The boot of one entry of a loader's configuration; `undefined` when it starts no kernel. */
+export function bootOf(
   result: LoaderResult,
   entry: BootEntry,
   config: DomainConfig,

@@ -13,6 +13,8 @@ import type { RootDevice } from "../../boot/root-device.ts";
 import type { HostAround } from "../../check/host-around.ts";
 import { judge } from "../../check/judge.ts";
 import { wantsChanges } from "../../check/recent-change.ts";
+import type { GrubStage } from "../../check/facts.ts";
+import { unpackedBy } from "../../boot/grub-image/grub-image.ts";
 import type { ConfiguredBoot, GuestFacts, PlannedBoot, VolumeFacts } from "../../check/facts.ts";
 import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import type { Host } from "../../host/host.ts";
@@ -23,6 +25,8 @@ import type { OpenDisk } from "../disks/open-disks.ts";
 import { noFactsCache } from "./facts-cache.ts";
 import type { FactsCache } from "./facts-cache.ts";
 import { volumesInBootOrder } from "./boot-order.ts";
+import { findGrubChain } from "./grub-chain.ts";
+import type { GrubChain } from "./grub-chain.ts";
 import { neighbourOf } from "./host-around.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { BootSearch, FoundBoot } from "./find-boot.ts";
@@ -55,13 +59,19 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const volumes = disks.flatMap((disk) => disk.facts.volumes);
   const pygrub = await pygrubOf(config, disks[0], signal);
   // What runs on this host decides; what the guest's own loader would start is kept for comparison.
-  const found = (pygrub && pygrubBoot(pygrub, bootVolumes, config)) ?? search.boot;
+  const chain = await findGrubChain({
+    host,
+    config,
+    volumes: bootVolumes,
+    ...(signal && { signal }),
+  });
+  const found = (pygrub && pygrubBoot(pygrub, bootVolumes, config)) ?? chain?.boot ?? search.boot;
   const device = found && rootOf(found, disks, volumes);
   const holder = rootFileSystem(bootVolumes, volumes, device);
   const view = holder && (await openRootView(holder, found?.args ?? ""));
   const root = device?.where && view ? { ...device, view: view.facts } : device;
   const boot = found
-    ? await plannedBoot({ host, boot: found, cache, root, ...(signal && { signal }) })
+    ? await plannedBoot({ host, boot: found, cache, root, chain, ...(signal && { signal }) })
     : hvm && hvmDiskBoot(hvm, search);
   const rootFs = view ? view.fs : holder;
   const complete = disks.every((disk) => disk.complete);
@@ -95,11 +105,15 @@ async function withChanges(
   return { ...facts, changes: await changesOf(fs, signal) };
 }
 
-type PlanOptions = ReadBootOptions & { readonly root: RootDevice | undefined };
+type PlanOptions = ReadBootOptions & {
+  readonly root?: RootDevice | undefined;
+  readonly chain?: GrubChain | undefined;
+};
 
 async function plannedBoot(options: PlanOptions): Promise<PlannedBoot> {
-  const { boot, root } = options;
+  const { boot, root, chain, ...rest } = options;
   const read = await readBootFiles(options);
+  const stage = chain?.boot && (await grubStage(chain, { ...rest, boot: chain.itself }));
   return {
     loader: boot.loader,
     source: boot.source,
@@ -109,7 +123,15 @@ async function plannedBoot(options: PlanOptions): Promise<PlannedBoot> {
     ...read,
     ...(boot.entry !== undefined && { entry: boot.entry }),
     ...(root && { root }),
+    ...(stage && { chain: stage }),
+    ...(chain && !chain.boot && { grubSaid: chain.said ?? "" }),
   };
+}
+
+async function grubStage({ path, image }: GrubChain, options: PlanOptions): Promise<GrubStage> {
+  const { platform, bits } = image;
+  const boot = await plannedBoot(options);
+  return { path, platform, bits, unpacks: unpackedBy(image), boot };
 }
 
 function configuredBoot(boot: FoundBoot): ConfiguredBoot {
