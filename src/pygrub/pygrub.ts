@@ -17,6 +17,7 @@ import { parseGrub2AsPygrub } from "../boot/pygrub/grub2-config.ts";
 import { decodeText, encodeText } from "../bytes/text.ts";
 import type { BootRequest } from "../guest/bootloader/prepare-boot.ts";
 import type { RepairWish } from "../guest/bootloader/plan-handover.ts";
+import { readSettings } from "../guest/bootloader/settings.ts";
 import { errnoOf } from "../host/local/errno.ts";
 import { localHost } from "../host/local/local-host.ts";
 import { formatAnswer } from "./answer.ts";
@@ -24,7 +25,6 @@ import { bootOnce } from "./boot.ts";
 import { runMenu } from "./menu/run-menu.ts";
 import { parseOptions, usageText } from "./options.ts";
 import type { Options } from "./options.ts";
-import { parseSettings, SETTINGS_PATH } from "./settings.ts";
 import { createTempFile, descriptorOut, removeTempFile } from "./temp-files.ts";
 import type { TempFile } from "./temp-files.ts";
 import { runUnprivileged } from "./unprivileged.ts";
@@ -146,7 +146,7 @@ async function bootHere({ options, mode, kernel, ramdisk, stop }: Job): Promise<
   // A person may think as long as they like.
   const signal = asks ? stop : AbortSignal.any([stop, AbortSignal.timeout(DEADLINE_MS)]);
   return bootOnce({
-    request: requestOf(options),
+    request: await requestOf(options),
     mode,
     host: localHost(),
     signal,
@@ -171,7 +171,7 @@ async function bootHere({ options, mode, kernel, ramdisk, stop }: Job): Promise<
 
 async function bootAs(uid: number, job: Job): Promise<ChildReply> {
   const { options, mode, kernel, ramdisk, stop } = job;
-  const request = { request: requestOf(options), mode, limitBytes: fileLimitBytes() };
+  const request = { request: await requestOf(options), mode, limitBytes: fileLimitBytes() };
   const disk = openDisk(options.disk);
   const signal = AbortSignal.any([stop, AbortSignal.timeout(DEADLINE_MS)]);
   try {
@@ -189,12 +189,12 @@ async function bootAs(uid: number, job: Job): Promise<ChildReply> {
   }
 }
 
-function requestOf(options: Options): BootRequest {
+async function requestOf(options: Options): Promise<BootRequest> {
   const { disk, kernel, ramdisk, args, entry, offset } = options;
   return {
     disk,
     args,
-    repair: repairOf(options),
+    repair: await repairOf(options),
     ...(kernel !== undefined && { kernel }),
     ...(ramdisk !== undefined && { ramdisk }),
     ...(entry !== undefined && { entry }),
@@ -202,15 +202,9 @@ function requestOf(options: Options): BootRequest {
   };
 }
 
-function repairOf({ repair }: Options): RepairWish {
+async function repairOf({ repair }: Options): Promise<RepairWish> {
   if (!repair) return "never";
-  let text = "";
-  try {
-    text = readFileSync(SETTINGS_PATH, "utf8");
-  } catch {
-    // No wish: the default.
-  }
-  const settings = parseSettings(text);
+  const settings = await readSettings(localHost());
   tell(settings.problems);
   return settings.repair;
 }

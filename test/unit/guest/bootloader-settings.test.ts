@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSettings } from "../../../src/pygrub/settings.ts";
+import { parseSettings } from "../../../src/guest/bootloader/settings.ts";
 
 test("a wish, comments, blank lines", () => {
   expect(parseSettings("# what we want\n\nrepair = never # for now\n")).toEqual({

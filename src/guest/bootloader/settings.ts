@@ -1,5 +1,9 @@
 /** `/etc/domus/pygrub.conf`: what the host's admin wishes. Lines `name = value`; `#` begins a comment. */
-import type { RepairWish } from "../guest/bootloader/plan-handover.ts";
+import { attempt } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import type { RepairWish } from "./plan-handover.ts";
 
 export const SETTINGS_PATH = "/etc/domus/pygrub.conf";
 
@@ -28,4 +32,10 @@ export function parseSettings(text: string): Settings {
     }
   }
   return { repair, problems };
+}
+
+/** The defaults where there is no such file, or none that can be read. */
+export async function readSettings(host: Host): Promise<Settings> {
+  const read = await attempt(() => host.readFile(SETTINGS_PATH, MIB));
+  return parseSettings(read.ok ? decodeText(read.value) : "");
 }
