@@ -54,6 +54,8 @@ export type InitramfsFacts = {
   readonly generator: InitramfsGenerator;
   /** An executable /init is there. */
   readonly init: boolean;
+  /** Index of the segment that has brought it, itself unpacked whole. The kernel gets that far, whatever follows. */
+  readonly initSegment?: number;
   /** Kernel versions that it carries modules for: the names under lib/modules. */
   readonly moduleVersions: readonly string[];
   /** Module names with `_` for `-`, of the .ko files and of modules.builtin, per version. */

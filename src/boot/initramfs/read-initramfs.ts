@@ -32,10 +32,14 @@ export async function readInitramfs(
 ): Promise<InitramfsFacts> {
   const { where, signal, limitBytes = GIB } = options;
   const tree = new InitramfsTree(keptBytes, where);
+  let initSegment: number | undefined;
   const { segments, junkAt, failure } = await readSegments(bytes, tree, {
     where,
     limitBytes,
     entries: new Budget(MAX_ENTRIES, where, "the number of entries in the archive"),
+    onWhole: (index) => {
+      if (initSegment === undefined && hasInit(tree)) initSegment = index;
+    },
     ...(signal && { signal }),
   });
   const modules = readModules(tree, where);
@@ -46,6 +50,7 @@ export async function readInitramfs(
     unpackedBytes: segments.reduce((sum, segment) => sum + segment.cpioBytes, 0),
     generator: detectGenerator(tree),
     init: hasInit(tree),
+    ...(initSegment !== undefined && { initSegment }),
     moduleVersions: [...modules.keys()],
     modules,
     tools: detectTools(tree),

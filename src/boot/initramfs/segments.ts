@@ -26,6 +26,8 @@ export type SegmentOptions = {
   readonly limitBytes: number;
   /** Spent by one for each entry. */
   readonly entries: Budget;
+  /** Called after each segment that is whole, with its index. */
+  readonly onWhole?: (index: number) => void;
 };
 
 export type Segments = {
@@ -68,6 +70,7 @@ export async function readSegments(
     segments.push(segment);
     if (failure) return { segments, failure };
     if (segment.failure) return { segments };
+    options.onWhole?.(segments.length - 1);
     left -= segment.cpioBytes;
     at += segment.compressedBytes;
   }

@@ -4,7 +4,7 @@ import { FIRST_WITH } from "../../boot/kernel/version.ts";
 import type { GuestFacts, PlannedBoot } from "../facts.ts";
 import { isInflatedByXen, kernelText, mainSegments } from "../guest-boot.ts";
 import type { PlacedSegment } from "../guest-boot.ts";
-import { unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
+import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { recompress, repackInDom0 } from "../remedy.ts";
 import type { Rule, RuleFinding } from "../rule.ts";
 
@@ -74,9 +74,10 @@ function judgeOne(
     : "invalid magic at start of compressed archive";
   return {
     ...base,
-    severity: unpackSeverity(facts),
+    severity: unpackSeverity(facts, placed),
+    ...isOpen(placed),
     what: `${part} is compressed with ${compression}, which ${kernelText(boot)} cannot unpack.`,
-    why: `${lack(compression, leftOut)} It unpacks ${known.supported.join(", ") || "nothing"} (${SOURCE[known.source]}). ${unpackConsole(boot, message)}`,
+    why: `${lack(compression, leftOut)} It unpacks ${known.supported.join(", ") || "nothing"} (${SOURCE[known.source]}). ${unpackConsole(boot, message, placed)}`,
     next: `${recompress(facts, image, to)}${segment.failure ? "" : repack}`,
   };
 }

@@ -1,7 +1,7 @@
 import type { InitramfsSegment } from "../../boot/initramfs/initramfs-facts.ts";
 import type { PlannedBoot } from "../facts.ts";
 import { isKernelBefore, mainSegments } from "../guest-boot.ts";
-import { unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
+import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -13,16 +13,18 @@ export const initramfsCpio: Rule = {
   check: (facts) => {
     const { boot } = facts;
     if (!boot) return [];
-    for (const { image, segment, where } of mainSegments(boot)) {
+    for (const placed of mainSegments(boot)) {
+      const { image, segment, where } = placed;
       const problem = problemOf(segment, boot);
       if (!problem) continue;
       return [
         {
           code: "initramfs-cpio",
-          severity: unpackSeverity(facts),
+          severity: unpackSeverity(facts, placed),
+          ...isOpen(placed),
           where,
           what: `The initramfs ${image.path} holds ${problem.found}, which the kernel does not unpack.`,
-          why: `It reads cpio archives in the newc format only${segment.cpio === "crc" ? " (and crc since 5.19)" : ""}. ${unpackConsole(boot, problem.message)}`,
+          why: `It reads cpio archives in the newc format only${segment.cpio === "crc" ? " (and crc since 5.19)" : ""}. ${unpackConsole(boot, problem.message, placed)}`,
           next: `Archives made by hand need find . | cpio -o -H newc. ${rebuild(facts, image)}`,
         },
       ];

@@ -4,7 +4,7 @@ import type { InitramfsSegment } from "../../boot/initramfs/initramfs-facts.ts";
 import type { GuestFacts } from "../facts.ts";
 import { mainSegments } from "../guest-boot.ts";
 import type { PlacedSegment } from "../guest-boot.ts";
-import { unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
+import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild } from "../remedy.ts";
 import type { Rule, RuleFinding } from "../rule.ts";
 import { isOurLimit } from "./boot-file-unreadable.ts";
@@ -40,14 +40,16 @@ export const initramfsTruncated: Rule = {
   },
 };
 
-function damaged(facts: GuestFacts, { image, segment, where }: PlacedSegment): RuleFinding {
+function damaged(facts: GuestFacts, placed: PlacedSegment): RuleFinding {
+  const { image, segment, where } = placed;
   const { boot } = facts;
   return {
     code,
-    severity: unpackSeverity(facts),
+    severity: unpackSeverity(facts, placed),
+    ...isOpen(placed),
     where,
     what: `The initramfs ${image.path} is damaged or cut off; domus could unpack ${sizeText(image.unpackedBytes)} of it.`,
-    why: `${failureText(segment.failure!)}. ${boot ? unpackConsole(boot, messageOf(segment)) : ""}`,
+    why: `${failureText(segment.failure!)}. ${boot ? unpackConsole(boot, messageOf(segment), placed) : ""}`,
     next: `${FULL} ${rebuild(facts, image)}`,
   };
 }

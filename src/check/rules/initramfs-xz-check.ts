@@ -1,5 +1,5 @@
 import { mainSegments } from "../guest-boot.ts";
-import { unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
+import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild, repackInDom0 } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -17,10 +17,11 @@ export const initramfsXzCheck: Rule = {
     return [
       {
         code: "initramfs-xz-check",
-        severity: unpackSeverity(facts),
+        severity: unpackSeverity(facts, placed),
+        ...isOpen(placed),
         where,
         what: `The initramfs ${image.path} is compressed with xz and ${check}, which the kernel does not take.`,
-        why: `The kernel's decoder knows crc32 and none; xz writes crc64 unless it is told otherwise. ${unpackConsole(boot, "Input was encoded with settings that are not supported by this XZ decoder")}`,
+        why: `The kernel's decoder knows crc32 and none; xz writes crc64 unless it is told otherwise. ${unpackConsole(boot, "Input was encoded with settings that are not supported by this XZ decoder", placed)}`,
         next: `Compress it with xz --check=crc32, as the distributions' own tools do. ${rebuild(facts, image)}${repackInDom0(facts, image)}`,
       },
     ];

@@ -1,6 +1,6 @@
 import { MIB, sizeText } from "../../base/units.ts";
 import { mainSegments } from "../guest-boot.ts";
-import { unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
+import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild, repackInDom0 } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -21,10 +21,11 @@ export const initramfsZstdWindow: Rule = {
     return [
       {
         code: "initramfs-zstd-window",
-        severity: unpackSeverity(facts),
+        severity: unpackSeverity(facts, placed),
+        ...isOpen(placed),
         where,
         what: `The initramfs ${image.path} needs a zstd window of ${sizeText(segment.zstdWindowBytes!)}; the kernel has 128 MiB at most.`,
-        why: `It was compressed with --long=28 or more, or with --ultra on a large file. ${unpackConsole(boot, "ZSTD-compressed data is probably corrupt")}`,
+        why: `It was compressed with --long=28 or more, or with --ultra on a large file. ${unpackConsole(boot, "ZSTD-compressed data is probably corrupt", placed)}`,
         next: `Compress it without --long and --ultra (zstd -19 is fine). ${rebuild(facts, image)}${repackInDom0(facts, image)}`,
       },
     ];

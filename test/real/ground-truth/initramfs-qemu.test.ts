@@ -4,10 +4,10 @@
  * Real Debian kernels in QEMU; the initramfs is a busybox whose init says that it was reached. The kernel without zstd is a
  * real one with its table entry changed, as a build without CONFIG_RD_ZSTD (or a version before 5.9) has it.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { cacheDir, debianKernel } from "../../../lab/debian.ts";
+import { cacheDir } from "../../../lab/debian.ts";
 import type { KernelName } from "../../../lab/debian.ts";
 import { checkGuest } from "../../../src/guest/check/check-guest.ts";
 import { localHost } from "../../../src/host/local/local-host.ts";
@@ -15,16 +15,26 @@ import { assumeXen } from "../../../src/xen/xl-info.ts";
 import { CPIO, kernelWithoutZstd, probeTree, REACHED } from "../../support/boot-probe.ts";
 import { need, sh } from "../../support/need.ts";
 import { bootInQemu } from "../../support/qemu.ts";
+import { unpackedKernel } from "../../support/repack.ts";
 
 /** What the kernel says (facts of linux init/initramfs.c and lib/decompress*.c), and the finding that must foresee it. */
 type Pair = {
   readonly name: string;
   readonly kernel: KernelName | "zstd-off" | "zstd-unknown";
-  /** Shell pipeline from the directory of the tree to the image on stdout. */
+  /** Shell pipeline from the directory of the tree to the image on stdout; `$W` is a directory of its own. */
   readonly pack: string;
   readonly console?: RegExp;
+  /** Without one the kernel must be content, too. */
   readonly code?: string;
+  /** Init is reached all the same, and the finding is a warning. */
+  readonly boots?: true;
 };
+
+/** What must come first, and uncompressed. */
+const EARLY = `(mkdir -p $W/early/kernel/x86/microcode; cd $W/early; echo x >kernel/x86/microcode/GenuineIntel.bin; ${CPIO})`;
+/** A small archive beside the real one. */
+const EXTRA = `(mkdir -p $W/extra/etc; cd $W/extra; echo x >etc/extra; ${CPIO})`;
+const CRC = "find . | LC_ALL=C sort | cpio --quiet -o -H crc";
 
 const PAIRS: readonly Pair[] = [
   { name: "gzip", kernel: "6.1", pack: `${CPIO} | gzip -n` },
@@ -37,7 +47,7 @@ const PAIRS: readonly Pair[] = [
   {
     name: "microcode archive, then gzip",
     kernel: "6.12",
-    pack: `(mkdir -p ../early/kernel/x86/microcode; cd ../early; echo x >kernel/x86/microcode/GenuineIntel.bin; ${CPIO}); ${CPIO} | gzip -n`,
+    pack: `${EARLY}; ${CPIO} | gzip -n`,
   },
   {
     name: "zstd, kernel built without it",
@@ -70,7 +80,7 @@ const PAIRS: readonly Pair[] = [
   {
     name: "zstd, cut off",
     kernel: "6.1",
-    pack: `${CPIO} | zstd -q >../whole.zst; head -c 200000 ../whole.zst`,
+    pack: `${CPIO} | zstd -q >$W/whole.zst; head -c 200000 $W/whole.zst`,
     console: /ZSTD-compressed data is (truncated|probably corrupt)/,
     code: "initramfs-truncated",
   },
@@ -80,6 +90,73 @@ const PAIRS: readonly Pair[] = [
     pack: "find . | LC_ALL=C sort | cpio --quiet -o -H odc | gzip -n",
     console: /incorrect cpio method used: use -H newc/,
     code: "initramfs-cpio",
+  },
+  { name: "not compressed", kernel: "sid", pack: CPIO },
+  { name: "zstd as strong as it gets", kernel: "sid", pack: `${CPIO} | zstd -q --ultra -22` },
+  { name: "cpio with checksums", kernel: "sid", pack: `${CRC} | gzip -n` },
+  {
+    name: "cpio with checksums, before 5.19",
+    kernel: "5.10",
+    pack: `${CRC} | gzip -n`,
+    console: /no cpio magic/,
+    code: "initramfs-cpio",
+  },
+  {
+    name: "microcode, two compressed archives, padding",
+    kernel: "sid",
+    pack: `${EARLY}; ${EXTRA} | bzip2; ${CPIO} | xz --check=crc32 --x86 --lzma2=preset=1; head -c 4096 /dev/zero`,
+  },
+  {
+    name: "lz4, which has no end, before another archive",
+    kernel: "sid",
+    pack: `${EXTRA} | lz4 -q -l; ${CPIO} | gzip -n`,
+    console: /Initramfs unpacking failed/,
+    code: "initramfs-truncated",
+  },
+  {
+    name: "xz with sha256",
+    kernel: "sid",
+    pack: `${CPIO} | xz --check=sha256`,
+    console: /not supported by this XZ decoder/,
+    code: "initramfs-xz-check",
+  },
+  {
+    name: "zstd with a long window",
+    kernel: "sid",
+    pack: `${CPIO} | zstd -q --long=28`,
+    console: /ZSTD-compressed data/,
+    code: "initramfs-zstd-window",
+  },
+  {
+    name: "a damaged archive after a good one",
+    kernel: "sid",
+    pack: `${CPIO} | gzip -n; ${EXTRA} | zstd -q >$W/extra.zst; head -c 60 $W/extra.zst`,
+    console: /Initramfs unpacking failed: ZSTD-compressed data is truncated/,
+    code: "initramfs-truncated",
+    boots: true,
+  },
+  {
+    name: "junk after the archive",
+    kernel: "sid",
+    pack: `${CPIO} | gzip -n; echo trailing garbage`,
+    console: /Initramfs unpacking failed: invalid magic at start of compressed archive/,
+    code: "initramfs-junk",
+    boots: true,
+  },
+  {
+    name: "a plain archive at an odd place",
+    kernel: "sid",
+    pack: `${CPIO} | gzip -n >$W/main.gz; truncate -s %4 $W/main.gz; cat $W/main.gz; printf '\\0'; ${EXTRA}`,
+    console: /Initramfs unpacking failed: invalid magic at start of compressed archive/,
+    code: "initramfs-truncated",
+    boots: true,
+  },
+  {
+    name: "gzip, damaged in the middle",
+    kernel: "sid",
+    pack: `${CPIO} | gzip -n >$W/whole.gz; printf XXXXXXXX | dd of=$W/whole.gz bs=1 seek=300000 conv=notrunc status=none; cat $W/whole.gz`,
+    console: /Initramfs unpacking failed/,
+    code: "initramfs-truncated",
   },
 ];
 
@@ -91,43 +168,70 @@ beforeAll(() => {
   probeTree(dir);
 });
 
+/** The unpacked ELF, which QEMU boots by its PVH note: emulated, a kernel takes long to unpack itself. */
 function kernelPath(kernel: Pair["kernel"]): string {
   if (kernel === "zstd-off" || kernel === "zstd-unknown") return kernelWithoutZstd(kernel, dir);
-  return debianKernel(kernel).vmlinuz;
+  return unpackedKernel(kernel);
 }
 
-/** The codes of severity error about the initramfs, from a real check of a guest with kernel= and ramdisk=. */
+/** What is in the image (modules, programs) is not the question here. */
+const IS_ABOUT_UNPACKING =
+  /^initramfs-(compression|xz-check|lz4-frame|zstd-window|truncated|cpio|junk|missing|no-init)$/;
+
+/** The findings about unpacking, from a real check of a guest with kernel= and ramdisk=. */
 async function foreseen(kernel: string, ramdisk: string): Promise<string[]> {
-  const config = join(dir, "guest.cfg");
+  const config = `${ramdisk}.cfg`;
   writeFileSync(
     config,
     `name = "guest"\ntype = "pvh"\nmemory = 1024\nkernel = "${kernel}"\nramdisk = "${ramdisk}"\nextra = "console=hvc0 rdinit=/init"\n`,
   );
   const report = await checkGuest({
     host: localHost(),
-    xen: assumeXen("4.17"),
+    // It leaves the initramfs to the kernel
+    xen: assumeXen("4.20"),
     configPath: config,
   });
   return report.findings
-    .filter(({ code, severity }) => severity === "error" && code.startsWith("initramfs-"))
-    .map(({ code }) => code);
+    .filter(({ code, severity }) => severity !== "note" && IS_ABOUT_UNPACKING.test(code))
+    .map(({ code, severity }) => `${severity} ${code}`);
 }
 
-describe("the kernel's own word on its initramfs", () => {
-  test.each(PAIRS)("$kernel: $name", async (pair) => {
-    const image = join(dir, "initrd");
-    writeFileSync(image, sh(pair.pack, { cwd: join(dir, "tree") }));
-    const kernel = kernelPath(pair.kernel);
-    const console = await bootInQemu({
-      kernel,
-      initrd: image,
-      memoryMib: 1024,
-      until: new RegExp(`${REACHED}|Kernel panic`),
-      timeoutMs: 180_000,
+async function tried(pair: Pair, work: string) {
+  mkdirSync(work, { recursive: true });
+  const image = join(work, "initrd");
+  writeFileSync(image, sh(`W=${work}; ${pair.pack}`, { cwd: join(dir, "tree") }));
+  const kernel = kernelPath(pair.kernel);
+  const booting = bootInQemu({
+    kernel,
+    initrd: image,
+    memoryMib: 1024,
+    until: new RegExp(`${REACHED}|Kernel panic`),
+    timeoutMs: 300_000,
+  });
+  const [console, findings] = await Promise.all([booting, foreseen(kernel, image)]);
+  return { console, findings };
+}
+
+/** Two machines at a time: each keeps one processor busy. */
+const lanes: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
+
+function inLane<T>(index: number, work: () => Promise<T>): Promise<T> {
+  const lane = index % lanes.length;
+  const done = lanes[lane]!.then(work);
+  lanes[lane] = done.catch(() => undefined);
+  return done;
+}
+
+describe.concurrent("the kernel's own word on its initramfs", () => {
+  test.each(PAIRS.map((pair, index) => ({ ...pair, index })))("$kernel: $name", async (pair) => {
+    const work = join(dir, `pair-${pair.index}`);
+    const { console, findings } = await inLane(pair.index, () => tried(pair, work));
+    const severity = pair.boots ? "warning" : "error";
+    expect({ booted: console.includes(REACHED), findings }, console.slice(-2000)).toEqual({
+      booted: pair.code === undefined || pair.boots === true,
+      findings: pair.code ? [`${severity} ${pair.code}`] : [],
     });
-    const codes = await foreseen(kernel, image);
-    const booted = console.includes(REACHED);
-    expect({ booted, codes }).toEqual({ booted: !pair.code, codes: pair.code ? [pair.code] : [] });
     if (pair.console) expect(console).toMatch(pair.console);
+    else expect(console).not.toContain("Initramfs unpacking failed");
   });
 });

@@ -202,12 +202,14 @@ describe("readInitramfs", () => {
     const good = gzipSync(newc(DEBIAN));
     const whole = zstdCompressSync(newc(program("usr/sbin/mdadm")));
     const facts = await read(Buffer.concat([EARLY, good, whole.subarray(0, whole.length - 9)]));
-    expect(facts).toMatchObject({ init: true, failure: { kind: "corrupt" } });
+    expect(facts).toMatchObject({ init: true, initSegment: 1, failure: { kind: "corrupt" } });
     expect(facts.segments.map(({ failure }) => failure?.kind)).toEqual([
       undefined,
       undefined,
       "corrupt",
     ]);
+    // Of a part that is not whole it is not known whether all of init is there
+    expect((await read(good.subarray(0, -9))).initSegment).toBeUndefined();
     expect(facts.failure).toBe(facts.segments[2]!.failure);
     expect(facts.failure!.where).toEqual([
       "test",

@@ -221,6 +221,25 @@ testRule(initramfsTruncated, {
       guestWith({ segment: { compression: "none", failure: corrupt } }),
       "warning?",
     ],
+    "behind the part with init": [
+      guestWith({
+        initramfs: {
+          segments: [goodSegment(), { ...goodSegment(), compression: "zstd", failure: corrupt }],
+          initSegment: 0,
+          failure: corrupt,
+        },
+      }),
+      "warning?",
+    ],
+    "the part with init": [
+      guestWith({
+        initramfs: {
+          segments: [early, { ...goodSegment(), failure: corrupt }],
+          failure: corrupt,
+        },
+      }),
+      "error",
+    ],
     empty: [guestWith({ initramfs: { segments: [], sizeBytes: 0 } }), "error"],
   },
   silent: {
