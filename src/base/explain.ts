@@ -44,7 +44,9 @@ export function explainFailure(failure: Failure): Explanation {
         code: "not-found",
         what: `${at} has no ${failure.what}.`,
         why: "It was looked for there and is not there: a name is wrong, or it was removed.",
-        next: "Check the spelling. domus disk parts and domus disk ls show what is there.",
+        next:
+          failure.next ??
+          "Check the spelling. domus disk parts and domus disk ls show what is there.",
       };
     case "limit":
       return {

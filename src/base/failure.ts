@@ -19,7 +19,13 @@ export type Failure =
   /** The bytes may be right, domus does not know this feature. */
   | { readonly kind: "unsupported"; readonly where: Where; readonly feature: string }
   /** A named thing is not there. */
-  | { readonly kind: "missing"; readonly where: Where; readonly what: string }
+  | {
+      readonly kind: "missing";
+      readonly where: Where;
+      readonly what: string;
+      /** Where to look, when it is not on a guest's disk. */
+      readonly next?: string;
+    }
   /** A stated bound on work, memory or size was reached: hostile or damaged input, or a limit of ours. */
   | { readonly kind: "limit"; readonly where: Where; readonly what: string; readonly limit: string }
   /** Text that a person wrote does not follow its grammar. `line` and `column` count from 1. */
@@ -80,8 +86,8 @@ export function unsupported(where: Where, feature: string): FailureError {
   return new FailureError({ kind: "unsupported", where, feature });
 }
 
-export function missing(where: Where, what: string): FailureError {
-  return new FailureError({ kind: "missing", where, what });
+export function missing(where: Where, what: string, next?: string): FailureError {
+  return new FailureError({ kind: "missing", where, what, ...(next !== undefined && { next }) });
 }
 
 export function overLimit(where: Where, what: string, limit: string): FailureError {

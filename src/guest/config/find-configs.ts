@@ -1,5 +1,8 @@
 /** Which guests a person means: a config file, a directory of them, a guest's name, or nothing (all of them). */
-import { attempt, missing } from "../../base/failure.ts";
+import { attempt, misuse, missing } from "../../base/failure.ts";
+import { nearestWord } from "../../base/nearest-word.ts";
+import { printable } from "../../base/printable.ts";
+import { fileName } from "../../base/path.ts";
 import { latin1 } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 
@@ -26,23 +29,35 @@ async function findConfig(host: Host, name: string): Promise<string[]> {
       if ((await host.kind(file)) === "file") return [file];
     }
   }
+  const known: string[] = [];
   for (const path of await allConfigs(host).catch(() => [])) {
-    if (await declaresName(host, path, name)) return [path];
+    const declared = await declaredName(host, path);
+    if (declared === name) return [path];
+    known.push(fileName(path).replace(/\.cfg$/, ""), ...(declared === undefined ? [] : [declared]));
   }
-  if ((await host.kind(name)) === "directory") return configsIn(host, name);
-  if ((await host.kind(name)) === "file") return [name];
+  const kind = await host.kind(name);
+  if (kind === "directory") return configsIn(host, name);
+  if (kind === "file") return [name];
+  if (kind === "other") {
+    throw misuse(
+      `${printable(name)} is neither a file nor a directory.`,
+      "Name a guest, its config, or a directory of configs.",
+    );
+  }
+  const near = nearestWord(name.replace(/\.cfg$/, ""), known);
   throw missing(
     [host.name],
     `guest or config file "${name}" (looked in ${CONFIG_DIRS.join(", ")})`,
+    near === undefined
+      ? `Check the spelling: ls ${CONFIG_DIRS[0]} shows what is there. A config elsewhere is named by its path.`
+      : `Did you mean ${printable(near)}?`,
   );
 }
 
 /** A cheap look at `name = "x"`: the whole grammar is not needed to choose a file. */
-async function declaresName(host: Host, path: string, name: string): Promise<boolean> {
+async function declaredName(host: Host, path: string): Promise<string | undefined> {
   const read = await attempt(() => host.readFile(path));
-  if (!read.ok) return false;
-  const match = /^\s*name\s*=\s*(["'])(.*?)\1/m.exec(latin1(read.value));
-  return match?.[2] === name;
+  return read.ok ? /^\s*name\s*=\s*(["'])(.*?)\1/m.exec(latin1(read.value))?.[2] : undefined;
 }
 
 async function allConfigs(host: Host): Promise<string[]> {
@@ -61,7 +76,11 @@ async function allConfigs(host: Host): Promise<string[]> {
     }
   }
   if (found.size === 0) {
-    throw missing([host.name], `guest config: ${CONFIG_DIRS.join(" and ")} hold no *.cfg file`);
+    throw missing(
+      [host.name],
+      `guest config: ${CONFIG_DIRS.join(" and ")} hold no *.cfg file`,
+      "Name the config of a guest, or the directory that has them.",
+    );
   }
   return [...found.values()];
 }
@@ -69,6 +88,11 @@ async function allConfigs(host: Host): Promise<string[]> {
 async function configsIn(host: Host, dir: string): Promise<string[]> {
   const base = dir.replace(/\/+$/, "") || "/";
   const names = (await host.list(dir)).filter((name) => name.endsWith(".cfg"));
-  if (names.length === 0) throw missing([dir], "guest config: it holds no *.cfg file");
+  if (names.length === 0)
+    throw missing(
+      [dir],
+      "guest config: it holds no *.cfg file",
+      "Name the config of a guest, or the directory that has them.",
+    );
   return names.map((name) => (base === "/" ? `/${name}` : `${base}/${name}`));
 }

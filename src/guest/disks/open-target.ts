@@ -29,7 +29,13 @@ export async function openTarget(host: Host, name: string, signal?: AbortSignal)
     }
     return { name, ...disks };
   }
-  const [path = name] = await findConfigs(host, [name]);
+  const [path = name, ...others] = await findConfigs(host, [name]);
+  if (others.length > 0) {
+    throw misuse(
+      `${name} has the configs of ${others.length + 1} guests.`,
+      `Name one of them, such as ${path}`,
+    );
+  }
   const text = decodeText(await host.readFile(path, MIB));
   const { config } = parseDomainConfig(text, { path });
   if (!config) {

@@ -1,5 +1,6 @@
+import { constants } from "node:fs";
 import { open, readdir, realpath, stat } from "node:fs/promises";
-import { ioFailure, overLimit } from "../../base/failure.ts";
+import { ioFailure, misuse, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { PathKind } from "../host.ts";
 import { errnoOf } from "./errno.ts";
@@ -10,10 +11,16 @@ export async function readLocalFile(
   path: string,
   limitBytes = DEFAULT_LIMIT_BYTES,
 ): Promise<Uint8Array> {
-  const handle = await open(path, "r").catch((error) => fail(path, "open", error));
+  // A FIFO that somebody left among the configs would be waited for without end. What the shell hands over as
+  // /dev/fd/63 (`<(xl info)`) is one too, with a writer at its other end.
+  const handedOver = /^\/(dev\/(fd\/|stdin$)|proc\/self\/fd\/)/.test(path);
+  const flags = constants.O_RDONLY | (handedOver ? 0 : constants.O_NONBLOCK);
+  const handle = await open(path, flags).catch((error) => fail(path, "open", error));
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw ioFailure([path], "read", "EISDIR");
+    if (stats.isFIFO() && !handedOver)
+      throw misuse(`${path} is a FIFO, not a file.`, "Name a file.");
     if (stats.size > limitBytes) throw overLimit([path], "the file", `${limitBytes} bytes`);
     // Read by hand, not by size: files in /proc say 0.
     const parts: Uint8Array[] = [];

@@ -1,6 +1,7 @@
+import { statSync } from "node:fs";
 import { lstat, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { missing, overLimit } from "../../base/failure.ts";
+import { missing, misuse, overLimit } from "../../base/failure.ts";
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
 import { listLocal, localKind, readLocalFile } from "./files.ts";
@@ -14,6 +15,9 @@ const MAX_LINKS = 40;
  * are followed inside the tree, so that an absolute link there does not lead to this machine's files. Nothing is run.
  */
 export function treeHost(root: string): Host {
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    throw misuse(`There is no directory ${root}.`, "--root names the top of a dom0's file tree.");
+  }
   const inside = async <T>(path: string, use: (real: string) => Promise<T>) =>
     use(join(root, await resolveInside(root, path)));
   return {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeSampleHost } from "../../../tools/sample/host.ts";
 import { cli } from "../../support/cli.ts";
-import { need, scratch } from "../../support/need.ts";
+import { need, scratch, sh } from "../../support/need.ts";
 
 let root: string;
 
@@ -79,7 +79,11 @@ describe("check", () => {
     expect(code).toBe(3);
     const lines = stdout.trim().split("\n");
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
-    const rows = lines.slice(0, lines.indexOf(""));
+    // The reasons are indented below their guests.
+    const rows = lines.slice(0, lines.indexOf("")).filter((line) => !line.startsWith(" "));
+    expect(stdout.replace(/\s+/g, " ")).toContain(
+      "which the kernel 4.11.7-1-ARCH (/boot/vmlinuz-linux) cannot unpack.",
+    );
     expect(rows.map((row) => row.split(/\s+/).slice(0, 2).join(" "))).toEqual([
       "GUEST VERDICT",
       "database fails",
@@ -89,6 +93,17 @@ describe("check", () => {
       "shop boots",
       "web boots",
     ]);
+  });
+
+  test("a wide terminal has the reasons beside the guests, whole", async () => {
+    const { stdout } = await cli(["check", "--root", root], { columns: 120 });
+    const lines = stdout.split("\n");
+    expect(lines[0]).toMatch(/^GUEST +VERDICT +KERNEL +WHY$/);
+    const at = lines[0]!.indexOf("WHY");
+    const pandora = lines.findIndex((line) => line.startsWith("pandora"));
+    expect(lines[pandora]!.slice(at)).toMatch(/^initramfs-compression: /);
+    expect(lines[pandora + 1]).toMatch(new RegExp(`^ {${at}}\\S`));
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
   });
 
   test("one unreadable config takes its place in the table; the others are checked", async () => {
@@ -132,6 +147,36 @@ describe("wrong words", () => {
     expect(ran.code).toBe(code);
     expect(ran.stderr).toMatch(text);
     expect(ran.stdout).toBe("");
+  });
+
+  test("a slip in a guest's name", async () => {
+    for (const command of [["check"], ["disk", "ls"], ["history"]]) {
+      const ran = await cli([...command, "--root", root, "pandroa"]);
+      expect(ran).toMatchObject({ code: 1, stdout: "" });
+      expect(ran.stderr).toContain("Did you mean pandora?");
+    }
+  });
+
+  test("a FIFO is not waited for", async () => {
+    const dir = scratch();
+    sh(`mkfifo '${dir}/a.cfg' '${dir}/b'`);
+    const config = await cli(["check", "--xen", "4.17", `${dir}/a.cfg`]);
+    expect(config).toMatchObject({ code: 2, stdout: "" });
+    expect(config.stderr).toContain("is a FIFO, not a file");
+    expect((await cli(["disk", "ls", `${dir}/b`])).code).toBe(2);
+    const substituted = sh(
+      `cd '${import.meta.dirname}/../../..' && ${process.execPath} src/cli/main.ts check --json --root '${root}' --xen-info <(printf 'xen_major : 4\nxen_minor : 17\nxen_extra : .0\n') web`,
+    );
+    expect(JSON.parse(substituted.toString())).toMatchObject({ host: { xen: "4.17.0" } });
+  });
+
+  test("directories where one thing is meant", async () => {
+    const many = await cli(["disk", "ls", "--root", root, "/etc/xen"]);
+    expect(many.code).toBe(2);
+    expect(many.stderr).toMatch(/configs of 6 guests[^]*such as \/etc\/xen\/database\.cfg/);
+    const gone = await cli(["check", "--root", join(root, "nosuch")]);
+    expect(gone.code).toBe(2);
+    expect(gone.stderr).toContain("There is no directory");
   });
 
   test("a disk where a config belongs", async () => {
