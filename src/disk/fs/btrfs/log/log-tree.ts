@@ -5,7 +5,7 @@
  * Source: Linux fs/btrfs/tree-log.c (`btrfs_recover_log_trees`), fs/btrfs/disk-io.c (`btrfs_replay_log`).
  */
 import { overLimit } from "../../../../base/failure.ts";
-import { MIB, sizeText } from "../../../../base/units.ts";
+import { KIB, MIB, sizeText } from "../../../../base/units.ts";
 import { within } from "../../../../base/where.ts";
 import { ITEM, makeKey, MAX_OFFSET, OBJECTID } from "../key.ts";
 import { parseRootItem } from "../root-item.ts";
@@ -27,7 +27,9 @@ export type SubvolumeLog = {
  * 20 microseconds to replay (measured).
  */
 const MAX_ITEMS = 2 ** 17;
-const MAX_BYTES = 64 * MIB;
+const MAX_BYTES = 32 * MIB;
+/** Items are kept together: most have less bytes than an ArrayBuffer of their own would cost. */
+const SLAB_BYTES = 64 * KIB;
 
 /** The logs of all subvolumes; `limit` when there is more in them than is held in memory. */
 export async function readLogs(
@@ -37,6 +39,7 @@ export async function readLogs(
 ): Promise<SubvolumeLog[]> {
   const logs: SubvolumeLog[] = [];
   const where = within(volume.where, "log tree");
+  const keep = slabs();
   const room = { items: MAX_ITEMS, bytes: MAX_BYTES };
   const first = makeKey(OBJECTID.TREE_LOG, ITEM.ROOT_ITEM);
   const trees = { first, last: { ...first, offset: MAX_OFFSET } };
@@ -54,9 +57,25 @@ export async function readLogs(
     for await (const item of itemsBetween(volume, root, all, signal)) {
       spend(item.bytes.length);
       // A copy: a view would hold on to the block, and to whatever the cache read with it.
-      items.push({ ...item, bytes: item.bytes.slice() });
+      items.push({ ...item, bytes: keep(item.bytes) });
     }
     logs.push({ subvolume: entry.key.offset, root, items });
   }
   return logs;
+}
+
+/** Copies bytes, many to one buffer. */
+function slabs(): (bytes: Uint8Array) => Uint8Array {
+  let slab = new Uint8Array(0);
+  let used = 0;
+  return (bytes) => {
+    if (used + bytes.length > slab.length) {
+      slab = new Uint8Array(Math.max(SLAB_BYTES, bytes.length));
+      used = 0;
+    }
+    const copy = slab.subarray(used, used + bytes.length);
+    copy.set(bytes);
+    used += bytes.length;
+    return copy;
+  };
 }

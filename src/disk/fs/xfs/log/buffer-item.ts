@@ -11,7 +11,7 @@ import { struct } from "../../../../bytes/struct.ts";
 import type { ByteSource } from "../../../source.ts";
 import type { Superblock } from "../superblock.ts";
 import { BASIC_BLOCK } from "./ring.ts";
-import type { LogItem } from "./transaction.ts";
+import type { LogItem } from "./region-store.ts";
 
 /** The first region; words of the map follow. */
 export const xfsBufLogFormat = struct("xfs_buf_log_format", 20, {

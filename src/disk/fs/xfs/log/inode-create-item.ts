@@ -10,7 +10,7 @@ import { u32be } from "../../../../bytes/fields.ts";
 import { struct } from "../../../../bytes/struct.ts";
 import type { Superblock } from "../superblock.ts";
 import { groupHeaderBlocks, groupLength } from "../volume.ts";
-import type { LogItem } from "./transaction.ts";
+import type { LogItem } from "./region-store.ts";
 
 /** The only region. */
 export const xfsIcreateLog = struct("xfs_icreate_log", 28, {

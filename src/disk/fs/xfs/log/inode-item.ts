@@ -14,7 +14,7 @@ import { xfsBtreeLblockV5 } from "../data-fork.ts";
 import { coreSize } from "../inode.ts";
 import type { Superblock } from "../superblock.ts";
 import { isLater } from "./buffer-item.ts";
-import type { LogItem } from "./transaction.ts";
+import type { LogItem } from "./region-store.ts";
 
 /** The first region. */
 export const xfsInodeLogFormat = struct("xfs_inode_log_format", 56, {

@@ -1,12 +1,11 @@
 /** A filesystem's bytes as they will be after its log has been replayed: some basic blocks are kept in memory. */
-import { overLimit } from "../../../../base/failure.ts";
 import { MIB } from "../../../../base/units.ts";
 import { assertRange } from "../../../source.ts";
 import type { ByteSource } from "../../../source.ts";
+import { ENTRY_COST } from "./replay-memory.ts";
+import type { ReplayMemory } from "./replay-memory.ts";
 import { BASIC_BLOCK } from "./ring.ts";
 
-/** Changed blocks: 128 MiB of them. A log seldom holds that many different ones. */
-const MAX_BLOCKS = (128 * MIB) / BASIC_BLOCK;
 /** Kept together, so that a block costs little more than its bytes. */
 const BLOCKS_PER_SLAB = MIB / BASIC_BLOCK;
 
@@ -21,7 +20,7 @@ export type Overlay = {
 };
 
 /** Nothing is ever written to `base`. */
-export function overlayOver(base: ByteSource): Overlay {
+export function overlayOver(base: ByteSource, memory: ReplayMemory): Overlay {
   const slots = new Map<number, number>();
   const slabs: Uint8Array[] = [];
 
@@ -34,8 +33,11 @@ export function overlayOver(base: ByteSource): Overlay {
   /** Begins to keep a block, as it is so far. */
   async function keep(block: number): Promise<Uint8Array> {
     const slot = slots.size;
-    if (slot >= MAX_BLOCKS) throw overLimit(base.where, "what the log changes", "128 MiB");
-    if (slot % BLOCKS_PER_SLAB === 0) slabs.push(new Uint8Array(MIB));
+    memory.take(ENTRY_COST, base.where);
+    if (slot % BLOCKS_PER_SLAB === 0) {
+      memory.take(MIB, base.where);
+      slabs.push(new Uint8Array(MIB));
+    }
     const start = block * BASIC_BLOCK;
     const bytes = kept(slot);
     bytes.set(await base.read(start, Math.min(BASIC_BLOCK, base.size - start)));

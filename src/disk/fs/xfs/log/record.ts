@@ -93,14 +93,22 @@ function parseHeader(log: Log, block: number, bytes: Uint8Array): RecordHeader {
   return { block, lsn: raw.h_lsn, tailBlock, headerBlocks, dataBlocks, dataBytes, count };
 }
 
+/** Where the data of one record after the other can go: `data` is then good until the next one is read. */
+export const recordBuffer = (): Uint8Array => new Uint8Array(MAX_RECORD_BYTES + BASIC_BLOCK);
+
 /** Reads a record, verifies its checksum and puts back what the cycle numbers replaced. */
-export async function readRecord(log: Log, block: number): Promise<LogRecord> {
+export async function readRecord(
+  log: Log,
+  block: number,
+  buffer: Uint8Array = recordBuffer(),
+): Promise<LogRecord> {
   const header = await readHeader(log, block);
   const { headerBlocks, dataBlocks, dataBytes } = header;
   const bytes = await readBlocks(log, block, headerBlocks + dataBlocks);
   if (log.checksums) assertRecordChecksum(log, header, bytes);
-  // A copy, also when the source gives Buffers, whose slice() is none.
-  const data = Uint8Array.from(bytes.subarray(headerBlocks * BASIC_BLOCK));
+  // A copy: what a source gives may be shared.
+  const data = buffer.subarray(0, dataBlocks * BASIC_BLOCK);
+  data.set(bytes.subarray(headerBlocks * BASIC_BLOCK));
   for (let i = 0; i < dataBlocks; i++) {
     const which = Math.floor(i / CYCLES_PER_HEADER);
     const table = which === 0 ? CYCLE_DATA_AT : which * BASIC_BLOCK + EXT_CYCLE_DATA_AT;

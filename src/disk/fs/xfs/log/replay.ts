@@ -25,12 +25,14 @@ import { parseInodeCreateItem } from "./inode-create-item.ts";
 import { parseInodeItem, replayInode } from "./inode-item.ts";
 import { overlayOver } from "./overlay.ts";
 import type { Overlay } from "./overlay.ts";
-import { afterRecord, readRecord } from "./record.ts";
+import { afterRecord, readRecord, recordBuffer } from "./record.ts";
 import type { LogRecord } from "./record.ts";
+import type { LogItem } from "./region-store.ts";
+import { ENTRY_COST, ReplayMemory } from "./replay-memory.ts";
 import { BASIC_BLOCK, distance, MAX_RECORDS_IN_FLIGHT, openLog } from "./ring.ts";
 import type { Log } from "./ring.ts";
 import { TransactionReader } from "./transaction.ts";
-import type { LogItem, Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** XFS_LI_* */
 const LI = { inode: 0x123b, buffer: 0x123c, inodeCreate: 0x123f };
@@ -68,16 +70,18 @@ export async function replayLog(
   if (ends.clean) return undefined;
   const unknown = unknownLogFeatures(volume.superblock);
   if (unknown.length > 0) throw unsupported(log.source.where, unknown.join(", "));
-  const cancelled = await findCancelled(log, ends, signal);
+  const memory = new ReplayMemory();
+  const cancelled = await findCancelled({ log, ends, memory }, signal);
   const replaying: Replaying = {
     superblock: volume.superblock,
-    overlay: overlayOver(volume.source),
+    overlay: overlayOver(volume.source, memory),
     cancelled,
     ownerChanged: new Set(),
     unfinished: new Set(),
+    memory,
   };
   let transactions = 0;
-  const reader = new TransactionReader(log);
+  const reader = new TransactionReader(log, memory);
   for await (const transaction of transactionsOf(reader, recordsOf(log, ends, signal))) {
     await replayTransaction(replaying, transaction);
     transactions += 1;
@@ -111,11 +115,12 @@ async function* recordsOf(
   { head, tail }: LogEnds,
   signal?: AbortSignal,
 ): AsyncGenerator<LogRecord> {
+  const buffer = recordBuffer();
   let block = tail;
   // Every record has a header, so that every turn moves on, and none may go beyond the head.
   for (let left = distance(log, tail, head); left > 0;) {
     signal?.throwIfAborted();
-    const record = await readRecord(log, block);
+    const record = await readRecord(log, block, buffer);
     left -= record.headerBlocks + record.dataBlocks;
     if (left < 0) {
       const where = within(log.source.where, `log block ${block}`);
@@ -136,14 +141,19 @@ async function* transactionsOf(
 /** How often each buffer was freed. */
 type Cancelled = { readonly counts: Map<string, number>; readonly blocks: Map<number, number> };
 
-async function findCancelled(log: Log, ends: LogEnds, signal?: AbortSignal): Promise<Cancelled> {
+type Reading = { readonly log: Log; readonly ends: LogEnds; readonly memory: ReplayMemory };
+
+async function findCancelled(reading: Reading, signal?: AbortSignal): Promise<Cancelled> {
+  const { log, ends, memory } = reading;
   const cancelled: Cancelled = { counts: new Map(), blocks: new Map() };
-  const reader = new TransactionReader(log, { formatsOnly: true });
+  const reader = new TransactionReader(log, memory, { formatsOnly: true });
   for await (const { items, where } of transactionsOf(reader, recordsOf(log, ends, signal))) {
-    for (const item of items) {
+    for (const item of items()) {
       if (item.type !== LI.buffer) continue;
       const buffer = parseBufferItem(item, where);
-      if (buffer.cancels) countCancelled(cancelled, buffer, 1);
+      if (!buffer.cancels) continue;
+      memory.take(2 * ENTRY_COST, where);
+      countCancelled(cancelled, buffer, 1);
     }
   }
   return cancelled;
@@ -168,21 +178,23 @@ type Replaying = {
   readonly ownerChanged: Set<number>;
   /** Intents by type and number. */
   readonly unfinished: Set<string>;
+  readonly memory: ReplayMemory;
 };
 
 /** Buffers and fresh inodes come before inodes, which are changed in them; that buffers were freed comes last. */
 async function replayTransaction(replaying: Replaying, transaction: Transaction): Promise<void> {
   const { items, where } = transaction;
   const freed: BufferItem[] = [];
-  for (const item of items) {
+  for (const item of items()) {
     if (item.type === LI.buffer) {
       const buffer = parseBufferItem(item, where);
+      // Their number is bounded by what the first pass could take.
       if (buffer.cancels) freed.push(buffer);
       else await replayBuffer(replaying, { ...buffer, item }, transaction);
     } else if (item.type === LI.inodeCreate) await replayInodeCreate(replaying, item, where);
     else noteIntent(replaying, item, where);
   }
-  for (const item of items) {
+  for (const item of items()) {
     if (item.type === LI.inode) await replayInodeItem(replaying, item, transaction);
   }
   for (const buffer of freed) countCancelled(replaying.cancelled, buffer, -1);
@@ -223,7 +235,7 @@ async function replayInodeCreate(
 }
 
 async function replayInodeItem(
-  { superblock, overlay, cancelled, ownerChanged }: Replaying,
+  { superblock, overlay, cancelled, ownerChanged, memory }: Replaying,
   item: LogItem,
   { lsn, where }: Transaction,
 ): Promise<void> {
@@ -233,19 +245,30 @@ async function replayInodeItem(
   if (offset === undefined) {
     throw corrupt(where, `an item of inode ${inode.number}`, "the number of an inode");
   }
-  if (inode.changesOwner) ownerChanged.add(inode.number);
+  if (inode.changesOwner && !ownerChanged.has(inode.number)) {
+    memory.take(ENTRY_COST, where);
+    ownerChanged.add(inode.number);
+  }
   const disk = await overlay.source.read(offset, superblock.inodeSizeBytes);
   const replayed = replayInode(superblock, inode, disk, { lsn, where });
   if (replayed) await overlay.write(offset, replayed);
 }
 
-function noteIntent({ unfinished }: Replaying, { type, regions }: LogItem, where: Where): void {
+function noteIntent(
+  { unfinished, memory }: Replaying,
+  { type, regions }: LogItem,
+  where: Where,
+): void {
   if (type === LI.inode || IGNORED.has(type)) return;
   const intent = MAP_INTENTS.get(type) ?? type;
   if (!MAP_INTENTS.has(type) && ![...MAP_INTENTS.values()].includes(type)) {
     throw unsupported(where, `log item ${hex(type)}`);
   }
   const key = `${intent} ${xfsIntent.read(regions[0]!, 0, where).id}`;
-  if (intent === type) unfinished.add(key);
-  else unfinished.delete(key);
+  if (intent !== type) {
+    if (unfinished.delete(key)) memory.give(ENTRY_COST);
+  } else if (!unfinished.has(key)) {
+    memory.take(ENTRY_COST, where);
+    unfinished.add(key);
+  }
 }

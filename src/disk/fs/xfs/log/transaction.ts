@@ -6,12 +6,14 @@
  * (`xlog_recover_process_data`, `xlog_recover_add_to_trans`). What the regions hold is in the byte order of the guest's
  * processor: little endian, as `record.ts` makes sure.
  */
-import { corrupt, overLimit } from "../../../../base/failure.ts";
+import { corrupt } from "../../../../base/failure.ts";
 import type { Where } from "../../../../base/where.ts";
-import { MIB } from "../../../../base/units.ts";
 import { u16le, u32be, u32le, u8 } from "../../../../bytes/fields.ts";
 import { struct } from "../../../../bytes/struct.ts";
 import type { LogRecord } from "./record.ts";
+import { RegionStore } from "./region-store.ts";
+import type { LogItem } from "./region-store.ts";
+import type { ReplayMemory } from "./replay-memory.ts";
 import { logWhere } from "./ring.ts";
 import type { Log } from "./ring.ts";
 
@@ -39,31 +41,25 @@ const CLIENTS = [0x69, 0xaa];
 const OP = { start: 0x1, commit: 0x2, continues: 0x4, continued: 0x8, end: 0x10, unmount: 0x20 };
 /** `XLOG_MAX_REGIONS_IN_ITEM` */
 const MAX_REGIONS = 257;
-/** Of all transactions that are open at once: two of the largest that the kernel makes (XLOG_CIL_BLOCKING_SPACE_LIMIT). */
-const MAX_OPEN_BYTES = 128 * MIB;
-/** What a region costs beyond its bytes, so that very many small ones are bounded, too. */
-const REGION_COST = 64;
-
-/** One change: its type and size are in the first region, which is never shorter than 4 bytes. */
-export type LogItem = { readonly type: number; readonly regions: readonly Uint8Array[] };
-
+/** What a transaction costs before it has any items. */
+const OPEN_COST = 500;
 /** A transaction that was committed, all of it. */
 export type Transaction = {
   /** Where in the log it begins. */
   readonly lsn: bigint;
-  readonly items: readonly LogItem[];
+  /** From the first on, as often as it is called; only until the next transaction is asked for. */
+  readonly items: () => Iterable<LogItem>;
   /** The record that holds its end. */
   readonly where: Where;
 };
-
-type OpenItem = { readonly type: number; readonly total: number; regions: Uint8Array[] };
 
 type OpenTransaction = {
   readonly lsn: bigint;
   /** Bytes of the transaction's header so far; all of it comes before the first item. */
   headerBytes: number;
-  readonly items: OpenItem[];
-  cost: number;
+  readonly store: RegionStore;
+  /** Regions that the last item says it has. */
+  total: number;
 };
 
 type Operation = {
@@ -73,22 +69,25 @@ type Operation = {
   readonly where: Where;
 };
 
-const NOTHING = new Uint8Array(0);
-
 /** Puts transactions together. Records must be given in their order. */
 export class TransactionReader {
   readonly #log: Log;
+  readonly #memory: ReplayMemory;
   readonly #formatsOnly: boolean;
   readonly #open = new Map<number, OpenTransaction>();
-  #openBytes = 0;
 
   /** `formatsOnly` leaves the regions after the first one empty, for those who look at items only. */
-  constructor(log: Log, { formatsOnly = false }: { formatsOnly?: boolean } = {}) {
+  constructor(
+    log: Log,
+    memory: ReplayMemory,
+    { formatsOnly = false }: { formatsOnly?: boolean } = {},
+  ) {
     this.#log = log;
+    this.#memory = memory;
     this.#formatsOnly = formatsOnly;
   }
 
-  /** The transactions that are complete with this record. */
+  /** The transactions that are complete with this record. Each is there until the next one is asked for. */
   *committed(record: LogRecord): Generator<Transaction> {
     const where = logWhere(this.#log, record.block);
     const { data } = record;
@@ -105,7 +104,10 @@ export class TransactionReader {
       const bytes = data.subarray(start, at);
       const operation = { id: op.oh_tid, flags: op.oh_flags & ~OP.end, bytes, where };
       const done = this.#take(operation, record.lsn);
-      if (done) yield { lsn: done.lsn, items: this.#whole(done, where), where };
+      if (!done) continue;
+      assertWhole(done, where);
+      yield { lsn: done.lsn, items: () => done.store.items(), where };
+      done.store.release();
     }
   }
 
@@ -115,8 +117,9 @@ export class TransactionReader {
     if (!open) {
       // One that began before the tail is not needed.
       if (flags & OP.start) {
-        this.#open.set(id, { lsn, headerBytes: 0, items: [], cost: 0 });
-        this.#spend(undefined, 0, where);
+        this.#memory.take(OPEN_COST, where);
+        const store = new RegionStore(this.#memory);
+        this.#open.set(id, { lsn, headerBytes: 0, store, total: 0 });
       }
       return undefined;
     }
@@ -124,8 +127,9 @@ export class TransactionReader {
     else if (flags === 0 || flags === OP.continues) this.#addRegion(open, bytes, where);
     else if (flags === OP.commit || flags === OP.unmount) {
       this.#open.delete(id);
-      this.#openBytes -= open.cost;
-      return flags === OP.commit ? open : undefined;
+      this.#memory.give(OPEN_COST);
+      if (flags === OP.commit) return open;
+      open.store.release();
     } else throw corrupt(where, `operation flags 0x${flags.toString(16)}`, "known ones");
     return undefined;
   }
@@ -133,59 +137,43 @@ export class TransactionReader {
   #addRegion(open: OpenTransaction, bytes: Uint8Array, where: Where): void {
     if (bytes.length === 0) return;
     if (open.headerBytes < xfsTransHeader.size) {
-      this.#takeHeader(open, bytes, where);
+      takeHeader(open, bytes, where);
       return;
     }
-    const last = open.items.at(-1);
-    if (last && last.regions.length < last.total) {
-      const kept = this.#formatsOnly ? NOTHING : Uint8Array.from(bytes);
-      this.#spend(open, kept.length, where);
-      last.regions.push(kept);
+    const { store } = open;
+    if (store.regionsOfLast < open.total) {
+      store.addRegion(this.#formatsOnly ? bytes.subarray(0, 0) : bytes, where);
       return;
     }
-    const region = Uint8Array.from(bytes);
-    this.#spend(open, region.length, where);
-    const { type, size: total } = xfsLogItem.read(region, 0, where);
+    const { type, size: total } = xfsLogItem.read(bytes, 0, where);
     if (total === 0 || total > MAX_REGIONS) {
       throw corrupt(where, `an item of ${total} regions`, `1 to ${MAX_REGIONS}`);
     }
-    open.items.push({ type, total, regions: [region] });
+    store.beginItem(type, where);
+    store.addRegion(bytes, where);
+    open.total = total;
   }
 
   #continueRegion(open: OpenTransaction, bytes: Uint8Array, where: Where): void {
-    const last = open.items.at(-1);
-    if (!last) {
+    const { store } = open;
+    if (store.isEmpty) {
       open.headerBytes = Math.min(open.headerBytes + bytes.length, xfsTransHeader.size);
       return;
     }
-    if (this.#formatsOnly && last.regions.length > 1) return;
-    this.#spend(open, bytes.length, where);
-    const before = last.regions.pop()!;
-    const joined = new Uint8Array(before.length + bytes.length);
-    joined.set(before);
-    joined.set(bytes, before.length);
-    last.regions.push(joined);
+    if (this.#formatsOnly && store.regionsOfLast > 1) return;
+    store.continueRegion(bytes, where);
   }
+}
 
-  #takeHeader(open: OpenTransaction, bytes: Uint8Array, where: Where): void {
-    const magic = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (bytes.length < 4 || magic.getUint32(0, true) !== XFS_TRANS_HEADER_MAGIC) {
-      throw corrupt(where, "a transaction without its header", "`TRAN`");
-    }
-    open.headerBytes = Math.min(bytes.length, xfsTransHeader.size);
+function takeHeader(open: OpenTransaction, bytes: Uint8Array, where: Where): void {
+  const magic = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 4 || magic.getUint32(0, true) !== XFS_TRANS_HEADER_MAGIC) {
+    throw corrupt(where, "a transaction without its header", "`TRAN`");
   }
+  open.headerBytes = Math.min(bytes.length, xfsTransHeader.size);
+}
 
-  #spend(open: OpenTransaction | undefined, length: number, where: Where): void {
-    const cost = length + REGION_COST;
-    if (open) open.cost += cost;
-    this.#openBytes += open ? cost : 0;
-    const all = this.#openBytes + this.#open.size * REGION_COST;
-    if (all > MAX_OPEN_BYTES) throw overLimit(where, "the size of transactions", "128 MiB");
-  }
-
-  #whole({ items }: OpenTransaction, where: Where): LogItem[] {
-    const last = items.at(-1);
-    if (!last || last.regions.length === last.total) return items;
-    throw corrupt(where, `${last.regions.length} regions of an item`, `${last.total}`);
-  }
+function assertWhole({ store, total }: OpenTransaction, where: Where): void {
+  if (store.isEmpty || store.regionsOfLast === total) return;
+  throw corrupt(where, `${store.regionsOfLast} regions of an item`, `${total}`);
 }
