@@ -2,7 +2,7 @@
  * `npm run build`: makes `dist/domus`, one executable that needs no Node.js.
  *
  * rolldown bundles the sources into one CommonJS file, Node turns it into a single-executable blob (with V8's code
- * cache, so that starting compiles nothing), and postject puts the blob into a copy of the Node binary.
+ * cache, so that starting compiles nothing: build/program.ts), and postject puts the blob into a copy of the Node binary.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
+import { makeProgram } from "./build/program.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
@@ -42,30 +43,51 @@ async function bundle(entry: string, to: string): Promise<void> {
     minify: { compress: true, mangle: false },
   });
   await build.close();
-  sign(to);
+  writeFileSync(to, sign(withLateModules(readFileSync(to, "utf8"))));
+}
+
+/**
+ * Loads Node's own modules when they are first used, not when domus starts: all of them take as long as the rest of a
+ * short command (measured). The bundler declares each once, as `node_crypto = require("node:crypto")`.
+ */
+function withLateModules(text: string): string {
+  const names = new Set<string>();
+  const declared = text.replaceAll(
+    /\b(node_\w+)=require\(("node:[\w/]+")\)/g,
+    (_match, name: string, module: string) => {
+      names.add(name);
+      return `${name}=lateModule(${module})`;
+    },
+  );
+  const used = declared.replaceAll(/\b(node_\w+)\b(?!=lateModule)(\.?)/g, (_match, name, dot) => {
+    if (!names.has(name) || dot === "")
+      throw new Error(`the bundle uses ${name} in an unknown way`);
+    return `${name}().`;
+  });
+  return `${used}\nfunction lateModule(name){let loaded;return()=>loaded??=require(name)}\n`;
 }
 
 /**
  * Puts a digest of the whole program into it. What one build has found out and kept is of no use to another
  * (docs/design/facts-cache.md).
  */
-function sign(script: string): void {
-  const text = readFileSync(script, "utf8");
+function sign(text: string): string {
   const digest = createHash("sha256").update(process.version).update(text).digest("hex");
   if (!text.includes(BUILD_MARK)) throw new Error("the bundle has lost its build mark");
-  writeFileSync(script, text.replaceAll(BUILD_MARK, digest));
+  return text.replaceAll(BUILD_MARK, digest);
 }
 
 function executable(script: string, to: string): void {
   const blob = `${script}.blob`;
+  const { main, assets, files } = makeProgram(script, NODE);
   const config = `${script}.sea.json`;
   writeFileSync(
     config,
     JSON.stringify({
-      main: script,
+      main,
+      assets,
       output: blob,
       disableExperimentalSEAWarning: true,
-      useCodeCache: true,
       // A dom0's NODE_OPTIONS are for other programs.
       execArgvExtension: "none",
     }),
@@ -79,7 +101,7 @@ function executable(script: string, to: string): void {
     stdio: "pipe",
   });
   chmodSync(to, 0o755);
-  for (const file of [blob, config]) rmSync(file);
+  for (const file of [blob, config, ...files]) rmSync(file);
 }
 
 mkdirSync(DIST, { recursive: true });
