@@ -92,7 +92,8 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     ...(hvm && { hvm }),
     ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
-  return rootFs ? withChanges(facts, rootFs, signal) : facts;
+  // Awaited here: the disks are closed when this function ends.
+  return rootFs ? await withChanges(facts, rootFs, signal) : facts;
 }
 
 /** Reading the logs of a guest can take longer than all the rest, and says nothing of one that will boot. */
