@@ -165,7 +165,7 @@ describe("wrong words", () => {
     expect(config.stderr).toContain("is a FIFO, not a file");
     expect((await cli(["disk", "ls", `${dir}/b`])).code).toBe(2);
     const substituted = sh(
-      `cd '${import.meta.dirname}/../../..' && ${process.execPath} src/cli/main.ts check --json --root '${root}' --xen-info <(printf 'xen_major : 4\nxen_minor : 17\nxen_extra : .0\n') web`,
+      `cd '${import.meta.dirname}/../../..' && ${process.execPath} src/cli/main.ts check --json --root '${root}' --xen-info <(printf 'xen_major : 4\nxen_minor : 17\nxen_extra : .0\nxen_caps : xen-3.0-x86_64\n') web`,
     );
     expect(JSON.parse(substituted.toString())).toMatchObject({ host: { xen: "4.17.0" } });
   });
