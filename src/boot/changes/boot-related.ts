@@ -25,7 +25,7 @@ const FAMILIES: readonly Family[] = [
     role: "kernel",
     // Arch; Debian and Ubuntu; Fedora and RHEL (with ELRepo and Oracle); SUSE; Alpine
     names:
-      /^(linux(-(lts|zen|hardened|rt|rt-lts|virt))?|linux-(image|modules)-[a-z0-9].*|kernel(-(lt|ml|uek|rt|plus))?(-(core|modules|modules-core|modules-extra))?|kernel-(default|kvmsmall|default-base))$/,
+      /^(linux(-(lts|zen|hardened|rt|rt-lts|virt))?|linux-(image|modules)-[a-z0-9].*|linux-(binary|base)-[0-9].*|kernel(-(lt|ml|uek|rt|plus))?(-(core|modules|modules-core|modules-extra))?|kernel-(default|kvmsmall|default-base))$/,
     reason: "the kernel that the guest starts, and its modules",
   },
   {

@@ -1,4 +1,4 @@
-/** A kernel's build configuration (.config): `/boot/config-<version>`, or the copy inside the kernel. */
+/** A kernel's build configuration (.config): a file of its package, or the copy inside the kernel. */
 import type { Compression } from "../../bytes/decompress/format.ts";
 import type { InitramfsDecompressors } from "./kernel-facts.ts";
 
@@ -12,6 +12,20 @@ const RD_OPTIONS: readonly (readonly [Compression, option: string])[] = [
   ["lz4", "CONFIG_RD_LZ4"],
   ["zstd", "CONFIG_RD_ZSTD"],
 ];
+
+/**
+ * Where the configuration of the kernel at that path may be, likeliest first: beside it (`config-6.1.0-50-amd64`), or
+ * with its modules, where Fedora has a copy and Debian 14 the only one. None for a name without a version.
+ */
+export function kernelConfigPaths(kernelPath: string): string[] {
+  const match = /^(.*\/)(?:vmlinuz|vmlinux|kernel|bzImage)-([^/]+)$/.exec(kernelPath);
+  if (match) {
+    const [, directory, version] = match;
+    return [`${directory}config-${version}`, `/usr/lib/modules/${version}/config`];
+  }
+  const packaged = /^(.*\/lib\/modules\/[^/]+\/)vmlinuz$/.exec(kernelPath);
+  return packaged ? [`${packaged[1]}config`] : [];
+}
 
 /** `CONFIG_X=y`, text without its quotes; `# CONFIG_X is not set` gives `n`. Other lines are passed over. */
 export function parseKernelConfig(text: string): ReadonlyMap<string, string> {

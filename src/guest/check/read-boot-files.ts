@@ -7,6 +7,7 @@ import type { Where } from "../../base/where.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { InitramfsFacts } from "../../boot/initramfs/initramfs-facts.ts";
 import { readInitramfs } from "../../boot/initramfs/read-initramfs.ts";
+import { kernelConfigPaths } from "../../boot/kernel/kernel-config.ts";
 import type { KernelFacts } from "../../boot/kernel/kernel-facts.ts";
 import { parsePeSections } from "../../boot/kernel/pe.ts";
 import { readKernel } from "../../boot/kernel/read-kernel.ts";
@@ -164,12 +165,12 @@ async function neighbours({ volume, path }: BootFile): Promise<string[]> {
   return found.ok ? found.value : [];
 }
 
-/** Distributions put the build configuration beside the kernel: config-6.1.0-50-amd64. */
+/** The build configuration of a kernel in the guest, where its distribution has left it. */
 async function kernelConfig(source: BootSource): Promise<Uint8Array | undefined> {
   if (source.from === "host") return undefined;
-  const match = /^(.*\/)(?:vmlinuz|vmlinux|kernel|bzImage)-(.+)$/.exec(source.file.path);
-  if (!match) return undefined;
-  const path = `${match[1]}config-${match[2]}`;
-  const read = await attempt(() => readFile(source.file.volume.fs, path, MIB));
-  return read.ok ? read.value : undefined;
+  for (const path of kernelConfigPaths(source.file.path)) {
+    const read = await attempt(() => readFile(source.file.volume.fs, path, MIB));
+    if (read.ok) return read.value;
+  }
+  return undefined;
 }
