@@ -6,10 +6,8 @@
  */
 import { attempt, FailureError } from "../../../../base/failure.ts";
 import { MIB } from "../../../../base/units.ts";
-import { u16le, u32le } from "../../../../bytes/fields.ts";
-import { struct } from "../../../../bytes/struct.ts";
 import { latin1 } from "../../../../bytes/text.ts";
-import { ext4Extent, EXT4_EXT_MAGIC, EXT_INIT_MAX_LEN } from "../extent.ts";
+import { ext4Extent, ext4ExtentHeader, EXT4_EXT_MAGIC, EXT_INIT_MAX_LEN } from "../extent.ts";
 import { emptyOverlay, layRanges } from "../fast-commit-overlay.ts";
 import type { FastCommitOverlay, NameChange } from "../fast-commit-overlay.ts";
 import { ext4Inode, INODE_FLAGS, readInode, readInodeBytes, ROOT_INODE } from "../inode.ts";
@@ -42,11 +40,8 @@ export type FastCommits = {
 
 const TOO_MANY = "there are too many of them";
 
-/** The parts of an inode that are kept when the rest of it is replaced: its map of blocks. */
-const blockMap = struct("ext4_extent_header", 12, { eh_magic: [0x0, u16le], eh_max: [0x4, u16le] });
 const I_BLOCK_AT = 0x28;
 const I_GENERATION_AT = 0x64;
-const generation = struct("ext4_inode (i_generation)", 4, { i_generation: [0x0, u32le] });
 
 /** `volume` is the filesystem after the replay of its transactions; `sequence` is the number of the next one. */
 export async function replayFastCommits(
@@ -123,15 +118,15 @@ async function replaceInode(replay: Replaying, value: Uint8Array): Promise<undef
   if (number < 1 || number > volume.superblock.inodeCount) return undefined;
   const record = value.subarray(fastCommitInode.size);
   const bytes = Uint8Array.from(await readInodeBytes(volume, number));
-  const before = generation.read(bytes, I_GENERATION_AT).i_generation;
-  const after = generation.read(record, I_GENERATION_AT).i_generation;
+  const before = ext4Inode.read(bytes).i_generation;
+  const after = ext4Inode.read(record).i_generation;
   bytes.set(record.subarray(0, I_BLOCK_AT));
   bytes.set(record.subarray(I_GENERATION_AT), I_GENERATION_AT);
   const { i_flags } = ext4Inode.read(bytes);
   if (i_flags & INODE_FLAGS.extents) {
     // Another generation is another file: what had the number before was deleted, with its blocks.
     if (before !== after) overlay.ranges.delete(number);
-    if (before !== after || blockMap.read(bytes, I_BLOCK_AT).eh_magic !== EXT4_EXT_MAGIC) {
+    if (before !== after || ext4ExtentHeader.read(bytes, I_BLOCK_AT).eh_magic !== EXT4_EXT_MAGIC) {
       const view = new DataView(bytes.buffer, I_BLOCK_AT, 60);
       bytes.fill(0, I_BLOCK_AT, I_BLOCK_AT + 12);
       view.setUint16(0, EXT4_EXT_MAGIC, true);
