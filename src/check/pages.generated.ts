@@ -1502,7 +1502,8 @@ The verdict is \`unknown\`, not \`fails\`: the network, or a device that domus d
 
 ## How domus knows
 
-It reads the first sector of the first disk, and of CD-ROMs the place of the boot record, in the order of \`boot=\`.
+It reads the first sector of the first disk, and of CD-ROMs the boot catalog, whose default entry must be for BIOS, in the
+order of \`boot=\`.
 `,
   },
   "hvm-no-efi-loader": {
@@ -1539,7 +1540,7 @@ The verdict is \`unknown\`, not \`fails\`: a toolstack that keeps the variables,
 
 ## How domus knows
 
-It looks for that file on every FAT filesystem of the guest's disks.
+It looks for that file on every FAT filesystem of the guest's disks, and in the UEFI boot images of CD-ROMs.
 `,
   },
   "initramfs-compression": {
