@@ -68,7 +68,19 @@ const notConfigured = {
 
 testRule(initramfsCompression, {
   fires: {
-    "zstd for a kernel of 2017": [guestWith({ segment: { compression: "zstd" } }), "error"],
+    "zstd for a kernel of 2017": [
+      guestWith({ segment: { compression: "zstd" }, initramfs: { initSegment: 0 } }),
+      "error",
+    ],
+    "behind the part with init": [
+      guestWith({
+        initramfs: {
+          segments: [goodSegment(), { ...goodSegment(), compression: "zstd" }],
+          initSegment: 0,
+        },
+      }),
+      "warning?",
+    ],
     "zstd, made by initramfs-tools": [
       guestWith({ segment: { compression: "zstd" }, initramfs: { generator: "initramfs-tools" } }),
       "error",
