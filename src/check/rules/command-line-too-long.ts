@@ -1,5 +1,5 @@
 import { encodeText, decodeText } from "../../bytes/text.ts";
-import { isBuiltByXen, kernelRole } from "../guest-boot.ts";
+import { kernelRole } from "../guest-boot.ts";
 import { shorten } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
 
@@ -19,7 +19,8 @@ export const commandLineTooLong: Rule = {
     if (!boot) return [];
     const bytes = encodeText(boot.args);
     const kernelLimit = boot.kernel?.commandLineLimit ?? Infinity;
-    const isPv = isBuiltByXen(facts) && kernelRole(facts) === "pv";
+    // GRUB hands it on as Xen's builder does, with the same limit.
+    const isPv = kernelRole(facts) === "pv";
     const limit = isPv ? Math.min(PV_LIMIT_BYTES, kernelLimit) : kernelLimit;
     // A protocol that does not state a limit reports 0.
     if (limit === 0 || bytes.length <= limit) return [];
