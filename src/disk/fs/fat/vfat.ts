@@ -62,8 +62,10 @@ export async function openVfat(source: ByteSource, options: VfatOptions = {}): P
     },
     async *usedExtents(signal) {
       // A table that was not written out marks clusters as free that files already use.
-      if (!state.clean)
-        throw corrupt(within(where, "file allocation table"), state.text, "a table to rely on");
+      if (!state.clean) {
+        const found = `the mark "${state.text}"`;
+        throw corrupt(within(where, "file allocation table"), found, "that of a table to rely on");
+      }
       yield* usedExtents(volume, signal);
     },
   };
