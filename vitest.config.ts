@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** `unit` is fast and needs nothing but Node. `real` uses mkfs, loop devices, Debian's packages, QEMU. */
+/**
+ * `unit` is fast and needs nothing but Node. `real` uses mkfs, loop devices, Debian's packages, QEMU. `xen` boots real
+ * Xen hosts, after the others, as it needs the machine for itself.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -13,6 +16,16 @@ export default defineConfig({
           hookTimeout: 900_000,
           // The machine has few cores and QEMU uses one whole: one file at a time keeps time bounds honest.
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "xen",
+          include: ["test/xen/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,20 +1,20 @@
 /** Booting a lab host's machine, cold or from the state that the first boot left; and making that state. */
 import { execFileSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cacheDir } from "./debian.ts";
 import { READY, VOLUME_GROUP } from "./dom0.ts";
-import { freePort, lastLines, makeOverlay, networkPort, socketPath } from "./host-files.ts";
+import {
+  freePort,
+  lastLines,
+  MAILBOX_BYTES,
+  makeOverlay,
+  makeSparse,
+  networkPort,
+  PROGRAMS_BYTES,
+  socketPath,
+} from "./host-files.ts";
 import type { LabImage } from "./image.ts";
 import { withLock } from "./lock.ts";
 import { accelerator, killMachine, runningPid, startMachine, type MachineOptions } from "./qemu.ts";
@@ -117,6 +117,7 @@ async function makeSnapshot(image: LabImage, work: string): Promise<void> {
     root: join(work, "root.qcow2"),
     volumes: join(work, "volumes.qcow2"),
     programs: join(work, "programs"),
+    mailbox: join(work, "mailbox"),
     sshPort: await freePort(),
     networkPort: networkPort(),
     qmpSocket: socketPath(`${image.release}-first.qmp`),
@@ -124,8 +125,8 @@ async function makeSnapshot(image: LabImage, work: string): Promise<void> {
   };
   makeOverlay(machine.root, join(image.dir, "root.img"), "raw");
   execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", machine.volumes, `${VOLUMES_BYTES}`]);
-  writeFileSync(machine.programs, "");
-  truncateSync(machine.programs, PROGRAMS_BYTES);
+  makeSparse(machine.programs, PROGRAMS_BYTES);
+  makeSparse(machine.mailbox, MAILBOX_BYTES);
   try {
     await bootCold(machine);
     const first = await runOver(sshTarget(machine), FIRST_BOOT, { timeoutMs: 300_000 });
@@ -145,9 +146,6 @@ async function makeSnapshot(image: LabImage, work: string): Promise<void> {
   // pages that were never used, or are zero again, need no room
   execFileSync("fallocate", ["--dig-holes", join(work, "memory")]);
 }
-
-/** Size of the disk with domus's own programs: fixed, as a saved machine remembers its disks' sizes. */
-export const PROGRAMS_BYTES = 512 * 1024 ** 2;
 
 /** The snapshot of a freshly booted host, made when the cache has none for this QEMU. */
 export async function freshSnapshot(

@@ -38,17 +38,27 @@ export const DOM0_MODULES: readonly string[] = [
   "arch",
   "block",
   "crypto",
-  "fs",
+  "fs/{autofs,btrfs,exportfs,ext4,fat,fuse,isofs,jbd2,nls,overlayfs,squashfs,udf,xfs}",
+  "fs/*.ko*",
   "lib",
   "mm",
-  "net",
-  "virt",
+  "net/802",
+  "net/8021q",
+  "net/bridge",
+  "net/core",
+  "net/ipv4",
+  "net/ipv6",
+  "net/llc",
+  "net/netfilter",
+  "net/packet",
+  "net/sched",
+  "net/unix",
   "drivers/block",
-  "drivers/char",
+  "drivers/char/hw_random",
   "drivers/dax",
   "drivers/md",
   "drivers/net/xen-netback",
-  "drivers/net/*.ko*",
+  "drivers/net/{dummy,macvlan,net_failover,tap,tun,veth,virtio_net}.ko*",
   "drivers/virtio",
   "drivers/xen",
 ];
@@ -162,7 +172,10 @@ RemainAfterExit=yes
 ExecStart=/bin/sh -c 'while ! ss -ltn | grep -q :22; do sleep 0.2; done; mkdir -p /var/log/xen/console; echo "${READY}" > /dev/hvc0'
 `;
 
-/** Timers and checks that would run at some moment of a test, and logins on consoles that nobody looks at. */
+/**
+ * Timers and checks that would run at some moment of a test, logins on consoles that nobody looks at, filesystems and
+ * services that nothing here uses, each of them a second of an emulated boot.
+ */
 const MASKED: readonly string[] = [
   "apt-daily.timer",
   "apt-daily-upgrade.timer",
@@ -171,6 +184,22 @@ const MASKED: readonly string[] = [
   "e2scrub_reap.service",
   "fstrim.timer",
   "getty@tty1.service",
+  "serial-getty@hvc0.service",
+  "systemd-logind.service",
+  "systemd-user-sessions.service",
+  "systemd-binfmt.service",
+  "proc-sys-fs-binfmt_misc.automount",
+  "proc-sys-fs-binfmt_misc.mount",
+  "dev-hugepages.mount",
+  "dev-mqueue.mount",
+  "sys-kernel-debug.mount",
+  "sys-kernel-tracing.mount",
+  "sys-kernel-config.mount",
+  "sys-fs-fuse-connections.mount",
+  "modprobe@.service",
+  "systemd-update-utmp-runlevel.service",
+  "systemd-sysusers.service",
+  "systemd-tmpfiles-clean.timer",
   "systemd-pstore.service",
   "systemd-networkd-wait-online.service",
   "lvm2-monitor.service",

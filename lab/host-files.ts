@@ -1,7 +1,15 @@
 /** Where a lab host's files are, what is remembered of it, and which hosts there are. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +23,8 @@ export type HostRecord = {
   /** 1 to MAX_HOSTS: decides its address on the lab's network. */
   readonly number: number;
   readonly sshPort: number;
+  /** The image's directory: a host keeps its image when a newer one is built. */
+  readonly image: string;
 };
 
 export function hostDirectory(name: string): string {
@@ -79,6 +89,16 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** Sizes of the raw disks: fixed, as a saved machine remembers its disks' sizes. The files are sparse. */
+export const PROGRAMS_BYTES = 512 * 1024 ** 2;
+export const MAILBOX_BYTES = 4 * 1024 ** 3;
+
+/** A file of that size without contents. */
+export function makeSparse(file: string, sizeBytes: number): void {
+  writeFileSync(file, "");
+  truncateSync(file, sizeBytes);
 }
 
 /** A new qcow2 file that holds what differs from `backing`. */

@@ -4,23 +4,26 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { existsSync, rmSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { bootCold, bootFromSnapshot, freshSnapshot, sshTarget, type Snapshot } from "./boot.ts";
+import { bootCold, bootFromSnapshot, freshSnapshot, sshTarget } from "./boot.ts";
 import { hostAddress, LAB_NETWORK, VOLUME_GROUP } from "./dom0.ts";
 import {
   freeNumber,
   freePort,
   hostDirectory,
+  MAILBOX_BYTES,
   makeOverlay,
+  makeSparse,
   networkPort,
   readRecord,
   socketPath,
   writeRecord,
   type HostRecord,
 } from "./host-files.ts";
-import { labImage } from "./image.ts";
+import { labImage, type LabImage } from "./image.ts";
+import { post, unpackInto, unpackOver, unpackSparse } from "./mailbox.ts";
 import { programsImage } from "./programs.ts";
 import { killMachine, runningPid, type MachineOptions } from "./qemu.ts";
 import type { LabRelease } from "./releases.ts";
@@ -68,18 +71,31 @@ export class LabHost implements AsyncDisposable {
   readonly address: string;
   /** Where console.log and qemu.log are. */
   readonly directory: string;
-  readonly #machine: MachineOptions;
-  readonly #snapshot: Snapshot;
   readonly #number: number;
+  readonly #image: LabImage;
+  readonly #say: (line: string) => void;
+  #machine: MachineOptions;
 
-  constructor(record: HostRecord, machine: MachineOptions, snapshot: Snapshot) {
+  constructor(record: HostRecord, say: (line: string) => void) {
     this.name = record.name;
     this.release = record.release;
     this.address = hostAddress(record.number);
-    this.directory = machine.directory;
-    this.#machine = machine;
-    this.#snapshot = snapshot;
+    this.directory = hostDirectory(record.name);
     this.#number = record.number;
+    this.#image = { release: record.release, dir: record.image };
+    this.#say = say;
+    this.#machine = {
+      name: record.name,
+      image: this.#image,
+      directory: this.directory,
+      root: join(this.directory, "root.qcow2"),
+      volumes: join(this.directory, "volumes.qcow2"),
+      programs: "",
+      mailbox: join(this.directory, "mailbox"),
+      sshPort: record.sshPort,
+      networkPort: networkPort(),
+      qmpSocket: socketPath(`${record.name}.qmp`),
+    };
   }
 
   /** Does the machine run? */
@@ -106,12 +122,9 @@ export class LabHost implements AsyncDisposable {
 
   /** Copies files and directories of this machine into a directory of dom0, keeping modes and holes. */
   async copyIn(files: string | readonly string[], directory: string): Promise<void> {
-    const sources = [files].flat().flatMap((file) => {
-      const path = resolve(file);
-      return ["-C", dirname(path), basename(path)];
+    await post(this.#machine.mailbox, [files].flat(), async () => {
+      await this.output(unpackInto(quote(directory)), { timeoutMs: 600_000 });
     });
-    const unpack = `mkdir -p ${quote(directory)} && tar -x --no-same-owner -C ${quote(directory)}`;
-    await this.#piped(["tar", "-cS", ...sources], unpack);
   }
 
   /** Copies one file of dom0 to a file of this machine. */
@@ -125,35 +138,22 @@ export class LabHost implements AsyncDisposable {
     if (code !== 0) throw new Error(`${this.name}: ${file} could not be copied to ${to}`);
   }
 
-  async #piped(from: readonly string[], command: string): Promise<void> {
-    const script =
-      'command="$1"; shift; n="$1"; shift; set -o pipefail; "${@:1:n}" | "${@:n+1}" "$command"';
-    const words = [command, String(from.length), ...from, ...this.sshCommand];
-    const child = spawn("bash", ["-c", script, "bash", ...words], {
-      stdio: ["ignore", "inherit", "pipe"],
-    });
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) throw new Error(`${this.name}: ${from.join(" ")} | ${command}\n${errors}`);
-  }
-
   /** Copies a disk image of this machine into dom0; returns the disk's path there. */
   async #putDisk(guest: string, disk: GuestDisk, index: number): Promise<string> {
     const name = `${guest}-disk${index === 0 ? "" : index + 1}`;
-    const work = `/srv/guests/.incoming-${name}`;
-    await this.copyIn(disk.image, work);
-    const image = `${work}/${basename(disk.image)}`;
     const file = `/srv/guests/${name}.img`;
     const volume = `/dev/${VOLUME_GROUP}/${name}`;
-    const put =
+    const make =
       disk.as === "file"
-        ? `mv ${quote(image)} ${quote(file)}`
-        : `{ ! [ -e ${volume} ] || lvremove -qfy ${volume}; }
-           lvcreate -qqy -W n -L $(stat -c %s ${quote(image)})b -n ${name} ${VOLUME_GROUP}
-           dd if=${quote(image)} of=${volume} bs=1M status=none`;
-    await this.output(`set -e; ${put}; rm -rf ${quote(work)}`, { timeoutMs: 600_000 });
-    return disk.as === "file" ? file : volume;
+        ? `rm -f ${file}; truncate -s ${statSync(disk.image).size} ${file}`
+        : `{ ! [ -e ${volume} ] || lvremove -qqfy ${volume}; }
+           lvcreate -qqy -W n -L ${statSync(disk.image).size}b -n ${name} ${VOLUME_GROUP}`;
+    const to = disk.as === "file" ? file : volume;
+    const unpack = disk.as === "file" ? unpackSparse(to) : unpackOver(to);
+    await post(this.#machine.mailbox, [disk.image], async () => {
+      await this.output(`set -e; ${make}\n${unpack}`, { timeoutMs: 600_000 });
+    });
+    return to;
   }
 
   /** Writes a guest: its disks, its kernel when it has one, and /etc/xen/NAME.cfg, whose path is returned. */
@@ -162,22 +162,17 @@ export class LabHost implements AsyncDisposable {
     const specs: string[] = [];
     for (const [index, disk] of disks) {
       const path = await this.#putDisk(guest.name, disk, index);
-      specs.push(
-        `"phy:${path},${disk.vdev ?? `xvd${"abcdefgh"[index]}`},w"`.replace(
-          "phy:/srv",
-          "file:/srv",
-        ),
-      );
+      const kind = disk.as === "file" ? "file" : "phy";
+      const vdev = disk.vdev ?? `xvd${"abcdefgh"[index]}`;
+      specs.push(`"${kind}:${path},${vdev},w"`);
     }
     const lines = [`name = "${guest.name}"`, `memory = ${guest.memoryMib ?? 128}`, "vcpus = 1"];
-    for (const [key, file] of [
-      ["kernel", guest.kernel],
-      ["ramdisk", guest.ramdisk],
-    ] as const) {
-      if (file === undefined) continue;
-      const directory = `/srv/guests/${guest.name}`;
-      await this.copyIn(file, directory);
-      lines.push(`${key} = "${directory}/${basename(file)}"`);
+    const directory = `/srv/guests/${guest.name}`;
+    const files = [guest.kernel, guest.ramdisk].flatMap((file) => file ?? []);
+    if (files.length > 0) await this.copyIn(files, directory);
+    if (guest.kernel !== undefined) lines.push(`kernel = "${directory}/${basename(guest.kernel)}"`);
+    if (guest.ramdisk !== undefined) {
+      lines.push(`ramdisk = "${directory}/${basename(guest.ramdisk)}"`);
     }
     lines.push(`disk = [ ${specs.join(", ")} ]`, ...(guest.config ?? []));
     const config = `/etc/xen/${guest.name}.cfg`;
@@ -213,6 +208,7 @@ export class LabHost implements AsyncDisposable {
   /** Boots the machine with the disks as they are. */
   async powerOn(): Promise<void> {
     if (this.isUp) return;
+    await this.#prepare();
     await bootCold(this.#machine);
     await this.#settle();
   }
@@ -220,11 +216,26 @@ export class LabHost implements AsyncDisposable {
   /** Back to the state of a host that was just booted for the first time. */
   async reset(): Promise<void> {
     await this.killPower();
-    const { dir } = this.#snapshot;
-    makeOverlay(this.#machine.root, join(dir, "root.qcow2"), "qcow2");
-    makeOverlay(this.#machine.volumes, join(dir, "volumes.qcow2"), "qcow2");
-    await bootFromSnapshot(this.#machine, this.#snapshot);
+    const snapshot = await freshSnapshot(this.#image, this.#say);
+    makeOverlay(this.#machine.root, join(snapshot.dir, "root.qcow2"), "qcow2");
+    makeOverlay(this.#machine.volumes, join(snapshot.dir, "volumes.qcow2"), "qcow2");
+    await this.#prepare();
+    await bootFromSnapshot(this.#machine, snapshot);
     await this.#settle();
+  }
+
+  /** What every boot needs: a port for ssh that is free now, domus's programs as they are now, an empty mailbox. */
+  async #prepare(): Promise<void> {
+    makeSparse(this.#machine.mailbox, MAILBOX_BYTES);
+    const sshPort = await freePort();
+    this.#machine = { ...this.#machine, sshPort, programs: await programsImage(this.#say) };
+    writeRecord({
+      name: this.name,
+      release: this.release,
+      number: this.#number,
+      sshPort,
+      image: this.#image.dir,
+    });
   }
 
   /** Gives the machine its own name, addresses and the time of day, and mounts domus's programs. */
@@ -260,35 +271,20 @@ export class LabHost implements AsyncDisposable {
   }
 }
 
-async function machineFor(
-  record: HostRecord,
-  say: (line: string) => void,
-): Promise<{ machine: MachineOptions; snapshot: Snapshot }> {
-  const image = await labImage(record.release, say);
-  const snapshot = await freshSnapshot(image, say);
-  const directory = hostDirectory(record.name);
-  const machine: MachineOptions = {
-    name: record.name,
-    image,
-    directory,
-    root: join(directory, "root.qcow2"),
-    volumes: join(directory, "volumes.qcow2"),
-    programs: await programsImage(say),
-    sshPort: record.sshPort,
-    networkPort: networkPort(),
-    qmpSocket: socketPath(`${record.name}.qmp`),
-  };
-  return { machine, snapshot };
+/** The host of that name as it is now, up or not; undefined when there is none. Boots nothing. */
+export function findHost(name: string, say = sayOnStderr): LabHost | undefined {
+  const record = readRecord(name);
+  return record && new LabHost(record, say);
 }
 
-/** The host of that name as it is now, up or not; undefined when there is none. Boots nothing. */
-export async function findHost(name: string): Promise<LabHost | undefined> {
-  const record = readRecord(name);
-  if (!record) return undefined;
-  const { machine, snapshot } = await machineFor(record, (line) =>
-    process.stderr.write(`${line}\n`),
-  );
-  return new LabHost(record, machine, snapshot);
+function sayOnStderr(line: string): void {
+  process.stderr.write(`lab: ${line}\n`);
+}
+
+/** Is everything there that the host's machine is made of? A host whose making was cut off has no disks yet. */
+function isWhole(record: HostRecord): boolean {
+  const disk = join(hostDirectory(record.name), "volumes.qcow2");
+  return [disk, join(record.image, "xen")].every((file) => existsSync(file));
 }
 
 /**
@@ -296,34 +292,28 @@ export async function findHost(name: string): Promise<LabHost | undefined> {
  * when it is off. Takes seconds once the release's image and snapshot are in the cache, some minutes before.
  */
 export async function openHost(options: HostOptions): Promise<LabHost> {
-  const say = options.say ?? ((line: string) => void process.stderr.write(`lab: ${line}\n`));
+  const say = options.say ?? sayOnStderr;
   const known = readRecord(options.name);
-  if (known && (options.release === undefined || known.release === options.release)) {
-    // a host whose making was cut off has no disks yet
-    if (existsSync(join(hostDirectory(known.name), "volumes.qcow2"))) {
-      const { machine, snapshot } = await machineFor(known, say);
-      const host = new LabHost(known, machine, snapshot);
-      await host.powerOn();
-      return host;
-    }
+  const release = options.release ?? known?.release ?? "bookworm";
+  if (known?.release === release && isWhole(known)) {
+    const host = new LabHost(known, say);
+    await host.powerOn();
+    return host;
   }
-  if (known) await killMachine(hostDirectory(options.name));
-  const record: HostRecord = {
-    name: options.name,
-    release: options.release ?? known?.release ?? "bookworm",
-    number: freeNumber(options.name),
-    sshPort: await freePort(),
-  };
+  await killMachine(hostDirectory(options.name));
+  const image = await labImage(release, say);
+  const number = freeNumber(options.name);
+  const record: HostRecord = { name: options.name, release, number, sshPort: 0, image: image.dir };
   writeRecord(record);
-  const { machine, snapshot } = await machineFor(record, say);
-  const host = new LabHost(record, machine, snapshot);
+  const host = new LabHost(record, say);
   await host.reset();
   return host;
 }
 
 /** A host as new, whatever an earlier run left under that name: what a test starts from. */
 export async function freshHost(options: HostOptions): Promise<LabHost> {
-  await killMachine(hostDirectory(options.name));
-  rmSync(hostDirectory(options.name), { recursive: true, force: true });
+  const directory = hostDirectory(options.name);
+  await killMachine(directory);
+  rmSync(directory, { recursive: true, force: true });
   return openHost(options);
 }

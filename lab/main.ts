@@ -44,8 +44,8 @@ function names(flags: Flags): string[] {
   return count === 1 ? [name] : Array.from({ length: count }, (_, at) => `${name}${at + 1}`);
 }
 
-async function existing(name: string): Promise<LabHost> {
-  const host = await findHost(name);
+function existing(name: string): LabHost {
+  const host = findHost(name, say);
   if (!host) throw new Error(`there is no lab host ${name}: npm run lab -- up --name ${name}`);
   return host;
 }
@@ -63,9 +63,9 @@ async function up(flags: Flags): Promise<void> {
   }
 }
 
-async function status(): Promise<void> {
+function status(): void {
   for (const { name } of listRecords()) {
-    const host = await existing(name);
+    const host = existing(name);
     const state = host.isUp ? "up  " : "down";
     print(
       `${name.padEnd(12)} ${state} ${host.release.padEnd(9)} ${host.address}  ${host.directory}`,
@@ -76,15 +76,15 @@ async function status(): Promise<void> {
 async function down(flags: Flags): Promise<void> {
   const hosts = flags.name === undefined ? listRecords().map((one) => one.name) : [flags.name];
   for (const name of hosts) {
-    const host = await existing(name);
+    const host = existing(name);
     await (flags.keep ? host.killPower() : host.remove());
     print(`${name}: down${flags.keep ? ", its disks are kept" : ""}`);
   }
 }
 
-async function ssh(flags: Flags, command: readonly string[]): Promise<void> {
+function ssh(flags: Flags, command: readonly string[]): void {
   const name = flags.name ?? listRecords()[0]?.name ?? "lab";
-  const host = await existing(name);
+  const host = existing(name);
   if (!host.isUp) throw new Error(`the lab host ${name} is down: npm run lab -- up --name ${name}`);
   const [program, ...args] = host.sshCommand;
   const terminal = command.length === 0 ? ["-t"] : [];
@@ -102,9 +102,9 @@ async function main(): Promise<void> {
   ensurePrograms(LAB_PACKAGES);
   if (command === "up") await up(values);
   else if (command === "down") await down(values);
-  else if (command === "status") await status();
-  else if (command === "reset") await (await existing(names(values)[0]!)).reset();
-  else if (command === "ssh") await ssh(values, rest);
+  else if (command === "status") status();
+  else if (command === "reset") await existing(names(values)[0]!).reset();
+  else if (command === "ssh") ssh(values, rest);
   else throw new UsageError(`there is no command ${command}`);
 }
 

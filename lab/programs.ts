@@ -1,5 +1,5 @@
 /** The disk with domus's own executables that every lab host gets, read-only, on /opt/domus. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -9,12 +9,10 @@ import {
   renameSync,
   rmSync,
   statSync,
-  truncateSync,
-  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { PROGRAMS_BYTES } from "./boot.ts";
 import { cacheDir } from "./debian.ts";
+import { makeSparse, PROGRAMS_BYTES } from "./host-files.ts";
 import { withLock } from "./lock.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -40,9 +38,12 @@ function buildWhenStale(say: (line: string) => void): void {
   const oldest = Math.min(...executables().map((name) => statSync(join(DIST, name)).mtimeMs));
   if (Number.isFinite(oldest) && oldest >= newest(join(ROOT, "src"))) return;
   say("building domus (npm run build)");
-  execFileSync(process.execPath, [join(ROOT, "tools", "build.ts")], {
+  const built = spawnSync(process.execPath, [join(ROOT, "tools", "build.ts")], {
     stdio: ["ignore", "ignore", 2],
   });
+  if (built.status === 0) return;
+  if (executables().length === 0) throw new Error("npm run build failed: see above");
+  say("npm run build failed: the host gets what was built before");
 }
 
 /** An ext4 image with the executables of dist/, built first when they are older than the sources. */
@@ -59,8 +60,7 @@ export async function programsImage(say: (line: string) => void): Promise<string
       mkdirSync(tree, { recursive: true });
       for (const name of names) copyFileSync(join(DIST, name), join(tree, name));
       const made = `${file}.made`;
-      writeFileSync(made, "");
-      truncateSync(made, PROGRAMS_BYTES);
+      makeSparse(made, PROGRAMS_BYTES);
       const path = `${process.env["PATH"]}:/usr/sbin:/sbin`;
       execFileSync("mkfs.ext4", ["-q", "-F", "-O", "^has_journal", "-d", tree, made], {
         stdio: ["ignore", "ignore", 2],

@@ -35,6 +35,8 @@ export type MachineOptions = {
   readonly volumes: string;
   /** A read-only image with programs of ours. */
   readonly programs: string;
+  /** A raw image through which files get into dom0: see mailbox.ts. */
+  readonly mailbox: string;
   readonly sshPort: number;
   readonly networkPort: number;
   readonly qmpSocket: string;
@@ -88,6 +90,7 @@ function machineArguments(machine: MachineOptions): string[] {
     disk("root", machine.root, "format=qcow2,discard=unmap"),
     disk("volumes", machine.volumes, "format=qcow2,discard=unmap,detect-zeroes=unmap"),
     disk("programs", machine.programs, "format=raw,read-only=on"),
+    disk("mailbox", machine.mailbox, "format=raw,file.locking=off"),
     [
       "-netdev",
       `user,id=ssh,restrict=on,hostfwd=tcp:127.0.0.1:${machine.sshPort}-${DOM0_ADDRESS}:22`,
