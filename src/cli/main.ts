@@ -11,8 +11,10 @@ import { terminalOutput } from "./output.ts";
 
 async function main(): Promise<void> {
   const interrupt = new AbortController();
+  const out = terminalOutput(process.stdout, process.stderr, process.env);
   // The first Ctrl-C lets the command end in order, the second ends it at once.
   process.on("SIGINT", () => {
+    out.progress("");
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     interrupt.abort();
   });
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
   };
   const context: Context = {
     process: state,
-    out: terminalOutput(process.stdout, process.stderr, process.env),
+    out,
     openHost: (root) => (root === undefined ? localHost() : treeHost(root)),
     openFacts: () => openFacts(process.env),
     signal: interrupt.signal,

@@ -49,7 +49,8 @@ export function terminalOutput(stdout: Stream, stderr: Stream, env: NodeJS.Proce
     },
     progress(text) {
       if (!stderr.isTTY) return;
-      const room = Math.max(20, stderr.columns || 80) - 1;
+      // The last column stays free: what fills a line wraps it, and a wrapped line cannot be taken back.
+      const room = Math.max(1, (stderr.columns || 80) - 1);
       stderr.write(`\r\u001b[K${text.slice(0, room)}`);
       progressShown = text !== "";
     },

@@ -24,6 +24,7 @@ import { guestTable } from "../render/check-table.ts";
 export type CheckFlags = {
   readonly json: boolean;
   readonly root?: string;
+  readonly backing?: readonly string[];
   readonly xen?: string;
   readonly xenInfo?: string;
   readonly noCache: boolean;
@@ -37,6 +38,19 @@ function unreadable(configPath: string, failure: Failure): GuestReport {
   const { code, what, why, next } = explainFailure(failure);
   const finding = { code, severity: "error" as const, where: failure.where, what, why, next };
   return { name: configPath, configPath, verdict: "unknown", findings: [finding] };
+}
+
+/** What a table or a document shows of one guest among many; names of modules and the like would pile up. */
+function withoutBulk({ facts, ...report }: GuestReport): GuestReport {
+  if (!facts?.boot) return report;
+  const { boot } = facts;
+  const names = { modules: new Map(), config: new Map() };
+  const initramfs = boot.initramfs.map((image) => ({ ...image, ...names }));
+  const kernel = boot.kernel && { kernel: { ...boot.kernel, config: new Map() } };
+  return {
+    ...report,
+    facts: { ...facts, disks: [], changes: [], boot: { ...boot, initramfs, ...kernel } },
+  };
 }
 
 export const run = failing(async function (this: Context, flags: CheckFlags, ...guests: string[]) {
@@ -62,11 +76,20 @@ export const run = failing(async function (this: Context, flags: CheckFlags, ...
     signal.throwIfAborted();
     out.progress(`checking ${done + 1} of ${configs.length}: ${printable(configPath)}`);
     const checked = await attempt(() =>
-      checkGuest({ host, xen, configPath, around, signal, ...(cache && { cache }) }),
+      checkGuest({
+        host,
+        xen,
+        configPath,
+        around,
+        backing: flags.backing,
+        signal,
+        ...(cache && { cache }),
+      }),
     );
     done += 1;
     if (!checked.ok && configs.length === 1) throw new FailureError(checked.failure);
-    return checked.ok ? checked.value : unreadable(configPath, checked.failure);
+    if (!checked.ok) return unreadable(configPath, checked.failure);
+    return configs.length === 1 ? checked.value : withoutBulk(checked.value);
   });
   out.progress("");
   if (flags.json) out.json({ host: hostJson(xen), guests: reports.map(guestJson) });
