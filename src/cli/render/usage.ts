@@ -20,7 +20,8 @@ export function spaceText(disks: readonly DiskSpace[], out: Output): string {
   const lines = rows.length === 0 ? [] : tableOrList(pick(HEADER), rows.map(pick), out.width);
   for (const { vdev, target, failure } of disks) {
     if (!failure) continue;
-    const text = `${vdev} (${target}) is not counted: ${failureText(failure)}`;
+    const { why, next } = explainFailure(failure);
+    const text = `${vdev} (${target}) is not counted. ${why} ${next}`;
     lines.push(...wrap(printable(text), out.width));
   }
   for (const { device, failure } of disks.flatMap((disk) => disk.volumes)) {
@@ -28,7 +29,9 @@ export function spaceText(disks: readonly DiskSpace[], out: Output): string {
     const text = `${device}: what is used cannot be told. ${explainFailure(failure).why}`;
     lines.push(...wrap(printable(text), out.width));
   }
-  const sum = (of: (disk: DiskSpace) => number) => disks.reduce((all, disk) => all + of(disk), 0);
+  const read = disks.filter((disk) => disk.failure === undefined && disk.sizeBytes > 0);
+  if (read.length === 0) return lines.join("\n");
+  const sum = (of: (disk: DiskSpace) => number) => read.reduce((all, disk) => all + of(disk), 0);
   const total = `A copy has to move ${sizeText(sum((one) => one.copyBytes))} of ${sizeText(sum((one) => one.sizeBytes))}.`;
   return [...lines, "", ...wrap(total, out.width)].join("\n");
 }

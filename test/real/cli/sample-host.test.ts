@@ -264,6 +264,10 @@ describe("disk", () => {
     const boot = await cli(["disk", "usage", "--root", root, "web", "/boot", "--top", "1"]);
     expect(boot.stdout).toMatch(/2\.6 MiB +\/boot\/vmlinuz/);
     expect((await cli(["disk", "usage", "--root", root, "web", "--top", "0"])).code).toBe(2);
+    const missing = await cli(["disk", "usage", "--root", root, "mail"]);
+    expect(missing.code).toBe(1);
+    expect(missing.stdout).toMatch(/mail-root\) is not counted\. There is no such/);
+    expect(missing.stdout).not.toContain("A copy has to move");
   });
 
   test("cp --recursive brings a tree, links as links", async () => {
