@@ -14,6 +14,7 @@ import type { Compression } from "../../../src/bytes/decompress/format.ts";
 import { isTruncated } from "../../../src/bytes/decompress/reader.ts";
 import { randomSource, survivesMutation } from "../../support/mutate.ts";
 import { need, scratch, sh } from "../../support/need.ts";
+import { cpuTime } from "../../support/cpu-time.ts";
 
 type Tool = {
   readonly format: Compression;
@@ -124,7 +125,7 @@ const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 test.each(TOOLS)("$command", async ({ format, command, maxBytes = Infinity }) => {
   const files = inputs.filter(({ bytes }) => bytes.length <= maxBytes);
   const names = files.map(({ name }) => name).join(" ");
-  sh(`for f in ${names}; do ${command} < $f > packed.$f; done`, { cwd: dir });
+  sh(`printf '%s\\n' ${names} | xargs -P 2 -I@ sh -c '${command} < @ > packed.@'`, { cwd: dir });
   for (const { name, bytes } of files) {
     const packed = readFileSync(join(dir, `packed.${name}`));
     // lzma has but two bytes of magic, and -9 with other properties has others
@@ -268,10 +269,10 @@ describe("bombs", () => {
 
   test.each(BOMBS)("%s by %s", async (format, command, size) => {
     const packed = sh(`head -c ${size} /dev/zero | ${command}`);
-    const start = performance.now();
+    const took = cpuTime();
     const over = await attempt(() => decompress(format, packed, { limit: 16 * MIB, where }));
     expect(over).toMatchObject({ ok: false, failure: { kind: "limit", limit: "16 MiB" } });
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(took()).toBeLessThan(10_000);
 
     // Streamed, memory is that of the window. ArrayBuffers that nobody holds are freed late, hence the margin.
     collectGarbage();
