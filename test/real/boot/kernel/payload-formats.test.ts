@@ -19,6 +19,7 @@ import {
   PV32_CAPS,
   type BuilderXen,
 } from "../../../support/xen-builder.ts";
+import { cpuTime } from "../../../support/cpu-time.ts";
 
 const read = (path: string) => readKernel(readFileSync(path), path, { where: [path] });
 
@@ -182,9 +183,9 @@ test("a kernel of 66 MB is read in bounded time and memory", async () => {
   expect(existsSync(path)).toBe(true);
   const bytes = readFileSync(path);
   const before = process.memoryUsage().arrayBuffers;
-  const start = performance.now();
+  const took = cpuTime();
   await readKernel(bytes, path, { where: [path] });
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(took()).toBeLessThan(10_000);
   // No copy of the ELF: it is looked at in place.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 << 20);
 });

@@ -5,6 +5,7 @@ import { gptProber, mbrProber } from "../../../../src/disk/table/prober.ts";
 import { survivesMutation } from "../../../support/mutate.ts";
 import { editGptHeader, gptDisk, mbrSector } from "../../../support/tables.ts";
 import type { GptOptions } from "../../../support/tables.ts";
+import { cpuTime } from "../../../support/cpu-time.ts";
 
 const SECTORS = 2048;
 const PARTS = [
@@ -268,9 +269,9 @@ describe("hostile headers, with good CRCs", () => {
       /belongs to sector 7/,
     ],
   ])("%s", async (_name, edit, message) => {
-    const start = performance.now();
+    const took = cpuTime();
     await expect(tableOf(hostile(edit))).rejects.toThrow(message);
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(took()).toBeLessThan(1000);
   });
 
   test.each([0, 91, 513, 0xffffffff])("a header of %i bytes", async (size) => {
