@@ -48,6 +48,8 @@ export type BootEntry = {
   readonly missing: readonly BootFile[];
   /** Why the entry cannot boot where no file can be named: `no such device: hd1,msdos1`. */
   readonly problem?: string;
+  /** What the entry asks for and does not get: it boots without. `no such device: hd0,msdos1` */
+  readonly lacks?: string;
   /** Line in the configuration file, from 1. */
   readonly line: number;
 };

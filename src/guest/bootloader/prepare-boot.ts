@@ -102,8 +102,8 @@ export async function prepareBoot(
   const { repair } = request;
   const context = { repair, xen: services.xen, ...(signal && { signal }) };
   const plan = await planHandover(entry, context);
-  if (!out) return { ...chosen, remarks: plan.remarks };
-  const remarks = [...plan.remarks];
+  const remarks = [...lackRemarks(entry), ...plan.remarks];
+  if (!out) return { ...chosen, remarks };
   remarks.push(...(await writeKernel(plan.kernel, out.kernel, signal)));
   if (plan.ramdisk) remarks.push(...(await writeRamdisk(plan.ramdisk, out.ramdisk, signal)));
   return { ...chosen, remarks };
@@ -157,6 +157,13 @@ function startable(
 
 /** How many entries a console line names. */
 const MAX_OTHERS = 8;
+
+function lackRemarks({ lacks }: MenuEntry): Remark[] {
+  if (lacks === undefined) return [];
+  return [
+    { what: `The entry asks for something that is not there (${lacks}), and starts without.` },
+  ];
+}
 
 /** libxl hands the bootloader a device or raw file: what a tenant writes into it does not make it another format. */
 function specOf(disk: string): DiskSpec {

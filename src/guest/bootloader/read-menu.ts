@@ -25,6 +25,8 @@ export type MenuEntry = {
   readonly args: string;
   /** Why it cannot be started. */
   readonly problem?: string;
+  /** What it asks for and does not get. */
+  readonly lacks?: string;
 };
 
 export type BootMenu = {
@@ -182,6 +184,7 @@ function menuOf(result: LoaderResult): BootMenu {
       args: entry.args,
       ...(entry.kernel && { kernel: entry.kernel }),
       ...(problem !== undefined && { problem }),
+      ...(entry.lacks !== undefined && { lacks: entry.lacks }),
     };
   });
   return {
@@ -207,21 +210,30 @@ async function viewOfPygrub({
 
 /**
  * GRUB puts one space between the words of a command line, pygrub copies the line as it is. Where the words are the
- * same, the answer is to be the same as well.
+ * same, the answer is to be the same as well. And where the configuration means a device that this guest does not have,
+ * pygrub, which knows no devices, has the better view.
  */
 function spelled(menu: BootMenu, view: PygrubView | undefined): BootMenu {
   const seen = view?.entry;
   const entry = menu.entries[menu.chosen]!;
-  if (!seen || seen.kernelPath !== entry.kernel?.path) return menu;
-  if (seen.partitionNumber !== entry.kernel.volume.partition?.number) return menu;
+  const { kernel, lacks, ...rest } = entry;
+  if (!seen || !kernel || seen.kernelPath !== kernel.path) return menu;
+  const { volume } = kernel;
+  if (seen.partitionNumber !== volume.partition?.number) return menu;
   if (wordsOf(seen.args) !== wordsOf(entry.args)) return menu;
-  return { ...menu, entries: menu.entries.with(menu.chosen, { ...entry, args: seen.args }) };
+  const { ramdiskPath } = seen;
+  const complete = lacks !== undefined && ramdiskPath !== undefined && !seen.missing;
+  const better: MenuEntry = complete
+    ? { ...rest, kernel, args: seen.args, ramdisks: [{ volume, path: ramdiskPath }] }
+    : { ...entry, args: seen.args };
+  return { ...menu, entries: menu.entries.with(menu.chosen, better) };
 }
 
+/** SYSLINUX leaves its initrd= in the kernel's command line, pygrub takes it out; kernels do not know it. */
 function wordsOf(args: string): string {
   return args
     .split(/[ \t]+/)
-    .filter((word) => word !== "")
+    .filter((word) => word !== "" && !word.startsWith("initrd="))
     .join(" ");
 }
 

@@ -79,7 +79,7 @@ function bootEntry(entry: MenuEntry, fork: Machine, submenus: readonly string[])
     submenus,
     line: entry.line,
     ...loadedFiles(loaded),
-    ...(problem !== undefined && !loaded?.ok && { problem }),
+    ...(problem !== undefined && (loaded?.ok ? { lacks: problem } : { problem })),
   };
 }
 
