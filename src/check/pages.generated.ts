@@ -748,12 +748,16 @@ Nothing: to Xen such a disk is as good as any other.
 ## Why
 
 domus reads block devices, raw image files, qcow2 and VHD. It does not follow an image to the file behind it: the name of that file comes
-out of the image, and could be that of any file of this host. If the guest's kernel or root is on this disk, the verdict is \`unknown\`;
+out of the image, and could be that of any file of this host. With \`--backing DIR\` it does, as far as the file lies in DIR after all
+symlinks. If the guest's kernel or root is on this disk, the verdict is \`unknown\`;
 if it is a data disk, nothing is lost.
 
 ## What to do
 
-To have it checked, convert a copy and look into that: \`qemu-img convert -O raw IMAGE COPY\`, then \`domus disk parts
+An image with a backing file: \`qemu-img info IMAGE\` names the file. If that is right, \`domus check --backing DIR\` (and \`domus disk ... --backing DIR\`)
+with the directory that it is in.
+
+To have another one checked, convert a copy and look into that: \`qemu-img convert -O raw IMAGE COPY\`, then \`domus disk parts
 COPY\`. A disk that is attached already can be checked under its device name: \`domus disk parts /dev/...\`.
 
 ## How domus knows

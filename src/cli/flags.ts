@@ -13,6 +13,15 @@ export const rootFlag = {
   optional: true,
 } as const;
 
+export const backingFlag = {
+  kind: "parsed",
+  parse: String,
+  variadic: true,
+  brief: "Follow images to their backing files, as far as those lie in DIR; may be given again",
+  placeholder: "DIR",
+  optional: true,
+} as const;
+
 export const noCacheFlag = {
   kind: "boolean",
   brief: "Read every kernel and initramfs anew, whatever is known from earlier runs",

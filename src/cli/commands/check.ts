@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { jsonFlag, noCacheFlag, rootFlag, xenFlag, xenInfoFlag } from "../flags.ts";
+import { backingFlag, jsonFlag, noCacheFlag, rootFlag, xenFlag, xenInfoFlag } from "../flags.ts";
 import type { CheckFlags } from "./check-run.ts";
 
 export const checkCommand = buildCommand<CheckFlags, string[], Context>({
@@ -17,6 +17,7 @@ export const checkCommand = buildCommand<CheckFlags, string[], Context>({
     flags: {
       json: jsonFlag,
       root: rootFlag,
+      backing: backingFlag,
       xen: xenFlag,
       xenInfo: xenInfoFlag,
       noCache: noCacheFlag,

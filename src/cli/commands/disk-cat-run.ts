@@ -24,7 +24,10 @@ export const cat = failing(async function (
   if (flags.json && paths.length > 1) {
     throw misuse("--json takes one file at a time.", "Leave --json out, or call it for each file.");
   }
-  await using target = await openTarget(this.openHost(flags.root), name, this.signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal: this.signal,
+  });
   if (flags.json) {
     this.out.json(await fileJson(target, paths[0]!, this.signal));
     return EXIT.done;

@@ -21,7 +21,10 @@ export const cp = failing(async function (
   ...[name, path, dest]: [string, string, string]
 ) {
   const { out, signal } = this;
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   const { volume, device, resolved } = await chooseFile(target, path);
   if (resolved.inode.kind === "directory" && !flags.recursive) {
     throw misuse(`${printable(path)} is a directory.`, "Copy it with --recursive.");

@@ -10,11 +10,18 @@ import { disksJson, disksText } from "../render/disks.ts";
 import { inodeJson, modeText, timeText } from "../render/inode.ts";
 import { table } from "../render/text.ts";
 
-export type DiskFlags = { readonly json: boolean; readonly root?: string };
+export type DiskFlags = {
+  readonly json: boolean;
+  readonly root?: string;
+  readonly backing?: readonly string[];
+};
 export type DiskCpFlags = DiskFlags & { readonly recursive: boolean; readonly force: boolean };
 
 export const parts = failing(async function (this: Context, flags: DiskFlags, name: string) {
-  await using target = await openTarget(this.openHost(flags.root), name, this.signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal: this.signal,
+  });
   if (flags.json) this.out.json({ target: target.name, disks: disksJson(target.disks) });
   else this.out.result(disksText(target.disks, this.out));
   const errors = target.disks.some(({ facts }) =>
@@ -30,7 +37,10 @@ export const ls = failing(async function (
   path = "/",
 ) {
   const { out, signal } = this;
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   const chosen = await chooseFile(target, path);
   const { fs } = chosen.volume;
   const rows = await listed(fs, chosen.resolved.inode, chosen.resolved.path, signal);

@@ -49,7 +49,10 @@ export const tree = failing(async function (
   if (depth !== undefined && !(Number.isInteger(depth) && depth > 0)) {
     throw misuse("--depth takes a whole number above 0.", "For example: --depth 2");
   }
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   const chosen = await chooseFile(target, path);
   if (chosen.resolved.inode.kind !== "directory") {
     throw misuse(

@@ -25,7 +25,10 @@ export const usage = failing(async function (
   const { out, signal } = this;
   const depth = numberIn(flags.depth ?? 1, "--depth", 256);
   const top = numberIn(flags.top ?? DEFAULT_TOP, "--top", MAX_TOP);
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   if (path === undefined) {
     const disks = await measureDisks(target.disks, signal);
     if (flags.json) out.json({ target: target.name, disks: disks.map(spaceJson) });

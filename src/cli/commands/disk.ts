@@ -1,6 +1,6 @@
 import { buildCommand, numberParser } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { jsonFlag, rootFlag } from "../flags.ts";
+import { backingFlag, jsonFlag, rootFlag } from "../flags.ts";
 import type { DiskCpFlags, DiskFlags } from "./disk-run.ts";
 import type { DiskTreeFlags } from "./disk-tree-run.ts";
 import type { DiskUsageFlags } from "./disk-usage-run.ts";
@@ -17,7 +17,7 @@ const path = {
   placeholder: "PATH",
 } as const;
 
-const flags = { json: jsonFlag, root: rootFlag } as const;
+const flags = { json: jsonFlag, root: rootFlag, backing: backingFlag } as const;
 
 export const diskPartsCommand = buildCommand<DiskFlags, [string], Context>({
   docs: { brief: "Show what is on the disks: partitions, volumes, filesystems" },
@@ -93,7 +93,7 @@ export const diskCatCommand = buildCommand<DiskFlags, [string, ...string[]], Con
     brief: "Print files, byte for byte",
     fullDescription:
       "Prints each PATH of TARGET as it is. The bytes belong to the guest: where stdout is a terminal, control characters are escaped.",
-    customUsage: ["[--json] [--root DIR] <TARGET> <PATH>..."],
+    customUsage: ["[--json] [--root DIR] [--backing DIR]... <TARGET> <PATH>..."],
   },
   parameters: {
     flags,

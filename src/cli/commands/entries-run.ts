@@ -8,11 +8,18 @@ import { EXIT } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import { loadersJson, loadersText } from "../render/entries.ts";
 
-export type EntriesFlags = { readonly json: boolean; readonly root?: string };
+export type EntriesFlags = {
+  readonly json: boolean;
+  readonly root?: string;
+  readonly backing?: readonly string[];
+};
 
 export const run = failing(async function (this: Context, flags: EntriesFlags, name: string) {
   const { out, signal } = this;
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   const volumes = target.disks.flatMap((disk) => disk.bootVolumes);
   const { results, tried } = await findLoaders(volumes, signal);
   for (const { failure } of tried) {

@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { jsonFlag, rootFlag } from "../flags.ts";
+import { backingFlag, jsonFlag, rootFlag } from "../flags.ts";
 import type { EntriesFlags } from "./entries-run.ts";
 
 export const entriesCommand = buildCommand<EntriesFlags, [string], Context>({
@@ -13,7 +13,7 @@ export const entriesCommand = buildCommand<EntriesFlags, [string], Context>({
     ].join("\n"),
   },
   parameters: {
-    flags: { json: jsonFlag, root: rootFlag },
+    flags: { json: jsonFlag, root: rootFlag, backing: backingFlag },
     positional: {
       kind: "tuple",
       parameters: [

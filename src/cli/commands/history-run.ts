@@ -13,6 +13,7 @@ import { table } from "../render/text.ts";
 export type HistoryFlags = {
   readonly json: boolean;
   readonly root?: string;
+  readonly backing?: readonly string[];
   readonly boot: boolean;
   readonly last?: number;
 };
@@ -22,7 +23,10 @@ export const run = failing(async function (this: Context, flags: HistoryFlags, n
   if (flags.last !== undefined && !(Number.isInteger(flags.last) && flags.last > 0)) {
     throw misuse("--last takes a whole number above 0.", "For example: --last 20");
   }
-  await using target = await openTarget(this.openHost(flags.root), name, signal);
+  await using target = await openTarget(this.openHost(flags.root), name, {
+    backing: flags.backing,
+    signal,
+  });
   const history = await readHistory(target, signal);
   const relevant = new Map(bootRelated(history.changes).map((one) => [one.change, one.reason]));
   const wanted = flags.boot ? history.changes.filter((one) => relevant.has(one)) : history.changes;

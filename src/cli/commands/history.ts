@@ -1,6 +1,6 @@
 import { buildCommand, numberParser } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { jsonFlag, rootFlag } from "../flags.ts";
+import { backingFlag, jsonFlag, rootFlag } from "../flags.ts";
 import type { HistoryFlags } from "./history-run.ts";
 
 export const historyCommand = buildCommand<HistoryFlags, [string], Context>({
@@ -13,6 +13,7 @@ export const historyCommand = buildCommand<HistoryFlags, [string], Context>({
     flags: {
       json: jsonFlag,
       root: rootFlag,
+      backing: backingFlag,
       boot: {
         kind: "boolean",
         brief: "Only what can decide over the next boot: kernels, initramfs tools, loaders",

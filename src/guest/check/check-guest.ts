@@ -31,6 +31,8 @@ export type CheckOptions = {
   readonly cache?: FactsCache;
   /** What else is on the host, read once for all guests; left out: the guest is judged by itself. */
   readonly around?: HostAround;
+  /** Directories in which the backing files of images may lie; left out: such images are not read. */
+  readonly backing?: readonly string[] | undefined;
   readonly signal?: AbortSignal;
 };
 

@@ -44,13 +44,15 @@ export type SurveyOptions = {
   readonly cache?: FactsCache;
   /** What else is on the host; left out: the guest is judged by itself. */
   readonly around?: HostAround;
+  /** See DiskOptions. */
+  readonly backing?: readonly string[] | undefined;
   readonly signal?: AbortSignal;
 };
 
 /** Reads disks, loader configuration, kernel, initramfs and logs. What cannot be read becomes a fact that says so. */
 export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const { host, xen, config, configPath, cache = noFactsCache, signal } = options;
-  await using opened = await openDisks(host, config.disks, signal ? { signal } : {});
+  await using opened = await openDisks(host, config.disks, { backing: options.backing, signal });
   const { disks } = opened;
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
   const hvm = await hvmOf(config, disks, signal);

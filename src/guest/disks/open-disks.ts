@@ -17,6 +17,7 @@ import { readVolumes } from "../../disk/tree.ts";
 import type { Host } from "../../host/host.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
 import { assembledBootVolumes, diskBootVolumes } from "./boot-volumes.ts";
+import { backingOpener } from "./open-backing.ts";
 import { imageAsRaw, isImageFormat, openDiskImage, rawAsImage } from "./open-image.ts";
 import { assembledFacts, diskVolumeFacts } from "./volume-facts.ts";
 
@@ -41,7 +42,9 @@ export type DiskOptions = {
    * backends have them. False where a file is looked at by itself: it may be the copy of a disk of either kind.
    */
   readonly asGuest?: boolean;
-  readonly signal?: AbortSignal;
+  /** Directories in which the backing files of images may lie; none: no image that has one is read. */
+  readonly backing?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /** Opens all of them. The result owns the devices: dispose it when the guest is done with. */
@@ -94,7 +97,11 @@ async function openDisk(options: OpenOptions): Promise<Opened> {
     const device = devices.use(await host.openBlock(target));
     if (device.readOnly) noticed.deviceReadOnly = true;
     findings.push(...(await rawAsImage(device, spec, signal)));
-    const image = await openDiskImage(device, spec, signal);
+    const openBacking = backingFor(options, target);
+    const image = await openDiskImage(device, spec, {
+      ...(openBacking && { openBacking }),
+      ...(signal && { signal }),
+    });
     findings.push(...image.findings);
     const context = { ...(signal && { signal }), ...sectorSize(device, asGuest) };
     const volume = await readVolumes(image.source, context);
@@ -107,6 +114,12 @@ async function openDisk(options: OpenOptions): Promise<Opened> {
   const isOther = failure.kind === "unsupported" && isImageFormat(spec.format);
   const state = isOther ? "not-read" : isAbsent(failure) ? "missing" : "unreadable";
   return { ...known, state, failure };
+}
+
+function backingFor(options: OpenOptions, imagePath: string) {
+  const { host, devices, spec, backing: allowed = [], signal } = options;
+  if (allowed.length === 0) return undefined;
+  return backingOpener({ host, devices, allowed, imagePath, where: [spec.vdev], signal });
 }
 
 /** Puts what lies on several disks to the first of them. */

@@ -6,7 +6,7 @@ import { cachedSource } from "../../disk/cache.ts";
 import type { Volume } from "../../disk/content.ts";
 import { openImage, sniffImage } from "../../disk/image/formats.ts";
 import type { ImageFormat, SniffedFormat } from "../../disk/image/formats.ts";
-import type { DiskImage } from "../../disk/image/image.ts";
+import type { DiskImage, ImageOptions } from "../../disk/image/image.ts";
 import type { BlockDevice, ByteSource } from "../../disk/source.ts";
 import type { DiskSpec } from "../../xen/disk-spec.ts";
 
@@ -15,19 +15,19 @@ export function isImageFormat(format: DiskSpec["format"]): format is ImageFormat
 }
 
 /**
- * The disk in `device`. Backing files and parents are not opened: what an image names could be any file of dom0, and
- * the image may have come from the guest's owner.
+ * The disk in `device`. Without `openBacking`, backing files and parents are not opened: what an image names could be any
+ * file of dom0, and the image may have come from the guest's owner.
  */
 export async function openDiskImage(
   device: BlockDevice,
   spec: DiskSpec,
-  signal?: AbortSignal,
+  options: Pick<ImageOptions, "openBacking" | "signal"> = {},
 ): Promise<DiskImage> {
   const where = [spec.vdev];
   const { format } = spec;
   if (!isImageFormat(format)) return { source: named(device, where), findings: [] };
   const file = cachedSource(named(device, [...where, format]));
-  const { source, findings } = await openImage(format, file, { where, ...(signal && { signal }) });
+  const { source, findings } = await openImage(format, file, { where, ...options });
   // QEMU minds only where it has to write.
   const severity = spec.readonly ? "warning" : "error";
   return { source, findings: findings.map((finding) => ({ ...finding, severity })) };

@@ -8,19 +8,25 @@ import type { DiskSpec } from "../../xen/disk-spec.ts";
 import { parseDomainConfig } from "../../xen/domain-config.ts";
 import { findConfigs } from "../config/find-configs.ts";
 import { openDisks } from "./open-disks.ts";
-import type { OpenDisks } from "./open-disks.ts";
+import type { DiskOptions, OpenDisks } from "./open-disks.ts";
 
 export type Target = OpenDisks & {
   /** The guest's name, or the image's path. */
   readonly name: string;
 };
 
+export type TargetOptions = Omit<DiskOptions, "asGuest">;
+
 /** Opens the disks of a guest, or one image or device. `missing` when it is neither. */
-export async function openTarget(host: Host, name: string, signal?: AbortSignal): Promise<Target> {
+export async function openTarget(
+  host: Host,
+  name: string,
+  options: TargetOptions = {},
+): Promise<Target> {
   if (await isDiskImage(host, name)) {
     const disks = await openDisks(host, [await imageSpec(host, name)], {
+      ...options,
       asGuest: false,
-      ...(signal && { signal }),
     });
     const only = disks.disks[0]?.facts;
     if (only?.failure) {
@@ -45,7 +51,7 @@ export async function openTarget(host: Host, name: string, signal?: AbortSignal)
     );
   }
   if (config.disks.length === 0) throw missing([path], "disk in this guest's config");
-  return { name: config.name, ...(await openDisks(host, config.disks, signal ? { signal } : {})) };
+  return { name: config.name, ...(await openDisks(host, config.disks, options)) };
 }
 
 /** A block device, or a file that is no text: what a person means as a disk and not as a config. */

@@ -28,10 +28,10 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** A copy of the sample's config with another disk; the verdict and what was found. */
-async function check(disk: string) {
+async function check(disk: string, ...flags: string[]) {
   const changed = config.replace(/^disk = .*$/m, `disk = [ '${disk}' ]`);
   writeFileSync(join(root, "etc/xen/other.cfg"), changed);
-  const { stdout } = await cli(["check", "--json", "--root", root, "/etc/xen/other.cfg"]);
+  const { stdout } = await cli(["check", "--json", ...flags, "--root", root, "/etc/xen/other.cfg"]);
   const { guests } = JSON.parse(stdout) as {
     guests: { verdict: string; findings: { code: string; severity: string; what: string }[] }[];
   };
@@ -59,6 +59,20 @@ describe("a guest on an image", () => {
     const parts = await cli(["disk", "parts", image("clone.qcow2")]);
     expect(parts.code).toBe(1);
     expect(parts.stderr).toContain("web.qcow2");
+  });
+
+  test("with a backing file that is allowed is read, also through several", async () => {
+    sh(`qemu-img create -q -f qcow2 -b ${image("clone.qcow2")} -F qcow2 ${image("again.qcow2")}`);
+    const allowed = ["--backing", join(root, "srv/xen")];
+    const parts = await cli(["disk", "parts", ...allowed, image("again.qcow2")]);
+    expect(parts.stdout).toMatch(/disk1 .*ext4/);
+    const elsewhere = await cli(["disk", "parts", "--backing", "/usr", image("clone.qcow2")]);
+    expect(elsewhere.code).toBe(1);
+    expect(elsewhere.stderr.replace(/\s+/g, " ")).toContain(
+      "outside of the directories given with --backing",
+    );
+    const checked = await check("/srv/xen/clone.qcow2,qcow2,xvda,rw", "--backing", "/srv/xen");
+    expect([checked.verdict, checked.codes]).toEqual(["boots", []]);
   });
 });
 
