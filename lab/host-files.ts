@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -69,6 +70,20 @@ export function writeRecord(record: HostRecord): void {
 export function listRecords(): HostRecord[] {
   const names = readdirSync(cacheDir("lab", "hosts")).toSorted();
   return names.flatMap((name) => readRecord(name) ?? []);
+}
+
+/** Images of older recipes are kept this long, for somebody may be about to make a host of one. */
+const OLD_IMAGE_MS = 3_600_000;
+
+/** Removes the images of that release that are neither `current` nor any host's, and not of the last hour. */
+export function pruneImages(release: LabRelease, current: string): void {
+  const used = new Set([current, ...listRecords().map((one) => one.image)]);
+  const images = cacheDir("lab", "images");
+  for (const name of readdirSync(images)) {
+    const dir = join(images, name);
+    if (!name.startsWith(`${release}-`) || name.endsWith(".work") || used.has(dir)) continue;
+    if (Date.now() - statSync(dir).mtimeMs > OLD_IMAGE_MS) rmSync(dir, { recursive: true });
+  }
 }
 
 /** The lowest number that no other host has. */

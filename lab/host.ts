@@ -8,6 +8,7 @@ import { existsSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bootCold, bootFromSnapshot, freshSnapshot, sshTarget } from "./boot.ts";
+import { cacheDir } from "./debian.ts";
 import { hostAddress, LAB_NETWORK, VOLUME_GROUP } from "./dom0.ts";
 import {
   freeNumber,
@@ -17,12 +18,14 @@ import {
   makeOverlay,
   makeSparse,
   networkPort,
+  pruneImages,
   readRecord,
   socketPath,
   writeRecord,
   type HostRecord,
 } from "./host-files.ts";
 import { labImage, type LabImage } from "./image.ts";
+import { withLock } from "./lock.ts";
 import { post, unpackInto, unpackOver, unpackSparse } from "./mailbox.ts";
 import { programsImage } from "./programs.ts";
 import { killMachine, runningPid, type MachineOptions } from "./qemu.ts";
@@ -205,11 +208,12 @@ export class LabHost implements AsyncDisposable {
     await killMachine(this.directory);
   }
 
-  /** Boots the machine with the disks as they are. */
+  /** Boots the machine with the disks as they are; when it runs already, sees to it that it is settled. */
   async powerOn(): Promise<void> {
-    if (this.isUp) return;
-    await this.#prepare();
-    await bootCold(this.#machine);
+    if (!this.isUp) {
+      await this.#prepare();
+      await bootCold(this.#machine);
+    }
     await this.#settle();
   }
 
@@ -302,9 +306,13 @@ export async function openHost(options: HostOptions): Promise<LabHost> {
   }
   await killMachine(hostDirectory(options.name));
   const image = await labImage(release, say);
-  const number = freeNumber(options.name);
-  const record: HostRecord = { name: options.name, release, number, sshPort: 0, image: image.dir };
-  writeRecord(record);
+  const record = await withLock(join(cacheDir("lab"), "hosts.lock"), () => {
+    const number = freeNumber(options.name);
+    const made = { name: options.name, release, number, sshPort: 0, image: image.dir };
+    writeRecord(made);
+    return made;
+  });
+  pruneImages(release, image.dir);
   const host = new LabHost(record, say);
   await host.reset();
   return host;

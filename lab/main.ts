@@ -12,7 +12,8 @@ const USAGE = `npm run lab -- up [--release bookworm|bullseye|trixie] [--name NA
 npm run lab -- ssh [--name NAME] [-- COMMAND]
 npm run lab -- status
 npm run lab -- reset [--name NAME]    back to the state of the first boot
-npm run lab -- down [--name NAME] [--keep]    without --name: all hosts; --keep keeps their disks`;
+npm run lab -- down [--name NAME] [--keep]    without --name: all but those of tests (test-...);
+                                              --keep keeps their disks`;
 
 class UsageError extends Error {}
 
@@ -73,8 +74,13 @@ function status(): void {
   }
 }
 
+/** The hosts that no test is using. */
+function ownHosts(): string[] {
+  return listRecords().flatMap(({ name }) => (name.startsWith("test-") ? [] : name));
+}
+
 async function down(flags: Flags): Promise<void> {
-  const hosts = flags.name === undefined ? listRecords().map((one) => one.name) : [flags.name];
+  const hosts = flags.name === undefined ? ownHosts() : [flags.name];
   for (const name of hosts) {
     const host = existing(name);
     await (flags.keep ? host.killPower() : host.remove());
@@ -83,7 +89,7 @@ async function down(flags: Flags): Promise<void> {
 }
 
 function ssh(flags: Flags, command: readonly string[]): void {
-  const name = flags.name ?? listRecords()[0]?.name ?? "lab";
+  const name = flags.name ?? ownHosts()[0] ?? "lab";
   const host = existing(name);
   if (!host.isUp) throw new Error(`the lab host ${name} is down: npm run lab -- up --name ${name}`);
   const [program, ...args] = host.sshCommand;

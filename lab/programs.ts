@@ -38,7 +38,9 @@ function buildWhenStale(say: (line: string) => void): void {
   const oldest = Math.min(...executables().map((name) => statSync(join(DIST, name)).mtimeMs));
   if (Number.isFinite(oldest) && oldest >= newest(join(ROOT, "src"))) return;
   say("building domus (npm run build)");
-  const built = spawnSync(process.execPath, [join(ROOT, "tools", "build.ts")], {
+  // whoever runs this may be an older Node
+  const node = join(ROOT, "node_modules", "node", "bin", "node");
+  const built = spawnSync(node, [join(ROOT, "tools", "build.ts")], {
     stdio: ["ignore", "ignore", 2],
   });
   if (built.status === 0) return;
