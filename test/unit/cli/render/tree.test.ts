@@ -10,6 +10,7 @@ test("draws what is below a directory, as it comes in", async () => {
     "dev/xvda1": device("block-device", 202, 1),
     "dev/fifo": fifo(),
     "new\nline": "",
+    "z/end": "",
   });
   const lines = treeLines();
   const drawn: string[] = [];
@@ -27,7 +28,9 @@ test("draws what is below a directory, as it comes in", async () => {
     "            |-- dev/",
     "            |   |-- fifo|",
     "            |   `-- xvda1 (block-device 202:1)",
-    "   0 bytes  `-- new\\x0aline",
+    "   0 bytes  |-- new\\x0aline",
+    "            `-- z/",
+    "   0 bytes      `-- end",
     "            `-- gone (not read: It has\\x07 bells.)",
   ]);
 });
