@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { cpuTime } from "../../support/cpu-time.ts";
 import { allValues, parseCommandLine } from "../../../src/boot/command-line.ts";
 import { randomSource } from "../../support/mutate.ts";
 
@@ -77,7 +78,7 @@ test("any text is taken, in linear time", () => {
       expect(["string", "undefined"]).toContain(typeof value);
     }
   }
-  const start = performance.now();
+  const took = cpuTime();
   parseCommandLine(`${" ".repeat(500_000)}${'"'.repeat(500_000)}${"a ".repeat(500_000)}`);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(took()).toBeLessThan(2000);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../support/cpu-time.ts";
 import { parseApkLog } from "../../../../src/boot/changes/apk-log.ts";
 import { parseDnf5Log } from "../../../../src/boot/changes/dnf5-log.ts";
 import { likelyCulprit } from "../../../../src/boot/changes/likely-culprit.ts";
@@ -199,8 +200,8 @@ describe("hostile logs", () => {
       `Running \`${"` at ".repeat(800)}\n`.repeat(300),
       `( ${" ".repeat(4000)}1/1)\n`.repeat(300),
     ];
-    const start = performance.now();
+    const took = cpuTime();
     for (const text of texts) for (const parse of parsers) parse(log(text));
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(took()).toBeLessThan(3000);
   });
 });

@@ -1,5 +1,6 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../support/cpu-time.ts";
 import { readInitramfs } from "../../../../src/boot/initramfs/read-initramfs.ts";
 import { kmodIndex } from "../../../support/kmod-index.ts";
 import { randomSource, survivesMutation } from "../../../support/mutate.ts";
@@ -313,13 +314,13 @@ describe("readInitramfs", () => {
 
   test("a million empty names and thousands of images end in a limit, in seconds", async () => {
     const one = newcEntry({ name: "" });
-    const start = performance.now();
+    const took = cpuTime();
     const names = await read(gzipSync(Buffer.alloc(one.length * 1_000_000, one), { level: 1 }));
     expect(names.segments[0]).toMatchObject({ entries: 300_000, failure: { kind: "limit" } });
     const images = await read(Buffer.alloc(5000 * 124, newc([], 4)));
     expect(images.segments).toHaveLength(64);
     expect(images.segments[63]?.failure?.kind).toBe("limit");
-    expect(performance.now() - start).toBeLessThan(4000);
+    expect(took()).toBeLessThan(4000);
   });
 
   test("gives up when asked to", async () => {

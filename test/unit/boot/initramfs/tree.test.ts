@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../support/cpu-time.ts";
 import { InitramfsTree, cleanPath } from "../../../../src/boot/initramfs/tree.ts";
 import { DIRECTORY, PROGRAM, SYMLINK } from "../../../support/newc.ts";
 
@@ -77,9 +78,9 @@ describe("InitramfsTree", () => {
       links: 2,
       content: i < 30_000 ? "" : "x",
     }));
-    const start = performance.now();
+    const took = cpuTime();
     tree(entries, () => 10);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(took()).toBeLessThan(2000);
   });
 });
 

@@ -1,5 +1,6 @@
 /** The readers by themselves; that they are like pygrub's is tested against the real one in test/real. */
 import { expect, test } from "vitest";
+import { cpuTime } from "../../../support/cpu-time.ts";
 import { parseExtlinuxAsPygrub } from "../../../../src/boot/pygrub/extlinux-config.ts";
 import { parseGrub2AsPygrub } from "../../../../src/boot/pygrub/grub2-config.ts";
 import { parseLegacyAsPygrub } from "../../../../src/boot/pygrub/legacy-config.ts";
@@ -32,10 +33,10 @@ test("damage", async () => {
 
 test("long lines end soon", () => {
   const words = Array.from({ length: 60_000 }, (_, i) => `initrd=/${i}`).join(" ");
-  const start = performance.now();
+  const took = cpuTime();
   parseExtlinuxAsPygrub(`label a\nkernel /k\nappend ${words}\n`);
   parseExtlinuxAsPygrub(`label a\nkernel mboot.c32\nappend ${"---".repeat(300_000)}\n`);
   parseLegacyAsPygrub(`title a\nkernel /k${" ".repeat(900_000)}x\n`);
   parseLegacyAsPygrub("title a\n".repeat(100_000));
-  expect(performance.now() - start).toBeLessThan(1500);
+  expect(took()).toBeLessThan(1500);
 });

@@ -1,5 +1,6 @@
 import { deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../support/cpu-time.ts";
 import { openQcow2 } from "../../../../src/disk/image/qcow2.ts";
 import type { ImageOptions } from "../../../../src/disk/image/image.ts";
 import { memorySource } from "../../../../src/disk/source.ts";
@@ -167,9 +168,9 @@ describe("hostile images", () => {
   test("a huge disk costs what is read of it", async () => {
     const image = qcow2Image({ clusterBits: 21, sizeBytes: 2 ** 39, fileBytes: 8 << 20 });
     const { source } = await open(image);
-    const start = performance.now();
+    const took = cpuTime();
     for (let i = 0; i < 100; i++) await source.read(2 ** 39 - 4096 - i * 2 ** 30, 4096);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(took()).toBeLessThan(1000);
   });
 
   test("damaged", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../../support/cpu-time.ts";
 import { evaluateExtlinux } from "../../../../../src/boot/loader/extlinux/loader.ts";
 import { parseStatements } from "../../../../../src/boot/loader/extlinux/statements.ts";
 import { encodeText } from "../../../../../src/bytes/text.ts";
@@ -158,12 +159,12 @@ describe("hostile", () => {
   });
 
   test("long texts end soon", async () => {
-    const start = performance.now();
+    const took = cpuTime();
     parseStatements(`${" ".repeat(1_000_000)}\n`.repeat(3));
     await evaluate(`label a\nlinux /k\nappend ${"initrd=x ".repeat(100_000)}\n`);
     await evaluate(`label a\nkernel mboot.c32\nappend ${"x --- ".repeat(100_000)}\n`);
     await evaluate("menu begin\n".repeat(200_000));
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(took()).toBeLessThan(2000);
     await expect(evaluate("label a\n".repeat(1_001))).rejects.toThrow("number of labels");
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../../support/cpu-time.ts";
 import { Budget } from "../../../../../src/base/budget.ts";
 import { evaluateMenu } from "../../../../../src/boot/loader/grub-legacy/loader.ts";
 import { parseMenu } from "../../../../../src/boot/loader/grub-legacy/parser.ts";
@@ -160,10 +161,10 @@ describe("hostile", () => {
   });
 
   test("long continuations and many entries end within the bounds", async () => {
-    const start = performance.now();
+    const took = cpuTime();
     parseMenu("x\\\n".repeat(400_000));
     parseMenu(`title a\nkernel ${" ".repeat(1_000_000)}x\n`);
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(took()).toBeLessThan(1500);
     await expect(evaluate(ENTRY("a").repeat(1_001))).rejects.toThrow("number of entries");
     const find = { name: "find", argument: "/gone", line: 1 };
     const one = volume({});

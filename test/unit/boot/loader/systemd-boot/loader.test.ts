@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuTime } from "../../../../support/cpu-time.ts";
 import { matchesGlob } from "../../../../../src/boot/loader/systemd-boot/glob.ts";
 import { parseCounter } from "../../../../../src/boot/loader/systemd-boot/item.ts";
 import { systemdBootLoader } from "../../../../../src/boot/loader/systemd-boot/loader.ts";
@@ -230,10 +231,10 @@ describe("hostile", () => {
   });
 
   test("long patterns and versions end soon", () => {
-    const start = performance.now();
+    const took = cpuTime();
     matchesGlob("*a".repeat(2_000), "a".repeat(4_000));
     compareUapiVersions("1.".repeat(30_000), `${"1.".repeat(30_000)}2`);
     compareUapiVersions("~".repeat(60_000), "~".repeat(60_000));
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(took()).toBeLessThan(1000);
   });
 });
