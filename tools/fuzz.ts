@@ -36,6 +36,7 @@ ensurePrograms({
   "mkfs.vfat": "dosfstools",
   mcopy: "mtools",
   sfdisk: "fdisk",
+  "qemu-img": "qemu-utils",
   mkswap: "util-linux",
   xz: "xz-utils",
   bzip2: "bzip2",
@@ -77,14 +78,18 @@ worker.on("message", (message: WorkerReport) => {
     return;
   }
   let total = 0;
+  let allFailed = 0;
+  let slowest = { name: "", ms: 0 };
   for (const [name, [rounds, failed, worst]] of Object.entries(message.rounds)) {
     total += rounds;
+    allFailed += failed;
+    if (worst > slowest.ms) slowest = { name, ms: worst };
     console.log(
       `${name.padEnd(18)} ${String(rounds).padStart(7)} rounds  ${String(failed).padStart(7)} ended in a failure  worst ${worst.toFixed(0).padStart(5)} ms`,
     );
   }
   console.log(
-    `${total} damaged inputs, ${bugs} bugs, memory grew by ${message.peakMib.toFixed(0)} MiB at most`,
+    `${total} damaged inputs, ${bugs} bugs, ${total - allFailed} values, ${allFailed} failures, slowest ${slowest.ms.toFixed(0)} ms (${slowest.name}), memory grew by ${message.peakMib.toFixed(0)} MiB at most (${message.largest})`,
   );
 });
 worker.on("error", (error) => {

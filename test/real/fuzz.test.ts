@@ -12,6 +12,7 @@ test("3,000 damaged inputs end in a value or a failure, in time and memory", () 
     "mkfs.vfat",
     "mcopy",
     "sfdisk",
+    "qemu-img",
     "xz",
     "lzop",
     "lz4",

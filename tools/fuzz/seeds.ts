@@ -12,6 +12,8 @@ import {
 import { join } from "node:path";
 import { cacheDir } from "../../lab/debian.ts";
 import { isoPrograms } from "../../test/support/fs/iso-programs.ts";
+import { groupText, linear, lvmId, physicalVolume } from "../../test/support/lvm.ts";
+import { mdMember } from "../../test/support/md.ts";
 import { run } from "../sample/image.ts";
 import { sampleInitramfs } from "../sample/initramfs.ts";
 import { sampleKernel } from "../sample/kernel.ts";
@@ -56,6 +58,18 @@ const ext4 = (options: readonly string[]) => (path: string, tree: string) =>
 /** mkfs alone: these tools take no tree, or not without a mount. */
 const bare = (program: string, options: readonly string[]) => (path: string) =>
   run(program, [...options, path]);
+
+/** With files of the tree, by a prototype (mkfs.xfs -p): enough names for a directory of several blocks. */
+const xfs = (options: readonly string[]) => (path: string, tree: string) => {
+  const proto = `${path}.proto`;
+  const many = Array.from({ length: 300 }, (_, i) => `file-${i} ---644 0 0 ${tree}/many/file-${i}`);
+  const lines = ["/", "0 0", "d--755 0 0", "many d--755 0 0", ...many, "$"];
+  lines.push(`large ---644 0 0 ${tree}/large`, "short l--777 0 0 many/file-1");
+  lines.push(`long l--777 0 0 a/${"b/../".repeat(100)}b`, "$", "");
+  writeFileSync(proto, lines.join("\n"));
+  run("mkfs.xfs", ["-q", "-f", "--unsupported", ...options, "-p", proto, path]);
+  rmSync(proto);
+};
 
 /** With the files of the tree: FAT has no links. */
 const fat = (options: readonly string[]) => (path: string, tree: string) => {
@@ -107,9 +121,8 @@ export const DISK_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
   "ext4-inline": () =>
     image("ext4-inline", 8, ext4(["-O", "^metadata_csum,inline_data", "-I", "256"])),
   ext2: () => image("ext2", 8, ext4(["-t", "ext2", "-b", "1024", "-O", "^metadata_csum"])),
-  xfs: () => image("xfs", 20, bare("mkfs.xfs", ["-q", "-f", "--unsupported"])),
-  "xfs-v4": () =>
-    image("xfs-v4", 20, bare("mkfs.xfs", ["-q", "-f", "--unsupported", "-m", "crc=0"])),
+  xfs: () => image("xfs-tree", 20, xfs([])),
+  "xfs-v4": () => image("xfs-v4-tree", 20, xfs(["-m", "crc=0"])),
   btrfs: () =>
     image("btrfs", 32, (path, tree) => run("mkfs.btrfs", ["-q", "-M", "--rootdir", tree, path])),
   fat12: () => image("fat12", 3, fat(["-F", "12"])),
@@ -122,7 +135,49 @@ export const DISK_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
   mbr: () => image("mbr", 8, partitioned("dos")),
   gpt: () => image("gpt", 8, partitioned("gpt")),
   swap: () => image("swap", 1, bare("mkswap", ["-q"])),
+  lvm: () =>
+    physicalVolume({
+      size: MIB,
+      uuid: lvmId("A"),
+      areas: [{ offset: 4096, size: 32768, text: lvmText() }],
+    }),
+  "md-0.90": () => mdMember({ version: "0.90", size: MIB, content: swapBytes() }),
+  "md-1.2": () => mdMember({ version: "1.2", size: MIB, content: swapBytes() }),
 };
+
+/** Something to be found in an array. */
+const swapBytes = () => DISK_SEEDS["swap"]!().subarray(0, 65536);
+
+const lvmText = () =>
+  groupText({
+    pvs: [{ name: "pv0", id: lvmId("A"), start: 128, count: 64 }],
+    lvs: [
+      { name: "root", segments: [linear(0, 8, "pv0", 0), linear(8, 8, "pv0", 20)] },
+      { name: "home", id: lvmId("H"), segments: [linear(0, 4, "pv0", 8)] },
+    ],
+  });
+
+/** Disks in files of other formats; the name is xl's word for it. */
+export const IMAGE_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
+  qcow2: () => image("qcow2", 0, packedDisk("qcow2", ["-o", "cluster_size=4096"])),
+  vhd: () => image("vhd", 0, packedDisk("vpc", [])),
+};
+
+function packedDisk(format: string, options: readonly string[]) {
+  return (path: string, tree: string) => {
+    const raw = `${path}.raw`;
+    run("truncate", ["-s", "4M", raw]);
+    run("dd", [
+      `if=${join(tree, "large")}`,
+      `of=${raw}`,
+      "conv=notrunc",
+      "seek=100",
+      "status=none",
+    ]);
+    run("qemu-img", ["convert", "-O", format, ...options, raw, path]);
+    rmSync(raw);
+  };
+}
 
 const DECOMPRESSORS = [
   ["gzip", true],
@@ -170,6 +225,7 @@ export const COMPRESSED_SEEDS: Readonly<Record<string, () => Uint8Array>> = Obje
 );
 
 export const TEXT_SEEDS = {
+  lvm: () => Buffer.from(lvmText()),
   grub: () =>
     Buffer.from(`set default="1>2"
 if [ "x$a" = x ]; then set b=c; else set b="$d"; fi

@@ -8,10 +8,14 @@ import { hvmBoot } from "../../src/boot/hvm/firmware.ts";
 import { readInitramfs } from "../../src/boot/initramfs/read-initramfs.ts";
 import { readKernel } from "../../src/boot/kernel/read-kernel.ts";
 import { evaluateGrub2 } from "../../src/boot/loader/grub2/evaluate.ts";
+import { assembleVolumes } from "../../src/disk/assemble.ts";
 import type { Volume } from "../../src/disk/content.ts";
 import { parseBootSector } from "../../src/disk/fs/fat/boot-sector.ts";
 import type { FileSystem } from "../../src/disk/fs/filesystem.ts";
 import { walk } from "../../src/disk/fs/walk.ts";
+import { openImage } from "../../src/disk/image/formats.ts";
+import type { ImageFormat } from "../../src/disk/image/formats.ts";
+import { parseVolumeGroup } from "../../src/disk/lvm/metadata.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import { readVolumes } from "../../src/disk/tree.ts";
 import { parseDomainConfig } from "../../src/xen/domain-config.ts";
@@ -20,6 +24,7 @@ import type { Field } from "./damage.ts";
 import {
   COMPRESSED_SEEDS,
   DISK_SEEDS,
+  IMAGE_SEEDS,
   INITRAMFS_SEEDS,
   KERNEL_SEEDS,
   TEXT_SEEDS,
@@ -40,6 +45,11 @@ async function readDisk(input: Uint8Array): Promise<void> {
   const disk = await readVolumes(memorySource(input, ["fuzz"]), {});
   for (const volume of allVolumes(disk)) {
     if (volume.content.kind === "filesystem") await useFileSystem(volume.content.fs);
+  }
+  const { volumes } = await assembleVolumes([disk]);
+  for (const { source, content } of volumes.flatMap(allVolumes)) {
+    if (content.kind === "filesystem") await useFileSystem(content.fs);
+    await attempt(() => source.read(0, Math.min(source.size, 64 * 1024)));
   }
   const disc = { vdev: "hdc", cdrom: true, volume: disk, bootVolumes: [] };
   for (const firmware of ["bios", "uefi"] as const) {
@@ -68,6 +78,17 @@ async function useFileSystem(fs: FileSystem): Promise<void> {
     let extents = 0;
     for await (const { length } of fs.usedExtents()) if (length <= 0 || ++extents > 100_000) break;
   });
+}
+
+/** Some of a disk in a file of another format, from its start on and at its end. */
+async function readDiskImage(input: Uint8Array, format: ImageFormat): Promise<void> {
+  const file = memorySource(input, ["fuzz"]);
+  const { source } = await openImage(format, file, { where: ["fuzz"] });
+  const step = 4096;
+  for (let at = 0; at < Math.min(source.size, MIB); at += step) {
+    await source.read(at, Math.min(step, source.size - at));
+  }
+  await source.read(Math.max(0, source.size - step), Math.min(step, source.size));
 }
 
 /** The first entries of the file allocation table, where chains are. */
@@ -110,7 +131,13 @@ export const TARGETS: readonly Target[] = [
   ...bytesTargets(INITRAMFS_SEEDS, (input) =>
     readInitramfs(input, "/initrd", { where: ["fuzz"], limitBytes: 64 * MIB }),
   ),
+  ...bytesTargets(IMAGE_SEEDS, (input, name) => readDiskImage(input, name as ImageFormat)),
   ...bytesTargets(COMPRESSED_SEEDS, unpackAll),
+  {
+    name: "lvm-text",
+    seed: TEXT_SEEDS.lvm,
+    read: async (input) => void parseVolumeGroup(input, ["fuzz"]),
+  },
   { name: "grub", seed: TEXT_SEEDS.grub, read: readGrub },
   {
     name: "config",

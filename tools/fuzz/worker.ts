@@ -21,6 +21,8 @@ export type WorkerReport =
         Record<string, readonly [rounds: number, failed: number, worstMs: number]>
       >;
       readonly peakMib: number;
+      /** The target and seed of that peak. */
+      readonly largest: string;
     };
 
 const memoryMib = () => {
@@ -40,6 +42,7 @@ async function main(): Promise<void> {
   );
   const before = memoryMib();
   let peakMib = 0;
+  let largest = "";
   for (let seed = firstSeed; seed < firstSeed + maxRounds && Date.now() < untilMs; seed++) {
     const index = seed % prepared.length;
     const one = prepared[index]!;
@@ -52,7 +55,7 @@ async function main(): Promise<void> {
     count[2] = Math.max(count[2], milliseconds);
     if (bug) report({ kind: "bug", target: one.target.name, seed, text: bug });
     const grown = memoryMib() - before;
-    peakMib = Math.max(peakMib, grown);
+    if (grown > peakMib) [peakMib, largest] = [grown, `${one.target.name} seed ${seed}`];
     if (grown > LIMITS.heapMib) {
       report({
         kind: "bug",
@@ -62,7 +65,7 @@ async function main(): Promise<void> {
       });
     }
   }
-  report({ kind: "done", rounds: counts, peakMib });
+  report({ kind: "done", rounds: counts, peakMib, largest });
 }
 
 await main();
