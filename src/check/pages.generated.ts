@@ -492,6 +492,35 @@ With a slip in \`bridge=\` the guest is on the default bridge; with a bad \`mac=
 Correct it: \`vif = [ 'mac=00:16:3e:01:02:03,bridge=xenbr0' ]\`. \`man xl-network-configuration\` lists the keys.
 `,
   },
+  "config-xm-code": {
+    severity: "warning",
+    summary: `The config was made for the old xm and has Python code in it (\`import\`, \`if\`, \`def\`, a call), which domus does not run.`,
+    page: `# config-xm-code
+
+Severity: warning
+
+## What it means
+
+The config was made for the old xm and has Python code in it (\`import\`, \`if\`, \`def\`, a call), which domus does not run.
+
+## What you see
+
+xl refuses the whole file; see [config-xm-python](config-xm-python.md).
+
+## Why
+
+Configs of xm were Python programs. domus reads what is plain data in them: strings, \`+\` and \`%\` of constants, numbers, lists,
+tuples, None, True, False, and names that were assigned before. Everything else is left out, so the check goes by less than xm did.
+
+## What to do
+
+Write the values out as xl wants them: \`memory = 512\` in place of what computes it.
+
+## How domus knows
+
+From the statements of the file, each with its line and column.
+`,
+  },
   "config-xm-key": {
     severity: "note",
     summary: `The config has a key of the old \`xm\` that \`xl\` no longer has.`,

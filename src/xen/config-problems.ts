@@ -9,6 +9,7 @@ import type { ConfigReading } from "./config-reading.ts";
 import { report, reportMisread } from "./config-reading.ts";
 import type { Setting } from "./config-settings.ts";
 import type { ConfigFile, ConfigProblem } from "./config-syntax.ts";
+import type { XmCode } from "./xm-data.ts";
 import { isXenAtLeast, xenRelease } from "./host-facts.ts";
 import type { XenVersion } from "./host-facts.ts";
 
@@ -48,6 +49,20 @@ function pythonFinding(file: ConfigFile): Finding[] {
     },
   ];
 }
+
+/** What of an xm config could not be read as data: each place once. */
+export function xmCodeFindings(where: Where, code: readonly XmCode[]): Finding[] {
+  return code.slice(0, MAX_CODE_FINDINGS).map(({ line, column, text }) => ({
+    code: "config-xm-code",
+    severity: "warning",
+    where: place(where, { line, column }),
+    what: `This is code, and domus does not run it: ${printable(text)}`,
+    why: "domus went on with the assignments that are plain data, as if this were not there. What it sets, or changes, is not known.",
+    next: "Write down as plain values what it comes to; the output of xm create -n on an old host shows it.",
+  }));
+}
+
+const MAX_CODE_FINDINGS = 8;
 
 function lineEndFinding(file: ConfigFile): Finding[] {
   const problems = file.problems.filter(({ kind }) => kind === "line-end");

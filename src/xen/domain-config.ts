@@ -13,7 +13,7 @@ import { parseConfig } from "./config-syntax.ts";
 import type { ConfigFile } from "./config-syntax.ts";
 import { readDisks, readVifs } from "./config-devices.ts";
 import { readBoot } from "./config-boot.ts";
-import { checkKeys, checkKinds, syntaxFindings } from "./config-problems.ts";
+import { checkKeys, checkKinds, syntaxFindings, xmCodeFindings } from "./config-problems.ts";
 import type { ConfigReading } from "./config-reading.ts";
 import {
   byPrefix,
@@ -29,6 +29,7 @@ import { settingsOf } from "./config-settings.ts";
 import type { DiskSpec } from "./disk-spec.ts";
 import type { XenVersion } from "./host-facts.ts";
 import type { VifSpec } from "./vif-spec.ts";
+import { readXmData } from "./xm-data.ts";
 
 export type GuestType = "pv" | "pvh" | "hvm";
 
@@ -83,7 +84,10 @@ export type DomainConfig = {
 };
 
 export type ParsedDomainConfig = {
-  /** Absent when there is no making sense of the file: not xl's syntax, or no name. xl refuses those. */
+  /**
+   * Absent when there is no making sense of the file: not xl's syntax, or no name. xl refuses those. Of a config for xm,
+   * which xl refuses as well, it is what the file assigns.
+   */
   readonly config?: DomainConfig;
   /** The same as `config.findings` when there is a config. Of severity error: xl refuses it, or the guest is lost. */
   readonly findings: readonly Finding[];
@@ -117,7 +121,7 @@ const DEFAULT_MEMORY_MIB = 32;
 export function parseDomainConfig(text: string, options: ParseOptions): ParsedDomainConfig {
   const file = parseConfig(text, [options.path]);
   const failures = file.problems.map(({ failure }) => failure);
-  if (failures.length > 0) return { findings: syntaxFindings(file), failures, file };
+  if (failures.length > 0) return { ...fromXm(text, file, options), failures, file };
   const reading: ConfigReading = { where: file.where, settings: settingsOf(file), findings: [] };
   const config = readConfig(reading);
   checkKeys(reading, file, options.xen);
@@ -126,6 +130,23 @@ export function parseDomainConfig(text: string, options: ParseOptions): ParsedDo
   return config
     ? { config: { ...config, findings }, findings, failures, file }
     : { findings, failures, file };
+}
+
+/** xl refuses the file; where it is one of xm's, what it assigns is read all the same. */
+function fromXm(
+  text: string,
+  file: ConfigFile,
+  options: ParseOptions,
+): Pick<ParsedDomainConfig, "config" | "findings"> {
+  const refused = syntaxFindings(file);
+  if (!file.problems.some(({ kind }) => kind === "python")) return { findings: refused };
+  const { text: data, code } = readXmData(text);
+  // It is xl's syntax now, and so is not read a third time; what is not (odd characters in a string) is given up.
+  if (parseConfig(data, file.where).problems.length > 0) return { findings: refused };
+  const read = parseDomainConfig(data, options);
+  if (!read.config) return { findings: refused };
+  const findings = [...refused, ...xmCodeFindings(file.where, code), ...read.findings];
+  return { config: { ...read.config, findings }, findings };
 }
 
 /** Whose types `readConfig` has looked at. */
