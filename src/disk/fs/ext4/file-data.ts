@@ -70,16 +70,13 @@ async function readRuns(
     const from = Math.max(offset, run.logical * size);
     const to = Math.min(end, (run.logical + run.length) * size);
     const at = run.physical * size + from - run.logical * size;
-    const part = await volume.source.read(
-      at,
-      to - from,
-      signal,
-      into?.subarray(from - offset, to - offset),
-    );
     // One run has it all: no need to copy.
-    if (part.length === length) return part;
-    out ??= new Uint8Array(length);
-    out.set(part, from - offset);
+    if (to - from === length) return volume.source.read(at, length, signal, into);
+    out ??= into?.fill(0) ?? new Uint8Array(length);
+    const place = out.subarray(from - offset, to - offset);
+    const part = await volume.source.read(at, to - from, signal, place);
+    // Unless the source has put it there.
+    if (part.buffer !== out.buffer) out.set(part, from - offset);
   }
-  return out ?? new Uint8Array(length);
+  return out ?? into?.fill(0) ?? new Uint8Array(length);
 }
