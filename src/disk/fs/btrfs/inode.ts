@@ -17,6 +17,7 @@ import type { Subvolume } from "./subvolume.ts";
 export const btrfsInodeItem = struct("btrfs_inode_item", 160, {
   generation: [0, u64leRaw],
   size: [16, u64leRaw],
+  nbytes: [24, u64leRaw],
   nlink: [40, u32le],
   uid: [44, u32le],
   gid: [48, u32le],
@@ -67,6 +68,7 @@ export async function readInode(subvolume: Subvolume, objectid: bigint): Promise
     kind,
     mode: raw.mode & 0xfff,
     size: isDevice ? 0 : parseSize(raw.size, where),
+    ...allocated(subvolume, raw.nbytes),
     uid: raw.uid,
     gid: raw.gid,
     links: raw.nlink,
@@ -81,6 +83,12 @@ function parseSize(size: bigint, where: Where): number {
   if (size >= 2n ** 63n) throw corrupt(where, `a size of ${size} bytes`, "less than 2^63");
   if (size <= Number.MAX_SAFE_INTEGER) return Number(size);
   throw overLimit(where, `the size of a file of ${size} bytes`, "8 PiB");
+}
+
+/** Inline contents count as a sector, as for stat (`btrfs_getattr`). Nonsense is not repeated. */
+function allocated({ sectorSizeBytes }: Subvolume, nbytes: bigint): { allocatedBytes?: number } {
+  if (nbytes > BigInt(Number.MAX_SAFE_INTEGER)) return {};
+  return { allocatedBytes: Math.ceil(Number(nbytes) / sectorSizeBytes) * sectorSizeBytes };
 }
 
 /** The kernel's own dev_t: 20 bits of minor below 12 bits of major. */

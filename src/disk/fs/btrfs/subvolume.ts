@@ -31,6 +31,8 @@ export type Subvolume = {
   /** The upper bits of its inodes' numbers. */
   readonly place: number;
   readonly tree: ItemTree;
+  /** The unit in which contents take space. */
+  readonly sectorSizeBytes: number;
   readonly where: Where;
 };
 
@@ -75,7 +77,8 @@ export function subvolumesOf(volume: BtrfsVolume, replayed: Replayed): Subvolume
       if (!root) return undefined;
       const tree = replayed(id, itemTree(volume, root));
       const where = within(volume.where, treeName(id));
-      return add(name, (place) => ({ id, place, tree, where }));
+      const { sectorSizeBytes } = volume.superblock;
+      return add(name, (place) => ({ id, place, tree, sectorSizeBytes, where }));
     },
     emptyNumber(directory, child) {
       const name = `empty ${directory.number} ${child}`;

@@ -11,6 +11,7 @@ import { struct } from "../../../bytes/struct.ts";
 import type { Read } from "../../../bytes/struct.ts";
 import type { FileKind, Inode } from "../filesystem.ts";
 import { assertChecksum, checksumOfNumber, checksumWithHole } from "./checksum.ts";
+import { RO_COMPAT } from "./features.ts";
 import { hasIncompat } from "./superblock.ts";
 import { inodeWhere } from "./volume.ts";
 import type { Ext4Volume } from "./volume.ts";
@@ -23,10 +24,12 @@ export const ext4Inode = struct("ext4_inode", 128, {
   i_mtime: [0x10, i32le],
   i_gid: [0x18, u16le],
   i_links_count: [0x1a, u16le],
+  i_blocks_lo: [0x1c, u32le],
   i_flags: [0x20, u32le],
   i_block: [0x28, bytesField(60)],
   i_generation: [0x64, u32le],
   i_size_high: [0x6c, u32le],
+  l_i_blocks_high: [0x74, u16le],
   l_i_uid_high: [0x78, u16le],
   l_i_gid_high: [0x7a, u16le],
   l_i_checksum_lo: [0x7c, u16le],
@@ -51,6 +54,7 @@ export const ROOT_INODE = 2;
 export const INODE_FLAGS = {
   encrypt: 0x800,
   index: 0x1000,
+  hugeFile: 0x4_0000,
   extents: 0x8_0000,
   inlineData: 0x1000_0000,
   casefold: 0x4000_0000,
@@ -129,6 +133,7 @@ export function parseInode(volume: Ext4Volume, number: number, bytes: Uint8Array
       kind,
       mode: raw.i_mode & 0xfff,
       size: device ? 0 : parseSize(volume, raw, kind, where),
+      allocatedBytes: parseBlocks(volume, raw),
       uid: raw.l_i_uid_high * 0x1_0000 + raw.i_uid,
       gid: raw.l_i_gid_high * 0x1_0000 + raw.i_gid,
       links: raw.i_links_count,
@@ -176,6 +181,13 @@ function parseSize(volume: Ext4Volume, raw: Raw, kind: FileKind, where: Where): 
   const size = (wide ? raw.i_size_high * 2 ** 32 : 0) + raw.i_size_lo;
   if (size > Number.MAX_SAFE_INTEGER) throw corrupt(where, `a size of ${size}`, "below 2^53 bytes");
   return size;
+}
+
+/** In units of 512 bytes, for huge files in blocks (`ext4_inode_blocks`): at most 2^48 of 64 KiB, which stays exact as a power of two. */
+function parseBlocks({ superblock }: Ext4Volume, raw: Raw): number {
+  if (!(superblock.roCompat & RO_COMPAT.huge_file)) return raw.i_blocks_lo * 512;
+  const blocks = raw.l_i_blocks_high * 2 ** 32 + raw.i_blocks_lo;
+  return blocks * (raw.i_flags & INODE_FLAGS.hugeFile ? superblock.blockSizeBytes : 512);
 }
 
 /** Seconds: 32 bits signed, two more bits of epoch and 30 of nanoseconds in the extra field. */
