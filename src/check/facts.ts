@@ -143,6 +143,8 @@ export type GuestFacts = {
   readonly bootTried: readonly { readonly where: Where; readonly said: string }[];
   /** Set when the config names pygrub as its bootloader. */
   readonly pygrub?: PygrubView;
+  /** Its bootloader is domus-pygrub, and may convert what would not boot. */
+  readonly mendsBoot?: true;
   /** Set for an HVM guest that starts from its disks: what its firmware finds there. */
   readonly hvm?: HvmBoot;
   /** Absent when there is no root filesystem that could be read. */

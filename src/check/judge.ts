@@ -4,6 +4,7 @@ import type { Finding } from "../base/finding.ts";
 import type { Where } from "../base/where.ts";
 import type { GuestFacts } from "./facts.ts";
 import { isOtherKernel } from "./guest-boot.ts";
+import { mendedAtBoot } from "./mended-boot.ts";
 import { recentChange } from "./recent-change.ts";
 import type { RuleFinding } from "./rule.ts";
 import { BUILDER_RULES, HOST_RULES, LINUX_RULES } from "./rules.ts";
@@ -22,14 +23,14 @@ export type Judgement = {
 
 /** Merges what the config, the disks and the loader brought with what the rules find. */
 export function judge(facts: GuestFacts): Judgement {
-  const found: RuleFinding[] = [
+  const found = mendedAtBoot(facts, [
     ...facts.config.findings,
     ...diskFindings(facts),
     ...(facts.boot?.findings ?? []),
     ...firstStage(facts),
     ...HOST_RULES.flatMap((rule) => rule.check(facts)),
     ...(isOtherKernel(facts) ? [] : LINUX_RULES.flatMap((rule) => rule.check(facts))),
-  ];
+  ]);
   const findings = bySeverity(found);
   const all = bySeverity([...findings, ...recentChange(facts, findings)]);
   return { verdict: verdictOf(found), findings: all.map(withoutMark) };

@@ -99,7 +99,7 @@ async function planKernel(
   const asItIs = { plan: { file, as: "it is" } as const, remarks: [] };
   // gzip every builder unpacks, and a payload that is none of the known formats domus does not either.
   if (!bzImage || packing === undefined || packing === "gzip") return asItIs;
-  if (packing === "none" || packing === "unknown" || packing === "lz4-frame") return asItIs;
+  if (packing === "none" || packing === "unknown") return asItIs;
   const host = await xen();
   if (!host) return asItIs;
   const version = bzImage.release?.split(" ")[0];

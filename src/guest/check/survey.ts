@@ -1,5 +1,6 @@
 /** Gathers everything that the rules want to know of one guest. All I/O of `domus check` is called from here. */
 import { attempt } from "../../base/failure.ts";
+import { fileName } from "../../base/path.ts";
 import { contains } from "../../base/where.ts";
 import { readChanges } from "../../boot/changes/read-changes.ts";
 import type { PackageChange } from "../../boot/changes/package-change.ts";
@@ -20,6 +21,7 @@ import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainConfig } from "../../xen/domain-config.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
+import { readSettings } from "../bootloader/settings.ts";
 import { openDisks } from "../disks/open-disks.ts";
 import type { OpenDisk } from "../disks/open-disks.ts";
 import { noFactsCache } from "./facts-cache.ts";
@@ -57,7 +59,9 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
   const bootVolumes = disks.flatMap((disk) => disk.bootVolumes);
   const hvm = await hvmOf(config, disks, signal);
   const runs = hvm?.start?.loader;
-  const search = await findBoot(config, volumesInBootOrder(disks, hvm), { runs, signal });
+  // libxl gives a bootloader the first disk only.
+  const reachable = isDomusPygrub(config) ? disks.slice(0, 1) : disks;
+  const search = await findBoot(config, volumesInBootOrder(reachable, hvm), { runs, signal });
   const volumes = disks.flatMap((disk) => disk.facts.volumes);
   const pygrub = await pygrubOf(config, disks[0], signal);
   // What runs on this host decides; what the guest's own loader would start is kept for comparison.
@@ -91,11 +95,21 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     }),
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),
+    ...((await mendsBoot(host, config)) && { mendsBoot: true as const }),
     ...(hvm && { hvm }),
     ...(search.boot && { configured: configuredBoot(search.boot) }),
   };
   // Awaited here: the disks are closed when this function ends.
   return rootFs ? await withChanges(facts, rootFs, signal) : facts;
+}
+
+function isDomusPygrub(config: DomainConfig): boolean {
+  return usesBootloader(config) && fileName(config.bootloader ?? "") === "domus-pygrub";
+}
+
+async function mendsBoot(host: Host, config: DomainConfig): Promise<boolean> {
+  if (!isDomusPygrub(config) || config.bootloaderArgs.includes("--no-repair")) return false;
+  return (await readSettings(host)).repair !== "never";
 }
 
 /** Reading the logs of a guest can take longer than all the rest, and says nothing of one that will boot. */

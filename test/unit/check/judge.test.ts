@@ -40,6 +40,20 @@ describe("verdict", () => {
     expect(told).toEqual(at("xvdb", "GPT"));
   });
 
+  test("what domus-pygrub mends at every start is told, and stops nothing", () => {
+    const packed = guestWith({ kernel: { packing: "zstd" } });
+    const mended = judge({ ...packed, mendsBoot: true });
+    expect(mended.verdict).toBe("boots");
+    expect(mended.findings).toMatchObject([{ code: "kernel-packing", severity: "warning" }]);
+    expect(mended.findings[0]!.why).toContain("starts all the same");
+    expect(judge(packed).findings[0]!.next).toContain('bootloader = "domus-pygrub"');
+    // Nobody can hand over what cannot be unpacked.
+    const unknown = guestWith({ kernel: { packing: "unknown" } });
+    expect(judge({ ...unknown, mendsBoot: true }).verdict).toBe("fails");
+    const lost = guestWith({ kernelFile: { state: "missing" } });
+    expect(judge({ ...lost, mendsBoot: true }).verdict).toBe("fails");
+  });
+
   test("warnings and notes do not", () => {
     const facts = guestWith({
       config: { onCrash: "destroy", findings: [finding("config-unknown-key", "warning")] },
