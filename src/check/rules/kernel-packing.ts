@@ -103,8 +103,7 @@ function nextText(facts: GuestFacts, boot: PlannedBoot, sure: boolean): string {
   }
   const name = shellWord(fileName(path));
   const copy = `domus disk cp ${shellWord(facts.name)} ${shellWord(path)} .`;
-  const mend = facts.mendsBoot
-    ? ""
-    : `bootloader = "domus-pygrub" hands it over unpacked. By hand: ` : "";
+  const helps = !facts.mendsBoot && packing !== "unknown" && packing !== "none";
+  const mend = helps ? 'bootloader = "domus-pygrub" hands it over unpacked. By hand: ' : "";
   return `${test}${unpacked} ${mend}${copy}, then extract-vmlinux ${name} > vmlinux ${script}, and boot it with kernel=, ramdisk= and cmdline= in the config in place of bootloader=. ${rest}`;
 }
