@@ -1,6 +1,6 @@
 /** The commands that mend, as the distributions have them. Used by several rules so that they read the same. */
-import { MIB } from "../base/units.ts";
 import { fileName } from "../base/path.ts";
+import { MIB } from "../base/units.ts";
 import type { Compression } from "../bytes/decompress/format.ts";
 import type { InitramfsFacts, InitramfsGenerator } from "../boot/initramfs/initramfs-facts.ts";
 import { filesAreInDom0 } from "./guest-boot.ts";
@@ -108,9 +108,9 @@ export function repackInDom0(facts: GuestFacts, image: InitramfsFacts): string {
     (path) => `domus disk cp ${target} ${shellWord(path)} .`,
   );
   const name = shellWord(fileName(image.path));
-  const mend = facts.mendsBoot
-    ? ""
-    : 'bootloader = "domus-pygrub" hands over a repacked copy. By hand: ';
+  // domus unpacks no more than the kernel does.
+  const helps = !facts.mendsBoot && (only.zstdWindowBytes ?? 0) <= 128 * MIB;
+  const mend = helps ? 'bootloader = "domus-pygrub" hands over a repacked copy. By hand: ' : "";
   return ` Or from dom0, without touching the disk: ${mend}${copies.join(" && ")}, then ${UNPACK[only.compression]} ${name} | gzip > ${name}.gz, and start it once with kernel=, ramdisk= and cmdline= in the config in place of bootloader=.`;
 }
 
