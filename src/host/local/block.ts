@@ -45,7 +45,7 @@ async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
-    if (stats.isBlockDevice()) return blockDevice(handle, where, await geometry(stats.rdev, where));
+    if (stats.isBlockDevice()) return blockDevice(handle, where, await readGeometry(stats.rdev, where));
     if (stats.isFile()) {
       return blockDevice(handle, where, { size: stats.size, blockSize: 512 });
     }
@@ -66,7 +66,7 @@ type Geometry = {
  * From sysfs, because st_size of a device is 0 and there is no ioctl in Node. `size` counts 512-byte units
  * whatever the sector size is (Documentation/ABI/stable/sysfs-block).
  */
-async function geometry(rdev: number, where: Where): Promise<Geometry> {
+async function readGeometry(rdev: number, where: Where): Promise<Geometry> {
   const major = Math.floor(rdev / 256) % 4096;
   const minor = (rdev % 256) + Math.floor(rdev / 0x100000) * 256;
   const dir = `/sys/dev/block/${major}:${minor}`;
