@@ -2,10 +2,8 @@
  * A real Xen host in QEMU, for tests and for trying things out: boot it, run commands in its dom0, copy files, write
  * guests, read their consoles, pull its plug. See docs/design/lab.md.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, rmSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bootCold, bootFromSnapshot, freshSnapshot, sshTarget } from "./boot.ts";
 import { cacheDir } from "./debian.ts";
@@ -26,7 +24,7 @@ import {
 } from "./host-files.ts";
 import { labImage, type LabImage } from "./image.ts";
 import { withLock } from "./lock.ts";
-import { post, unpackInto, unpackOver, unpackSparse } from "./mailbox.ts";
+import { collect, packUp, post, unpackInto, unpackOver, unpackSparse } from "./mailbox.ts";
 import { programsImage } from "./programs.ts";
 import { killMachine, runningPid, type MachineOptions } from "./qemu.ts";
 import type { LabRelease } from "./releases.ts";
@@ -132,13 +130,10 @@ export class LabHost implements AsyncDisposable {
 
   /** Copies one file of dom0 to a file of this machine. */
   async copyOut(file: string, to: string): Promise<void> {
-    const words = [...this.sshCommand, `cat ${quote(file)}`];
-    const script = 'to="$1"; shift; exec "$@" > "$to"';
-    const child = spawn("sh", ["-c", script, "sh", to, ...words], {
-      stdio: ["ignore", "inherit", "inherit"],
+    await collect(this.#machine.mailbox, to, async () => {
+      const words = [dirname(file), basename(file)].map(quote) as [string, string];
+      await this.output(packUp(...words), { timeoutMs: 600_000 });
     });
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) throw new Error(`${this.name}: ${file} could not be copied to ${to}`);
   }
 
   /** Copies a disk image of this machine into dom0; returns the disk's path there. */

@@ -88,8 +88,9 @@ function addModules(release: LabRelease, root: string): void {
   const kernel = debianKernel(RELEASES[release].kernel);
   const from = join(kernel.root, "lib", "modules", kernel.version);
   const to = join(root, "lib", "modules", kernel.version);
-  const parts = DOM0_MODULES.flatMap((part) => globSync(join("kernel", part), { cwd: from }));
-  for (const part of [...parts, "modules.order", "modules.builtin", "modules.builtin.modinfo"]) {
+  // modules.order and the like are in the kernel's package or left to depmod, release by release
+  const wanted = [...DOM0_MODULES.map((part) => join("kernel", part)), "modules.*"];
+  for (const part of wanted.flatMap((pattern) => globSync(pattern, { cwd: from }))) {
     mkdirSync(dirname(join(to, part)), { recursive: true });
     cpSync(join(from, part), join(to, part), { recursive: true });
   }

@@ -1,5 +1,5 @@
 /**
- * How files get into dom0: as a tar archive on a disk that both sides see. This machine writes it into the raw image,
+ * How files get into dom0 and out of it: as a tar archive on a disk that both sides see. This machine writes it into the raw image,
  * dom0 reads the block device. ssh would decrypt every byte on an emulated processor, twenty times as slowly.
  */
 import { spawnSync } from "node:child_process";
@@ -26,6 +26,34 @@ export function unpackSparse(to: string): string {
   return `${unpackOver(to)} conv=sparse,notrunc`;
 }
 
+/** A line of sh for dom0 that puts one of its files into the mailbox; both words as sh reads them. */
+export function packUp(directory: string, name: string): string {
+  return `set -e; ${FORGET}
+    tar -cS -b 2048 -C ${directory} ${name} | dd of=/dev/vdd bs=1M iflag=fullblock oflag=direct status=none`;
+}
+
+/** Lets `send` put one file into the mailbox, and writes its bytes to the file `to`. */
+export async function collect(
+  mailbox: string,
+  to: string,
+  send: () => Promise<void>,
+): Promise<void> {
+  await withLock(`${mailbox}.lock`, async () => {
+    try {
+      await send();
+      const script = 'tar -xO -f "$1" > "$2"';
+      const read = spawnSync("sh", ["-c", script, "sh", mailbox, to]);
+      if (read.status !== 0) throw new Error(`${to}: ${read.stderr.toString()}`);
+    } finally {
+      empty(mailbox);
+    }
+  });
+}
+
+function empty(mailbox: string): void {
+  spawnSync("fallocate", ["--punch-hole", "--offset", "0", "--length", "4GiB", mailbox]);
+}
+
 /** Puts the files into the mailbox, lets `receive` fetch them, and empties it. One letter at a time. */
 export async function post(
   mailbox: string,
@@ -47,7 +75,7 @@ export async function post(
     try {
       await receive();
     } finally {
-      spawnSync("fallocate", ["--punch-hole", "--offset", "0", "--length", "4GiB", mailbox]);
+      empty(mailbox);
     }
   });
 }

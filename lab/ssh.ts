@@ -115,6 +115,9 @@ export function runOver(
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill("SIGKILL");
+      // the kept connection has the pipes, too, until the command ends
+      child.stdout.destroy();
+      child.stderr.destroy();
     }, options.timeoutMs ?? 120_000);
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));

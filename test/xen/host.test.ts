@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { debianKernel } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest, reached } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
@@ -23,7 +23,10 @@ beforeAll(async () => {
   makeExt4Guest(image, { kernel: KERNEL });
 });
 
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(async () => {
+  await host.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 describe("the host", () => {
   test("runs the Xen of its release", async () => {
@@ -74,7 +77,7 @@ describe("a PV guest", () => {
     await host.output(`xl create ${config}`);
     await host.waitForConsole("direct", /userland reached/);
     expect(await host.console("direct")).toContain(reached("/dev/xvda", version));
-    await host.output("xl shutdown -w direct");
+    await host.output("xl shutdown -ww direct");
     expect(await host.output("xl list")).not.toContain("direct");
   });
 
@@ -116,6 +119,7 @@ test("is fresh after reset", async () => {
 
 test("reaches another host and is reached by it", async () => {
   const other = await testHost({ name: "test-other" });
+  onTestFinished(() => other.remove());
   expect(other.address).not.toBe(host.address);
   expect(await host.output(`ping -c 3 -W 20 ${other.address}`)).toContain(" 0% packet loss");
   expect(await other.output(`ssh root@${host.address} hostname`)).toBe("test-host\n");
