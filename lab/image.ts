@@ -22,6 +22,7 @@ import { cacheDir, debianKernel, mirror } from "./debian.ts";
 import { DOM0_INIT, DOM0_MODULES, DOM0_PACKAGES, ROOT_MODULES, writeDom0Files } from "./dom0.ts";
 import { makeInitramfs } from "./initramfs.ts";
 import { withLock } from "./lock.ts";
+import { depmod, moduleDirectory } from "./modules.ts";
 import { makePatient } from "./patience.ts";
 import { RELEASES, type LabRelease } from "./releases.ts";
 import { labKeys } from "./ssh.ts";
@@ -86,7 +87,7 @@ function bootstrap(release: LabRelease): string {
 /** dom0's kernel modules from the linux-image package, whose postinst would make an initramfs that nobody boots. */
 function addModules(release: LabRelease, root: string): void {
   const kernel = debianKernel(RELEASES[release].kernel);
-  const from = join(kernel.root, "lib", "modules", kernel.version);
+  const from = moduleDirectory(kernel.root, kernel.version);
   const to = join(root, "lib", "modules", kernel.version);
   // modules.order and the like are in the kernel's package or left to depmod, release by release
   const wanted = [...DOM0_MODULES.map((part) => join("kernel", part)), "modules.*"];
@@ -94,7 +95,7 @@ function addModules(release: LabRelease, root: string): void {
     mkdirSync(dirname(join(to, part)), { recursive: true });
     cpSync(join(from, part), join(to, part), { recursive: true });
   }
-  run("depmod", ["-b", root, kernel.version]);
+  depmod(to);
   for (const file of ["config", "System.map"]) {
     const name = `${file}-${kernel.version}`;
     cpSync(join(kernel.root, "boot", name), join(root, "boot", name));

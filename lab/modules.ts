@@ -3,8 +3,9 @@
  * The order comes from modules.dep (depmod(8), modules.dep(5)), which packages leave to their postinst.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 
 /** A module's name as the kernel says it: `virtio_blk` for `kernel/drivers/block/virtio_blk.ko.xz`. */
 export function moduleName(path: string): string {
@@ -35,14 +36,33 @@ export function moduleOrder(dep: string, builtin: string, names: readonly string
   return [...order];
 }
 
-/** Loading order for `names` in the package tree `root` of kernel `version`; runs depmod there when nobody has. */
-export function modulesOf(root: string, version: string, names: readonly string[]): string[] {
-  const dir = join(root, "lib", "modules", version);
-  if (!existsSync(join(dir, "modules.dep"))) {
-    execFileSync("depmod", ["-b", root, version], {
+/** Where a linux-image package has its modules: below /usr/lib since Debian 13. */
+export function moduleDirectory(root: string, version: string): string {
+  const places = ["lib", "usr/lib"].map((lib) => join(root, lib, "modules", version));
+  const found = places.find((dir) => existsSync(dir));
+  if (!found) throw new Error(`there are no modules of ${version} in ${root}`);
+  return found;
+}
+
+/** Runs depmod(8) for one kernel's modules, wherever they are: it looks for lib/modules only. */
+export function depmod(dir: string): void {
+  const base = mkdtempSync(join(tmpdir(), "domus-depmod-"));
+  try {
+    mkdirSync(join(base, "lib"));
+    symlinkSync(dirname(dir), join(base, "lib", "modules"));
+    execFileSync("depmod", ["-b", base, basename(dir)], {
+      stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
     });
+  } finally {
+    rmSync(base, { recursive: true, force: true });
   }
+}
+
+/** Loading order for `names` in the package tree `root` of kernel `version`; runs depmod there when nobody has. */
+export function modulesOf(root: string, version: string, names: readonly string[]): string[] {
+  const dir = moduleDirectory(root, version);
+  if (!existsSync(join(dir, "modules.dep"))) depmod(dir);
   const read = (file: string) => readFileSync(join(dir, file), "utf8");
   return moduleOrder(read("modules.dep"), read("modules.builtin"), names).map((file) =>
     join(dir, file),
