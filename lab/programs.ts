@@ -1,7 +1,7 @@
 /** The disk with domus's own executables that every lab host gets, read-only, on /opt/domus. */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
-  copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -60,7 +60,10 @@ export async function programsImage(say: (line: string) => void): Promise<string
     const tree = mkdtempSync(join(dir, "tree-"));
     try {
       mkdirSync(tree, { recursive: true });
-      for (const name of names) copyFileSync(join(DIST, name), join(tree, name));
+      for (const name of names) {
+        // `domus-pygrub` is a link to `domus`, there as here
+        cpSync(join(DIST, name), join(tree, name), { verbatimSymlinks: true });
+      }
       const made = `${file}.made`;
       makeSparse(made, PROGRAMS_BYTES);
       const path = `${process.env["PATH"]}:/usr/sbin:/sbin`;

@@ -1,5 +1,5 @@
 /**
- * `npm run build`: makes `dist/domus`, one executable that needs no Node.js.
+ * `npm run build`: makes `dist/domus`, one executable that needs no Node.js, and its other name `dist/domus-pygrub`.
  *
  * rolldown bundles the sources into one CommonJS file, Node turns it into a single-executable blob (with V8's code
  * cache, so that starting compiles nothing: build/program.ts), and postject puts the blob into a copy of the Node binary.
@@ -13,6 +13,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -109,4 +110,8 @@ const script = join(DIST, "domus.cjs");
 await bundle("src/main.ts", script);
 const target = join(DIST, "domus");
 executable(script, target);
+// Its other name, which is what it goes by: src/main.ts.
+const other = join(DIST, "domus-pygrub");
+rmSync(other, { force: true });
+symlinkSync("domus", other);
 console.log(`${target}: ${(statSync(target).size / 1048576).toFixed(0)} MiB`);
