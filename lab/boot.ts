@@ -32,7 +32,7 @@ function bootFailure(machine: MachineOptions, what: string): Error {
   const qemu = join(machine.directory, "qemu.log");
   return new Error(
     `the lab host ${machine.name} ${what}. Its console (${console}) ends with:\n${lastLines(console)}\n` +
-      `QEMU (${qemu}) said:\n${lastLines(qemu, 5)}`,
+      `QEMU (${qemu}) said:\n${lastLines(qemu, 5).replaceAll(/^qemu-system-x86_64 -name.*\n?/gm, "")}`,
   );
 }
 
