@@ -90,7 +90,11 @@ export async function prepareBoot(
   const index = choice?.index ?? indexOf(request.entry, menu);
   const entry = startable(menu, index);
   const own = choice?.args ?? entry.args;
-  const args = request.args === "" ? own : `${own} ${request.args}`;
+  // pygrub's spelling: to nothing it appends a blank, too, but for a kernel that was named.
+  const args =
+    request.args === "" || request.kernel !== undefined
+      ? own + request.args
+      : `${own} ${request.args}`;
   const chosen: ChosenBoot = {
     title: entry.title,
     because: index === menu.chosen ? menu.because : "it was asked for",

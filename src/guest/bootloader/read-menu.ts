@@ -181,7 +181,7 @@ function menuOf(result: LoaderResult): BootMenu {
       title: [...entry.submenus, entry.title].join(" > "),
       ownTitle: entry.title,
       ramdisks: entry.ramdisks,
-      args: entry.args,
+      args: result.loader === "extlinux" ? withoutInitrdWords(entry.args) : entry.args,
       ...(entry.kernel && { kernel: entry.kernel }),
       ...(problem !== undefined && { problem }),
       ...(entry.lacks !== undefined && { lacks: entry.lacks }),
@@ -229,11 +229,15 @@ function spelled(menu: BootMenu, view: PygrubView | undefined): BootMenu {
   return { ...menu, entries: menu.entries.with(menu.chosen, better) };
 }
 
-/** SYSLINUX leaves its initrd= in the kernel's command line, pygrub takes it out; kernels do not know it. */
+/** SYSLINUX leaves its `initrd=` in the kernel's command line, pygrub takes it out; kernels do not know it. */
+function withoutInitrdWords(args: string): string {
+  return args.replace(/(?:^|[ \t]+)initrd=\S*/g, "").trimStart();
+}
+
 function wordsOf(args: string): string {
   return args
     .split(/[ \t]+/)
-    .filter((word) => word !== "" && !word.startsWith("initrd="))
+    .filter((word) => word !== "")
     .join(" ");
 }
 
