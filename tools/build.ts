@@ -60,11 +60,15 @@ function withLateModules(text: string): string {
       return `${name}=lateModule(${module})`;
     },
   );
-  const used = declared.replaceAll(/\b(node_\w+)\b(?!=lateModule)(\.?)/g, (_match, name, dot) => {
-    if (!names.has(name) || dot === "")
-      throw new Error(`the bundle uses ${name} in an unknown way`);
-    return `${name}().`;
-  });
+  const used = declared.replaceAll(
+    /(\bnew )?\b(node_\w+)\b(?!=lateModule)(\.?)/g,
+    (_match, made: string | undefined, name: string, dot: string) => {
+      if (!names.has(name) || dot === "")
+        throw new Error(`the bundle uses ${name} in an unknown way`);
+      // `new node_tty().ReadStream()` would make an object of the function
+      return made === undefined ? `${name}().` : `new (${name}()).`;
+    },
+  );
   return `${used}\nfunction lateModule(name){let loaded;return()=>loaded??=require(name)}\n`;
 }
 
