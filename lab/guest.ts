@@ -16,7 +16,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { cacheDir, debianKernel, type KernelName } from "./debian.ts";
+import { ACTIVATE_LVM, lvmArchive } from "./guest-lvm.ts";
 import { busybox, makeInitramfs } from "./initramfs.ts";
 
 /** What the userland on a guest's disk says first, with what its kernel was told to mount and its version. */
@@ -31,13 +33,15 @@ export const GUEST_MODULES: readonly string[] = ["xen_blkfront", "crc32c_generic
 export const ROOT_KIND_MODULES = {
   xfs: ["xfs"],
   btrfs: ["btrfs"],
+  /** With LVM's own tools, from this machine. */
+  lvm: ["dm_mod"],
 } as const satisfies Record<string, readonly string[]>;
 
 /**
  * /init: mounts what root= names (a device, LABEL= or UUID=), with rootflags=, and starts /sbin/init there. Says why
  * when it can't, and halts: a kernel that panics for want of an init would hide the reason.
  */
-const GUEST_INIT = `
+const GUEST_INIT = `${ACTIVATE_LVM}
 exec < /dev/console > /dev/console 2>&1
 for word in $(cat /proc/cmdline); do
   case "$word" in
@@ -53,6 +57,7 @@ fail() {
 [ -n "$root" ] || fail "initramfs reached (no root=, kernel=$(uname -r))"
 tries=0
 while [ $tries -lt 100 ]; do
+  [ -x /bin/lvm ] && activate_lvm
   case "$root" in
     LABEL=*|UUID=*) device="$(findfs "$root" 2>/dev/null)" ;;
     *) device="$root" ;;
@@ -88,7 +93,10 @@ export function guestInitramfs(
   const { root, version } = debianKernel(kernel);
   const file = join(cacheDir("lab", "guests"), `initrd-${version}-${modules.join("-")}`);
   const made = `${file}.${process.pid}`;
-  const bytes = makeInitramfs({ kernelRoot: root, version, modules, init: GUEST_INIT });
+  let bytes = makeInitramfs({ kernelRoot: root, version, modules, init: GUEST_INIT });
+  if (ROOT_KIND_MODULES.lvm.some((name) => modules.includes(name))) {
+    bytes = gzipSync(Buffer.concat([gunzipSync(bytes), lvmArchive()]));
+  }
   writeFileSync(made, bytes);
   renameSync(made, file);
   return file;
@@ -100,16 +108,24 @@ export type GuestTree = {
   readonly modules?: readonly string[];
   /** The kernel's arguments in grub.cfg. Default: `root=/dev/xvda console=hvc0`. */
   readonly args?: string;
+  /** What GRUB has in front of /boot: a btrfs subvolume. */
+  readonly prefix?: string;
+  /** The whole of grub.cfg. */
+  readonly grub?: string;
+  /** A file of this machine's in place of Debian's kernel. */
+  readonly vmlinuz?: string;
+  /** A file of this machine's in place of the initramfs. */
+  readonly initramfs?: string;
 };
 
 export const DEFAULT_ARGS = "root=/dev/xvda console=hvc0";
 
-function grubConfig(version: string, args: string): string {
+function grubConfig(version: string, { args = DEFAULT_ARGS, prefix = "" }: GuestTree): string {
   return `set default=0
 set timeout=0
 menuentry 'Debian GNU/Linux, with Linux ${version}' {
-\tlinux /boot/vmlinuz-${version} ${args}
-\tinitrd /boot/initrd.img-${version}
+\tlinux ${prefix}/boot/vmlinuz-${version} ${args}
+\tinitrd ${prefix}/boot/initrd.img-${version}
 }
 `;
 }
@@ -132,9 +148,10 @@ export function writeGuestTree(dir: string, tree: GuestTree): void {
   script("poweroff", "#!/bin/busybox sh\n/bin/busybox sync\nexec /bin/busybox poweroff -f\n");
   script("reboot", "#!/bin/busybox sh\n/bin/busybox sync\nexec /bin/busybox reboot -f\n");
   writeFileSync(join(dir, "etc", "fstab"), "/dev/xvda / auto defaults 0 1\n");
-  cpSync(vmlinuz, join(dir, "boot", `vmlinuz-${version}`));
-  cpSync(guestInitramfs(tree.kernel, tree.modules), join(dir, "boot", `initrd.img-${version}`));
-  writeFileSync(join(dir, "boot/grub/grub.cfg"), grubConfig(version, tree.args ?? DEFAULT_ARGS));
+  const initramfs = tree.initramfs ?? guestInitramfs(tree.kernel, tree.modules);
+  cpSync(tree.vmlinuz ?? vmlinuz, join(dir, "boot", `vmlinuz-${version}`));
+  cpSync(initramfs, join(dir, "boot", `initrd.img-${version}`));
+  writeFileSync(join(dir, "boot/grub/grub.cfg"), tree.grub ?? grubConfig(version, tree));
 }
 
 /** An image with one ext4 filesystem over the whole disk, made of a guest's tree. */

@@ -1,7 +1,7 @@
 /** A smallest guest to see kernels unpack initramfs images: busybox whose init says that it was reached, and powers off. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { debianPackage } from "../../lab/debian.ts";
+import { debianPackage, type KernelName } from "../../lab/debian.ts";
 import { sh } from "./need.ts";
 import { unpackedKernel } from "./repack.ts";
 
@@ -25,11 +25,15 @@ export function probeTree(dir: string): void {
 }
 
 /**
- * The 5.10 kernel with the zstd entry of compressed_formats[] changed, as a bare ELF: as a build without CONFIG_RD_ZSTD
+ * A Debian kernel (5.10 unless told otherwise) with the zstd entry of compressed_formats[] changed, as a bare ELF: as a build without CONFIG_RD_ZSTD
  * has it (`zstd-off`), or a version before 5.9 (`zstd-unknown`). QEMU boots it by its PVH note.
  */
-export function kernelWithoutZstd(how: "zstd-off" | "zstd-unknown", dir: string): string {
-  const elf = readFileSync(unpackedKernel("5.10"));
+export function kernelWithoutZstd(
+  how: "zstd-off" | "zstd-unknown",
+  dir: string,
+  kernel: KernelName = "5.10",
+): string {
+  const elf = readFileSync(unpackedKernel(kernel));
   // { 1f 8b, pad, name*, fn* } followed 24 bytes on by { 1f 9e, ...
   let table = elf.indexOf(Buffer.from([0x1f, 0x8b, 0, 0, 0, 0, 0, 0]));
   while (table >= 0 && !(elf[table + 24] === 0x1f && elf[table + 25] === 0x9e)) {
