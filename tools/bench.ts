@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ensurePrograms } from "./programs.ts";
 import { benchCheck } from "./bench/check.ts";
 import { benchEntries } from "./bench/entries.ts";
+import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
 
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, (dist: string) => void>> = {
   start: benchStart,
   entries: benchEntries,
   check: benchCheck,
+  pygrub: benchPygrub,
   "second-run": benchSecondRun,
 };
 

@@ -31,6 +31,8 @@ export type PygrubView = {
     /** Of kernel and ramdisk: those that are not there. pygrub then stops with `Error opening ... in guest`. */
     readonly missing?: readonly string[];
   };
+  /** With `entry`: its whole menu, submenus flattened, as the configuration has it. */
+  readonly entries?: readonly PygrubEntry[];
   /** When it finds none: why, in its own terms, one line per partition or volume that it cannot see or read. */
   readonly blind: readonly string[];
   /** What may make it see something else than domus does: a journal that it does not replay. */
@@ -100,7 +102,8 @@ export async function pygrubView({ disk, signal }: PygrubInput): Promise<PygrubV
       continue;
     }
     const notes = staleNotes(volume, look.fs);
-    return { entry: look.entry, blind: [], ...(notes.length > 0 && { notes }) };
+    const { entry, entries } = look;
+    return { entry, entries, blind: [], ...(notes.length > 0 && { notes }) };
   }
   blind.push(...unseen(disk, looked));
   return { blind };
@@ -112,7 +115,11 @@ function volumeAt(disk: Volume, offset: number): Volume | undefined {
 }
 
 type Look =
-  | { readonly entry: NonNullable<PygrubView["entry"]>; readonly fs: FileSystem }
+  | {
+      readonly entry: NonNullable<PygrubView["entry"]>;
+      readonly entries: readonly PygrubEntry[];
+      readonly fs: FileSystem;
+    }
   /** Empty where there is nothing to say: swap, blank space. */
   | { readonly why: string };
 
@@ -134,7 +141,11 @@ async function lookAt(volume: Volume, signal?: AbortSignal): Promise<Look> {
   if ("crash" in parsed) return { why: `its parser gives up on ${path}: ${parsed.crash}` };
   const entry = { ...(await entryOf(fs, parsed.chosen, path)), loader: format.loader };
   const { partition } = volume;
-  return { fs, entry: { ...entry, ...(partition && { partitionNumber: partition.number }) } };
+  return {
+    fs,
+    entry: { ...entry, ...(partition && { partitionNumber: partition.number }) },
+    entries: parsed.entries,
+  };
 }
 
 type Config = { readonly format: Format; readonly bytes: Uint8Array };

@@ -7,13 +7,16 @@ export type PygrubEntry = {
   readonly title: string;
   /** Submenus are flattened for this. */
   readonly index: number;
+  /** Empty only in entries that are not chosen. */
   readonly kernelPath: string;
   readonly ramdiskPath?: string;
   readonly args: string;
 };
 
 /** `crash`: what ended it, for people. */
-export type PygrubParsed = { readonly chosen: PygrubEntry } | { readonly crash: string };
+export type PygrubParsed =
+  | { readonly chosen: PygrubEntry; readonly entries: readonly PygrubEntry[] }
+  | { readonly crash: string };
 
 /** As far as it has been read. */
 export type Image = {
@@ -36,15 +39,19 @@ const FIRST_WORD = new RegExp(`^[${BLANKS}]*([^${BLANKS}]+)[${BLANKS}]*`);
 export type Config = { readonly images: readonly Image[]; readonly chosen: number };
 
 /** Always finds one or says why not. */
-export function chooseImage({ images, chosen }: Config): PygrubEntry {
+function chooseImage({ images, chosen }: Config): PygrubEntry {
   // One that is beyond the list means the first entry.
   const index = chosen < images.length ? chosen : 0;
   const image = images[index];
   if (!image) throw new Crash("it has no entry that pygrub recognises");
-  const { title, kernel, ramdisk, args = "" } = image;
-  if (kernel === undefined || kernel === "") {
-    throw new Crash(`the entry "${title}" has no line with a kernel that pygrub knows`);
+  const entry = entryOf(image, index);
+  if (entry.kernelPath === "") {
+    throw new Crash(`the entry "${entry.title}" has no line with a kernel that pygrub knows`);
   }
+  return entry;
+}
+
+function entryOf({ title, kernel = "", ramdisk, args = "" }: Image, index: number): PygrubEntry {
   return {
     title,
     index,
@@ -136,7 +143,8 @@ export function setKernel(image: Image, value: string): void {
 /** Runs a reader; what it throws as `Crash` is its result. */
 export function parsedAsPygrub(read: () => Config): PygrubParsed {
   try {
-    return { chosen: chooseImage(read()) };
+    const config = read();
+    return { chosen: chooseImage(config), entries: config.images.map(entryOf) };
   } catch (error) {
     if (error instanceof Crash) return { crash: error.message };
     throw error;

@@ -71,7 +71,8 @@ export async function listBoot(
   { host, signal }: BootServices,
 ): Promise<BootMenu> {
   await using disks = await openDisks(host, [specOf(request.disk)], signal ? { signal } : {});
-  return menuOf(request, disks.disks[0]!, signal);
+  // Awaited here: the disk is closed on return.
+  return await menuOf(request, disks.disks[0]!, signal);
 }
 
 /**

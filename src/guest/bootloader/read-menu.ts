@@ -7,6 +7,7 @@ import type { Where } from "../../base/where.ts";
 import { isFile } from "../../boot/loader/boot-file.ts";
 import type { BootEntry, BootFile, BootVolume, LoaderResult } from "../../boot/loader/loader.ts";
 import { findLoaders } from "../../boot/loader/loaders.ts";
+import type { PygrubEntry } from "../../boot/pygrub/python.ts";
 import type { PygrubView } from "../../boot/pygrub-view.ts";
 import { pygrubView } from "../../boot/pygrub-view.ts";
 import type { Volume } from "../../disk/content.ts";
@@ -80,7 +81,7 @@ export async function readMenu(options: MenuOptions): Promise<MenuSearch> {
   ];
   const best = results.find(isStartable);
   if (best) return { menu: spelled(menuOf(best), view), looks };
-  const menu = (view && (await menuOfPygrub(view, volumes))) ?? menuWithoutDefault(results);
+  const menu = (view && menuOfPygrub(view, volumes)) ?? menuWithoutDefault(results);
   return { looks, ...(menu && { menu }) };
 }
 
@@ -214,19 +215,24 @@ async function viewOfPygrub({
  * pygrub, which knows no devices, has the better view.
  */
 function spelled(menu: BootMenu, view: PygrubView | undefined): BootMenu {
-  const seen = view?.entry;
-  const entry = menu.entries[menu.chosen]!;
-  const { kernel, lacks, ...rest } = entry;
-  if (!seen || !kernel || seen.kernelPath !== kernel.path) return menu;
-  const { volume } = kernel;
-  if (seen.partitionNumber !== volume.partition?.number) return menu;
-  if (wordsOf(seen.args) !== wordsOf(entry.args)) return menu;
-  const { ramdiskPath } = seen;
-  const complete = lacks !== undefined && ramdiskPath !== undefined && !seen.missing;
-  const better: MenuEntry = complete
-    ? { ...rest, kernel, args: seen.args, ramdisks: [{ volume, path: ramdiskPath }] }
-    : { ...entry, args: seen.args };
-  return { ...menu, entries: menu.entries.with(menu.chosen, better) };
+  const { entry: seen, entries: all = [] } = view ?? {};
+  if (!seen) return menu;
+  const keyOf = (path: string, args: string) => `${path}\0${wordsOf(args)}`;
+  // The first of a kind wins, the default over all.
+  const twins = new Map<string, PygrubEntry>();
+  for (const one of [...all.toReversed(), seen]) twins.set(keyOf(one.kernelPath, one.args), one);
+  const entries = menu.entries.map((entry): MenuEntry => {
+    const { kernel, lacks, ...rest } = entry;
+    if (!kernel || kernel.volume.partition?.number !== seen.partitionNumber) return entry;
+    const twin = twins.get(keyOf(kernel.path, entry.args));
+    if (!twin) return entry;
+    const { args, ramdiskPath } = twin;
+    if (twin !== seen || lacks === undefined || ramdiskPath === undefined || seen.missing) {
+      return { ...entry, args };
+    }
+    return { ...rest, kernel, args, ramdisks: [{ volume: kernel.volume, path: ramdiskPath }] };
+  });
+  return { ...menu, entries };
 }
 
 /** SYSLINUX leaves its `initrd=` in the kernel's command line, pygrub takes it out; kernels do not know it. */
@@ -241,26 +247,26 @@ function wordsOf(args: string): string {
     .join(" ");
 }
 
-async function menuOfPygrub(
-  { entry }: PygrubView,
+/** pygrub's own menu. Only the files of its default are known to be there. */
+function menuOfPygrub(
+  { entry, entries = [] }: PygrubView,
   volumes: readonly BootVolume[],
-): Promise<BootMenu | undefined> {
+): BootMenu | undefined {
   const volume = volumes.find((one) => one.partition?.number === entry?.partitionNumber);
   if (!entry || !volume || (entry.missing?.length ?? 0) > 0) return undefined;
-  const { title, kernelPath, ramdiskPath, args } = entry;
   return {
     loader: "pygrub's reading of it",
     where: [...volume.fs.where, entry.configPath],
-    entries: [
-      {
-        title,
-        ownTitle: title,
-        kernel: { volume, path: kernelPath },
-        ramdisks: ramdiskPath === undefined ? [] : [{ volume, path: ramdiskPath }],
-        args,
-      },
-    ],
-    chosen: 0,
+    entries: entries.map(({ title, kernelPath, ramdiskPath = "", args }) => ({
+      title,
+      ownTitle: title,
+      ramdisks: ramdiskPath === "" ? [] : [{ volume, path: ramdiskPath }],
+      args,
+      ...(kernelPath === ""
+        ? { problem: "no Linux kernel in it" }
+        : { kernel: { volume, path: kernelPath } }),
+    })),
+    chosen: entry.index,
     because: "the guest's own loader would start nothing",
   };
 }

@@ -1,12 +1,23 @@
 /** The one executable, in a bare Debian 12 that has no Node.js: what an admin copies to a dom0. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDir, mirror } from "../../../lab/debian.ts";
 import { makeSampleHost } from "../../../tools/sample/host.ts";
 import { need, needRoot, sh } from "../../support/need.ts";
+import { pygrubCliTests } from "../../support/pygrub-cli.ts";
+import { ext4, THREE, tree } from "../../support/pygrub-images.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 let chroot: string;
@@ -32,6 +43,7 @@ beforeAll(() => {
   chroot = mkdtempSync(join(tmpdir(), "domus-chroot-"));
   sh(`cp -a ${bareDebian()}/. ${chroot}/`);
   cpSync(join(ROOT, "dist/domus"), join(chroot, "usr/bin/domus"));
+  symlinkSync("domus", join(chroot, "usr/bin/domus-pygrub"));
   makeSampleHost(join(chroot, "srv/sample"));
 });
 
@@ -55,6 +67,32 @@ test("it starts, and checks the sample host", () => {
   expect(checked.stdout).toMatch(/^pandora will not boot on Xen 4\.14\.6\.\n/);
   const all = inChroot("domus", "check", "--json", "--root", "/srv/sample");
   expect((JSON.parse(all.stdout) as { guests: unknown[] }).guests).toHaveLength(6);
+});
+
+test("called domus-pygrub it starts a guest, also without rights", () => {
+  const image = ext4(tree({ "/boot/grub/grub.cfg": THREE }));
+  cpSync(image, join(chroot, "srv/guest.img"));
+  for (const more of [[], ["--runas=65534"]]) {
+    const files = `/srv/d${more.length}`;
+    mkdirSync(join(chroot, files));
+    const ran = inChroot(
+      "domus-pygrub",
+      "-q",
+      ...more,
+      "--output-format=simple",
+      `--output-directory=${files}`,
+      "/srv/guest.img",
+    );
+    expect(ran.status, ran.stderr).toBe(0);
+    const lines = ran.stdout.split("\n");
+    expect(lines[2]).toBe("args root=/dev/xvda1 ro");
+    const kernel = lines[0]!.replace("kernel ", "");
+    expect(readFileSync(join(chroot, kernel), "utf8")).toBe("/boot/vmlinuz-1");
+  }
+});
+
+describe("dist/domus-pygrub", () => {
+  pygrubCliTests(() => ({ argv: [join(ROOT, "dist/domus-pygrub")] }));
 });
 
 test("every page of a finding is inside", () => {

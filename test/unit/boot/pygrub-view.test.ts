@@ -76,6 +76,9 @@ describe("what it finds", () => {
         loader: "grub2",
         partitionNumber: 2,
       },
+      entries: [
+        { title: "a", index: 0, kernelPath: "/k", ramdiskPath: "/i", args: "root=/dev/xvda1" },
+      ],
     });
   });
 

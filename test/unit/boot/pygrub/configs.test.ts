@@ -15,6 +15,10 @@ const EXTLINUX =
 test("an entry each", () => {
   expect(parseLegacyAsPygrub(LEGACY)).toEqual({
     chosen: { title: "b", index: 1, kernelPath: "/k2", args: "" },
+    entries: [
+      { title: "a", index: 0, kernelPath: "/k", ramdiskPath: "/i", args: "a" },
+      { title: "b", index: 1, kernelPath: "/k2", args: "" },
+    ],
   });
   expect(parseExtlinuxAsPygrub(EXTLINUX)).toMatchObject({
     chosen: { title: "b", index: 1, kernelPath: "/k2" },
