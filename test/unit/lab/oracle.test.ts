@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { OracleCase } from "../../../lab/oracle/case.ts";
+import { CASES } from "../../../lab/oracle/cases.ts";
+import { compare, EVIDENCE } from "../../../lab/oracle/compare.ts";
+import { fixtureOf } from "../../../lab/oracle/fixture.ts";
+import { parseTried, type Observation } from "../../../lab/oracle/observe.ts";
+import type { Prediction } from "../../../lab/oracle/predict.ts";
+
+const CASE: OracleCase = { name: "a case", releases: ["bookworm"] };
+const PANIC =
+  "[    1.2] Initramfs unpacking failed: invalid magic at start of compressed archive\n[    1.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
+
+function said(verdict: Prediction["verdict"], code?: string): Prediction {
+  const severity = verdict === "fails" ? "error" : "warning";
+  const why = 'The kernel prints "Initramfs unpacking failed: invalid magic ... archive".';
+  const finding = { severity, where: [], what: "", why, next: "" } as const;
+  return { verdict, memoryMib: 192, findings: code === undefined ? [] : [{ ...finding, code }] };
+}
+
+function seen(outcome: Observation["outcome"], text: Partial<Observation> = {}): Observation {
+  return { outcome, xl: "", console: "", seconds: 1, ...text };
+}
+
+describe("parseTried", () => {
+  test.each([
+    ["code=0 end=said\n\n=== console\nx\ndomus-lab: userland reached\n", "userland"],
+    ["code=0 end=said\n\n=== console\ndomus-lab: no device for root=/dev/x\n", "stuck"],
+    [`code=0 end=said\n\n=== console\n${PANIC}`, "panic"],
+    ["code=0 end=gone\n\n=== console\nx\n", "gone"],
+    ["code=0 end=limit\n\n=== console\nx\n", "time is up"],
+    ["code=0 end=built\n\n=== console\n", "built"],
+    ["code=1 end=built\nxc: error: panic\n=== console\n", "refused"],
+    ["code=124 end=built\n\n=== console\n", "time is up"],
+  ] as const)("%j", (printed, outcome) => {
+    expect(parseTried(printed).outcome).toBe(outcome);
+  });
+
+  test("keeps what xl and the console said apart", () => {
+    const printed = "code=1 end=built\nxl one\nxl two\r\n=== console\nguest\r\n";
+    expect(parseTried(printed)).toMatchObject({ xl: "xl one\nxl two", console: "guest\n" });
+  });
+});
+
+describe("compare", () => {
+  const agrees = (one: OracleCase, prediction: Prediction, observation: Observation) =>
+    compare(one, prediction, observation).agrees;
+
+  test("a boot", () => {
+    expect(agrees(CASE, said("boots"), seen("userland"))).toBe(true);
+    expect(agrees(CASE, said("boots"), seen("panic"))).toBe(false);
+    expect(agrees(CASE, said("fails", "initramfs-junk"), seen("userland"))).toBe(false);
+  });
+
+  test("a failure counts only when it is the one that was foretold", () => {
+    const died = seen("panic", { console: PANIC });
+    expect(agrees(CASE, said("fails", "initramfs-compression"), died)).toBe(true);
+    expect(agrees(CASE, said("fails", "pygrub-blind"), died)).toBe(false);
+  });
+
+  test("not to know is right only where the case says so", () => {
+    expect(agrees(CASE, said("unknown"), seen("userland"))).toBe(false);
+    expect(agrees({ ...CASE, open: true }, said("unknown"), seen("userland"))).toBe(true);
+  });
+
+  test("a rule that falls silent is noticed, though another speaks", () => {
+    const one = { ...CASE, code: "initramfs-lz4-frame" };
+    const died = seen("panic", { console: PANIC });
+    expect(agrees(one, said("fails", "initramfs-compression"), died)).toBe(false);
+  });
+
+  test("where the least memory is asked for, only the building counts", () => {
+    const one: OracleCase = { ...CASE, memory: "least" };
+    expect(agrees(one, said("boots"), seen("built"))).toBe(true);
+    expect(agrees(one, said("boots"), seen("refused"))).toBe(false);
+  });
+
+  test("the command line is the one that was told, as far as the kernel shows it", () => {
+    const prediction = { ...said("boots"), args: "root=/dev/xvda  quiet" };
+    const shown = (args: string) =>
+      seen("userland", { console: `[ 0.1] Kernel command line: ${args}\n` });
+    expect(agrees(CASE, prediction, shown("root=/dev/xvda quiet"))).toBe(true);
+    expect(agrees(CASE, prediction, shown("root=/dev/xvdb quiet"))).toBe(false);
+  });
+
+  test("tells which of the quoted texts were seen, piece by piece", () => {
+    const died = seen("panic", { console: PANIC });
+    const { quoted } = compare(CASE, said("fails", "initramfs-junk"), died);
+    expect(quoted).toEqual([
+      { text: "Initramfs unpacking failed: invalid magic ... archive", seen: true },
+    ]);
+  });
+});
+
+test("the cases have names of their own, and the subset is on Xen 4.17", () => {
+  for (const release of ["bullseye", "bookworm", "trixie"] as const) {
+    const names = CASES.filter((one) => one.releases.includes(release)).map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+  }
+  const subset = CASES.filter((one) => one.subset);
+  expect(subset.every((one) => one.releases.includes("bookworm"))).toBe(true);
+});
+
+describe("the kept texts", () => {
+  const directory = join(import.meta.dirname, "../../corpus/console");
+  const files = readdirSync(directory).filter((name) => name.endsWith(".txt"));
+
+  test.each(files)("%s shows what it is named after", (file) => {
+    const code = /^(.+)-xen-\d+\.\d+\.txt$/.exec(file)?.[1] ?? "";
+    expect(EVIDENCE[code], code).toBeInstanceOf(RegExp);
+    expect(readFileSync(join(directory, file), "utf8")).toMatch(EVIDENCE[code]!);
+  });
+
+  test("are cut to what is about the failure", () => {
+    const noise = Array.from({ length: 500 }, (_, at) => `[ 0.${at}] noise ${at}`).join("\n");
+    const console = `[    0.0] Linux version 6.1\n${noise}\n${PANIC}`;
+    const prediction = said("fails", "initramfs-compression");
+    const observation = seen("panic", { console });
+    const fixture = fixtureOf({
+      release: "bookworm",
+      one: CASE,
+      said: prediction,
+      seen: observation,
+      comparison: compare(CASE, prediction, observation),
+    });
+    expect(fixture?.name).toBe("initramfs-compression-xen-4.17");
+    expect(fixture?.text).toBe(`[    0.0] Linux version 6.1\n${PANIC}`);
+  });
+});
