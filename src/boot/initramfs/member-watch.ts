@@ -9,18 +9,24 @@ const GZIP = Buffer.from([0x1f, 0x8b, 0x08]);
 const CPIO = Buffer.from("07070");
 
 export class MemberWatch {
-  #tail = new Uint8Array(0);
+  #tail: Uint8Array = new Uint8Array(0);
   #position = 0;
   /** Whether something was seen that may be the beginning of another image. */
   found = false;
 
+  /** Keeps nothing of `chunk`. */
   push(chunk: Uint8Array): void {
     if (this.found) return;
-    const joined = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
-    const start = this.#position - this.#tail.length;
-    this.found = mayBegin(Buffer.from(joined.buffer, joined.byteOffset, joined.length), start);
+    // What lies across the border, then the chunk by itself: it need not be copied.
+    const border = Buffer.concat([this.#tail, chunk.subarray(0, OVERLAP)]);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.found =
+      mayBegin(border, this.#position - this.#tail.length) || mayBegin(bytes, this.#position);
     this.#position += chunk.length;
-    this.#tail = Uint8Array.from(joined.subarray(Math.max(0, joined.length - OVERLAP)));
+    this.#tail =
+      chunk.length < OVERLAP
+        ? border.subarray(-OVERLAP)
+        : Uint8Array.from(chunk.subarray(-OVERLAP));
   }
 }
 

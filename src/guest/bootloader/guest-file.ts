@@ -5,13 +5,14 @@ import { within } from "../../base/where.ts";
 import type { Where } from "../../base/where.ts";
 import { parsePeSections } from "../../boot/kernel/pe.ts";
 import type { BootFile } from "../../boot/loader/loader.ts";
+import type { FileSystem, Inode } from "../../disk/fs/filesystem.ts";
 import { readFile, resolvePath } from "../../disk/fs/resolve.ts";
 
 /** Larger ones Xen's builder refuses itself (xen: tools/libs/guest/xg_dom_core.c XC_DOM_DECOMPRESS_MAX). */
 export const MAX_FILE_BYTES = GIB;
 /** What is looked into is held in memory as a whole. */
 const MAX_WHOLE_BYTES = 512 * MIB;
-const CHUNK_BYTES = 2 * MIB;
+const CHUNK_BYTES = MIB;
 
 export type GuestFile = {
   readonly path: string;
@@ -20,6 +21,7 @@ export type GuestFile = {
   /** Less at the end of the file. */
   readAt(offset: number, length: number): Promise<Uint8Array>;
   whole(): Promise<Uint8Array>;
+  /** Each is good until the next is asked for. */
   chunks(): AsyncGenerator<Uint8Array, void>;
 };
 
@@ -43,13 +45,38 @@ async function plainFile({ volume, path }: BootFile, signal?: AbortSignal): Prom
     sizeBytes: size,
     readAt,
     whole: () => readFile(fs, path, MAX_WHOLE_BYTES, signal),
-    async *chunks() {
-      for (let at = 0; at < size; at += CHUNK_BYTES) {
-        signal?.throwIfAborted();
-        yield await readAt(at, CHUNK_BYTES);
-      }
-    },
+    chunks: () => readAhead(fs, inode, signal),
   };
+}
+
+/** Reads a piece into one of two buffers while the consumer has the other. */
+async function* readAhead(
+  fs: FileSystem,
+  inode: Inode,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  const { size } = inode;
+  const buffers = [0, 1].map(() => new Uint8Array(Math.min(size, CHUNK_BYTES)));
+  const readPart = (at: number) => {
+    const into = buffers[(at / CHUNK_BYTES) % 2]!.subarray(0, size - at);
+    const part = fs.readInto
+      ? fs.readInto(inode, at, into, signal)
+      : fs.read(inode, at, into.length, signal);
+    // Whoever waits for it gets the failure; a consumer that stops early does not wait.
+    part.catch(() => {});
+    return part;
+  };
+  let next = size > 0 ? readPart(0) : undefined;
+  try {
+    for (let at = CHUNK_BYTES; next; at += CHUNK_BYTES) {
+      signal?.throwIfAborted();
+      const part: Uint8Array = await next;
+      next = at < size ? readPart(at) : undefined;
+      yield part;
+    }
+  } finally {
+    await next?.catch(() => {});
+  }
 }
 
 /** A section of a unified kernel image. */
