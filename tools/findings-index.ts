@@ -100,7 +100,7 @@ export function indexText(pages: readonly PageSource[]): string {
   return [
     "# Findings",
     "",
-    "What `domus check` says about a guest. Each has a code that never changes its meaning; `domus explain CODE` prints its page.",
+    "What `domus check`, `domus list` and `domus show` say about guests. Each has a code that never changes its meaning; `domus explain CODE` prints its page.",
     "",
     "| severity | means |",
     "|---|---|",

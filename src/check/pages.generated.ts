@@ -12,6 +12,34 @@ export type FindingPage = {
 
 /** By code, in alphabetical order. */
 export const PAGES: Readonly<Record<string, FindingPage>> = {
+  "auto-link-broken": {
+    severity: "warning",
+    summary: `A link in /etc/xen/auto leads nowhere, so that its guest does not start with the host.`,
+    page: `# auto-link-broken
+
+Severity: warning
+
+## What it means
+
+A link in /etc/xen/auto leads nowhere, so that its guest does not start with the host.
+
+## What you see
+
+After a restart of the host one guest is missing.
+
+## Why
+
+The config that it leads to was renamed, moved or deleted.
+
+## What to do
+
+Delete the link if the guest is gone. Otherwise link to the config again: \`ln -sfn /etc/xen/NAME.cfg /etc/xen/auto/NAME.cfg\`.
+
+## How domus knows
+
+The name is in the directory, and there is nothing behind it.
+`,
+  },
   "boot-file-unreadable": {
     severity: "warning",
     summary: `domus could not read, or not make out, the kernel or the initramfs.`,
@@ -443,6 +471,34 @@ Write the key that is suggested, or look it up in \`man xl.cfg\`. Take the line 
 ## How domus knows
 
 From the keys that \`xl\` reads, in each release from 4.14 to 4.22.
+`,
+  },
+  "config-unreadable": {
+    severity: "warning",
+    summary: `A config cannot be read, or xl would refuse it, so that it is not known which guest it describes.`,
+    page: `# config-unreadable
+
+Severity: warning
+
+## What it means
+
+A config cannot be read, or xl would refuse it, so that it is not known which guest it describes.
+
+## What you see
+
+\`xl create\` refuses it. In \`domus list\` the guest has the name of the file, and a running domain or a save image of it seems to have no config.
+
+## Why
+
+A slip while it was edited; a config of xm with more Python in it than domus reads; a file that only root may read.
+
+## What to do
+
+\`domus check FILE\` says what is wrong, with line and column.
+
+## How domus knows
+
+It reads configs by xl's own grammar.
 `,
   },
   "config-value": {
@@ -1502,6 +1558,36 @@ Look at the line. If it is a typing error, mend it in the guest and run \`update
 entry that domus names with the guest's boot menu once.
 `,
   },
+  "guest-without-config": {
+    severity: "warning",
+    summary: `A domain runs, or a save image is there, of a guest that no config describes.`,
+    page: `# guest-without-config
+
+Severity: warning
+
+## What it means
+
+A domain runs, or a save image is there, of a guest that no config describes.
+
+## What you see
+
+The guest works. When it stops, nothing on the host remembers that it existed, or which disks were its.
+
+## Why
+
+Its config was deleted, moved or renamed while it ran, it was started from somebody's home directory, or it came from another host. A guest called
+\`NAME--incoming\` or \`NAME--migratedaway\` is left over from a migration that failed: it holds memory and disks.
+
+## What to do
+
+If its config is in another directory, name that with \`--also DIR\`. Otherwise write one: \`xl list -l NAME\` prints what Xen knows of a running guest, \`domus show\` what
+is in a save image.
+
+## How domus knows
+
+No config in /etc/xen, /etc/xen/auto and where its links lead has its uuid, its name, or one of its writable disks.
+`,
+  },
   "hvm-no-boot-code": {
     severity: "warning",
     summary: `The BIOS of an HVM guest finds no boot code on the disks that it would start from.`,
@@ -1574,6 +1660,123 @@ The verdict is \`unknown\`, not \`fails\`: a toolstack that keeps the variables,
 ## How domus knows
 
 It looks for that file on every FAT filesystem of the guest's disks, and in the UEFI boot images of CD-ROMs.
+`,
+  },
+  "image-incomplete": {
+    severity: "warning",
+    summary: `A save image is cut off or damaged, so that it cannot be restored.`,
+    page: `# image-incomplete
+
+Severity: warning
+
+## What it means
+
+A save image is cut off or damaged, so that it cannot be restored.
+
+## What you see
+
+\`xl restore\` fails: \`Failed to read ... bytes of data for record\`. In the directory of xendomains, the guest does not start with the host, each time anew.
+
+## Why
+
+The disk was full while the guest was saved, \`xl save\` was ended half-way, or the guest had already crashed: then only a few KiB are there, with a perfect header.
+
+## What to do
+
+Start the guest from its disks, as after a power failure. Delete the image, or move it out of the directory of xendomains.
+
+## How domus knows
+
+An image has no checksums, but it ends with two END records. domus goes through it from record to record, without reading the memory in it, and has not
+met both. Images of Xen before 4.6, of xend and of libvirt cannot be checked this way.
+`,
+  },
+  "image-stale": {
+    severity: "error",
+    summary: `A save image no longer fits the disks of its guest.`,
+    page: `# image-stale
+
+Severity: error
+
+## What it means
+
+A save image no longer fits the disks of its guest: to restore it would destroy their filesystems.
+
+## What you see
+
+Nothing, until somebody runs \`xl restore\`, or until xendomains does so when the host starts. It succeeds. The guest goes on where it was saved, does not see
+what was written in between, and its next writes tear the filesystem apart. \`fsck\` finds the damage days later.
+
+## Why
+
+A save image holds the guest's memory, and in it what the guest knows of its filesystems: caches, free blocks, open files. It fits its disks only as they were
+at that moment. \`xl create\` starts a saved guest from its disks without a word, and \`xl restore\` does not look whether that happened. \`xl save -c\` leaves the
+guest running, so that the image is stale at once, unless the disks were snapshotted in the same moment.
+
+## What to do
+
+Do not restore it. Move it out of the directory of xendomains (\`/var/lib/xen/save\`), then delete it, or keep it with the snapshots of the disks that it belongs to.
+
+## How domus knows
+
+The guest has a domain that has run since (one that is paused or being saved may be the saved one itself), or the file of a writable disk was written more than
+two seconds after the image. That a disk looks unchanged is no proof: domus does not say of any image that it is safe.
+`,
+  },
+  "image-superseded": {
+    severity: "warning",
+    summary: `A guest has several save images, and this is not the newest.`,
+    page: `# image-superseded
+
+Severity: warning
+
+## What it means
+
+A guest has several save images, and this is not the newest.
+
+## What you see
+
+Nothing, until the wrong one is restored.
+
+## Why
+
+Between two saves the guest ran and wrote to its disks. The older image fits the disks as they were before (see image-stale).
+
+## What to do
+
+Delete it, or keep it with the snapshots of the disks that it belongs to.
+
+## How domus knows
+
+By the times of the files. A copy that was made without \`cp -p\` looks newer than it is.
+`,
+  },
+  "image-waiting": {
+    severity: "note",
+    summary: `A guest is saved.`,
+    page: `# image-waiting
+
+Severity: note
+
+## What it means
+
+A guest is saved: its memory is in a file, and it waits to be restored.
+
+## What you see
+
+\`xl list\` does not show the guest, and nothing else says that it is not simply stopped.
+
+## Why
+
+xl forgets a guest when it saves it. \`xl create\` with its config starts it afresh, and from then on the image no longer fits the disks (see image-stale).
+
+## What to do
+
+\`xl restore FILE\` lets it go on; delete the file when it runs. To give up what it was doing, move the file away before the guest is started.
+
+## How domus knows
+
+A complete save image with the guest's uuid or name, or with its disks, and no domain.
 `,
   },
   "initramfs-compression": {

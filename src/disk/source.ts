@@ -34,6 +34,8 @@ export type BlockDevice = ByteSource &
     readonly blockSize: number;
     /** The kernel lets nobody write to it. Absent: not known, or it can be written. */
     readonly readOnly?: boolean;
+    /** Of a regular file: when it was last written, in milliseconds since 1970. */
+    readonly modifiedMs?: number;
     /** The ranges that hold data; what lies between reads as zeroes. */
     extents(): AsyncIterable<Extent>;
   };

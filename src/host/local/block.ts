@@ -47,7 +47,8 @@ async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
     if (stats.isBlockDevice()) return blockDevice(handle, where, await readGeometry(stats.rdev, where));
     if (stats.isFile()) {
-      return blockDevice(handle, where, { size: stats.size, blockSize: 512 });
+      const { size, mtimeMs: modifiedMs } = stats;
+      return blockDevice(handle, where, { size, blockSize: 512, modifiedMs });
     }
     throw unsupported(where, "a disk that is neither a file nor a block device");
   } catch (error) {
@@ -60,6 +61,7 @@ type Geometry = {
   readonly size: number;
   readonly blockSize: number;
   readonly readOnly?: boolean;
+  readonly modifiedMs?: number;
 };
 
 /**
@@ -85,11 +87,12 @@ async function readGeometry(rdev: number, where: Where): Promise<Geometry> {
 }
 
 function blockDevice(handle: Readable, where: Where, geometry: Geometry): BlockDevice {
-  const { size, blockSize, readOnly } = geometry;
+  const { size, blockSize, readOnly, modifiedMs } = geometry;
   const device: BlockDevice = {
     size,
     blockSize,
     ...(readOnly && { readOnly }),
+    ...(modifiedMs !== undefined && { modifiedMs }),
     where,
     async read(offset, length, signal, into) {
       assertInside(where, size, { offset, length });

@@ -1,0 +1,49 @@
+/** Looks at what guests' disks are in dom0. Nothing of their content is read. */
+import { attempt, isAbsent } from "../../base/failure.ts";
+import { mapParallel } from "../../base/parallel.ts";
+import { devicePath } from "../../boot/root-device.ts";
+import type { Host } from "../../host/host.ts";
+import type { DomainSummary, SummaryDisk } from "../../xen/domain-summary.ts";
+import { AT_A_TIME } from "./directories.ts";
+import type { Backing } from "./facts.ts";
+
+/** Guests that are known times disks that they have: more than any host. */
+const MAX_TARGETS = 65_536;
+
+/** libxl takes a target without a leading slash to be below /dev. Undefined for what is no path of dom0. */
+export function targetPath({ target, elsewhere }: SummaryDisk): string | undefined {
+  if (target === "" || elsewhere) return undefined;
+  return /^\.?\//.test(target) ? target : `/dev/${target}`;
+}
+
+/** By path. */
+export async function readBackings(
+  host: Host,
+  guests: readonly DomainSummary[],
+): Promise<ReadonlyMap<string, Backing>> {
+  const all = guests.flatMap(({ disks }) => disks.flatMap((disk) => targetPath(disk) ?? []));
+  const paths = [...new Set(all)].slice(0, MAX_TARGETS);
+  const backings = await mapParallel(paths, AT_A_TIME, (path) => readBacking(host, path));
+  return new Map(paths.map((path, index) => [path, backings[index]!]));
+}
+
+async function readBacking(host: Host, path: string): Promise<Backing> {
+  const real = await attempt(() => host.realPath(path));
+  const key = devicePath(real.ok ? real.value : path);
+  const kind = await attempt(() => host.kind(path));
+  if (!kind.ok) return { key, kind: "unreadable" };
+  if (kind.value === "missing") {
+    return { key, kind: !host.live && key.startsWith("/dev/") ? "not-visible" : "missing" };
+  }
+  if (kind.value !== "file" && kind.value !== "block-device") return { key, kind: "unreadable" };
+  const opened = await attempt(() => host.openBlock(path));
+  if (!opened.ok) return { key, kind: isAbsent(opened.failure) ? "missing" : "unreadable" };
+  await using device = opened.value;
+  const { size, modifiedMs } = device;
+  return {
+    key,
+    kind: kind.value,
+    sizeBytes: size,
+    ...(modifiedMs !== undefined && { modifiedMs }),
+  };
+}

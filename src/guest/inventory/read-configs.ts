@@ -1,0 +1,103 @@
+/** Finds and reads the configs of a host: those in xl's directories, those that `auto` links to, and their neighbours. */
+import { attempt, misuse } from "../../base/failure.ts";
+import type { Failure } from "../../base/failure.ts";
+import { mapParallel } from "../../base/parallel.ts";
+import { directoryOf } from "../../base/path.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import { parseDomainConfig } from "../../xen/domain-config.ts";
+import { summaryOfConfig } from "../../xen/domain-summary.ts";
+import { AT_A_TIME, pathsIn } from "./directories.ts";
+import type { BrokenLink, ConfigFact } from "./facts.ts";
+
+export const CONFIG_DIRECTORY = "/etc/xen";
+export const AUTO_DIRECTORY = "/etc/xen/auto";
+
+/** Links in `auto` may lead to as many directories; more are not looked through. */
+const MAX_DIRECTORIES = 64;
+const MAX_CONFIGS = 4096;
+
+type Found = { path: string; readonly realPath: string; readonly autostart: string[] };
+
+export type ConfigsRead = {
+  readonly configs: readonly ConfigFact[];
+  readonly brokenLinks: readonly BrokenLink[];
+};
+
+/** `also` are further directories. What could not be read as a whole is told to `failures`. */
+export async function readConfigs(
+  host: Host,
+  also: readonly string[],
+  failures: Failure[],
+): Promise<ConfigsRead> {
+  const found = new Map<string, Found>();
+  const brokenLinks: BrokenLink[] = [];
+  const auto = await mapParallel(
+    await pathsIn(host, AUTO_DIRECTORY, failures),
+    AT_A_TIME,
+    async (path) => ({ path, real: await realFile(host, path) }),
+  );
+  for (const { path, real } of auto) {
+    if (real.kind === "broken") brokenLinks.push(await brokenLink(host, path));
+    if (real.kind !== "file") continue;
+    const known = found.get(real.realPath);
+    if (known) known.autostart.push(path);
+    else found.set(real.realPath, { path, realPath: real.realPath, autostart: [path] });
+  }
+  for (const directory of directoriesOf(found, also)) {
+    const names = await pathsIn(host, directory, failures);
+    const configs = names.filter((name) => name.endsWith(".cfg"));
+    const reals = await mapParallel(configs, AT_A_TIME, (path) => realFile(host, path));
+    for (const [index, real] of reals.entries()) {
+      const path = configs[index]!;
+      if (real.kind !== "file") continue;
+      const known = found.get(real.realPath);
+      if (!known) found.set(real.realPath, { path, realPath: real.realPath, autostart: [] });
+      else if (known.path.startsWith(`${AUTO_DIRECTORY}/`)) known.path = path;
+    }
+  }
+  const all = [...found.values()].slice(0, MAX_CONFIGS);
+  const configs = await mapParallel(all, AT_A_TIME, (one) => readConfig(host, one));
+  return { configs, brokenLinks };
+}
+
+/** xl's own first: a config is called by its path there where it has one. */
+function directoriesOf(found: ReadonlyMap<string, Found>, also: readonly string[]): string[] {
+  const linked = [...found.keys()].map(directoryOf).filter((one) => one !== AUTO_DIRECTORY);
+  return [...new Set([CONFIG_DIRECTORY, ...also, ...linked])].slice(0, MAX_DIRECTORIES);
+}
+
+type Real =
+  | { readonly kind: "file"; readonly realPath: string }
+  | { readonly kind: "broken" | "other" };
+
+async function realFile(host: Host, path: string): Promise<Real> {
+  const kind = await attempt(() => host.kind(path));
+  if (kind.ok && kind.value === "missing") return { kind: "broken" };
+  const real = await attempt(() => host.realPath(path));
+  if (!kind.ok || kind.value !== "file" || !real.ok) return { kind: "other" };
+  return { kind: "file", realPath: real.value };
+}
+
+/** A file tree follows a link to where it would lead; on a live host the system has to be asked. */
+async function brokenLink(host: Host, path: string): Promise<BrokenLink> {
+  const target = host.live
+    ? await attempt(async () =>
+        (await host.run(["readlink", "--", path])).stdout.replace(/\n$/, ""),
+      )
+    : await attempt(() => host.realPath(path));
+  return { path, ...(target.ok && target.value !== "" && { target: target.value }) };
+}
+
+async function readConfig(host: Host, found: Found): Promise<ConfigFact> {
+  const read = await attempt(async () => {
+    const text = decodeText(await host.readFile(found.realPath, MIB));
+    return parseDomainConfig(text, { path: found.path });
+  });
+  if (!read.ok) return { ...found, failure: read.failure };
+  const { config, failures, findings } = read.value;
+  if (config) return { ...found, guest: summaryOfConfig(config) };
+  const what = findings.find(({ severity }) => severity === "error")?.what ?? "It has no name.";
+  return { ...found, failure: failures[0] ?? misuse(what, "").failure };
+}

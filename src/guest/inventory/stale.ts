@@ -1,0 +1,43 @@
+/** Whether a save image still fits its guest's disks, as far as that can be told from outside. Pure. */
+import type { DomainFact, ImageFact, InventoryFacts } from "./facts.ts";
+import type { Guest } from "./match.ts";
+import { targetPath } from "./read-backings.ts";
+
+export type Staleness =
+  /** The guest has a domain that is not the one that was saved, or went on after it. */
+  | { readonly kind: "runs"; readonly domain: DomainFact }
+  /** A disk file was written after the image. */
+  | { readonly kind: "written"; readonly target: string; readonly modifiedMs: number };
+
+/** Clocks of one host, but of different files: what is nearer may be the same moment. */
+const CLOCK_SLACK_MS = 2000;
+
+/**
+ * Why an image must not be restored; undefined when nothing speaks against it, which is no proof. A paused domain may be
+ * the saved one itself (`xl save -p`), and one that is suspended is being saved.
+ */
+export function staleness(
+  { domains }: Guest,
+  { image, modifiedMs }: ImageFact,
+  { backings }: InventoryFacts,
+): Staleness | undefined {
+  const domain = domains.find(({ fact }) => HAS_RUN.has(fact.state));
+  if (domain) return { kind: "runs", domain: domain.fact };
+  if (modifiedMs === undefined) return undefined;
+  for (const disk of image?.config?.guest?.disks ?? []) {
+    const target = disk.readonly ? undefined : targetPath(disk);
+    const backing = target === undefined ? undefined : backings.get(target);
+    if (target === undefined || backing?.modifiedMs === undefined) continue;
+    if (backing.modifiedMs > modifiedMs + CLOCK_SLACK_MS) {
+      return { kind: "written", target, modifiedMs: backing.modifiedMs };
+    }
+  }
+  return undefined;
+}
+
+const HAS_RUN: ReadonlySet<DomainFact["state"]> = new Set([
+  "running",
+  "crashed",
+  "shut-down",
+  "dying",
+]);
