@@ -12,6 +12,8 @@ import {
 import { entriesCommand } from "./commands/entries.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
+import { listCommand } from "./commands/list.ts";
+import { showCommand } from "./commands/show.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";
 
@@ -33,14 +35,17 @@ const root = buildRouteMap({
     entries: entriesCommand,
     disk,
     history: historyCommand,
+    list: listCommand,
+    show: showCommand,
     explain: explainCommand,
   },
   docs: {
     brief: "Looks after the guests of a plain Xen host",
     fullDescription: [
-      "domus looks after the guests of a plain Xen host: says whether they will boot, shows what is on their disks,",
-      "and what changed in them. Guests' disks are never mounted and never written.",
+      "domus looks after the guests of a plain Xen host: says where they are, whether they will boot, shows what is on",
+      "their disks, and what changed in them. Guests' disks are never mounted and never written.",
       "",
+      "  domus list               where every guest is: config, disks, save image, and whether it runs",
       "  domus check              all guests in /etc/xen, a line each",
       "  domus check pandora      the story of one",
       "  domus entries pandora    what it could boot",

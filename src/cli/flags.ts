@@ -22,6 +22,15 @@ export const backingFlag = {
   optional: true,
 } as const;
 
+export const alsoFlag = {
+  kind: "parsed",
+  parse: String,
+  variadic: true,
+  brief: "Look for configs (*.cfg) and save images in DIR, too; may be given again",
+  placeholder: "DIR",
+  optional: true,
+} as const;
+
 export const noCacheFlag = {
   kind: "boolean",
   brief: "Read every kernel and initramfs anew, whatever is known from earlier runs",

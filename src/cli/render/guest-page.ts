@@ -1,0 +1,116 @@
+/** All that is known of one guest, with every path. */
+import { printable } from "../../base/printable.ts";
+import { sizeText } from "../../base/units.ts";
+import type { DomainFact, ImageFact } from "../../guest/inventory/facts.ts";
+import { minuteText } from "../../guest/inventory/findings.ts";
+import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
+import type { MatchedBy, Part } from "../../guest/inventory/match.ts";
+import { targetPath } from "../../guest/inventory/read-backings.ts";
+import type { SummaryDisk, SummaryNic } from "../../xen/domain-summary.ts";
+import type { Output } from "../output.ts";
+import { wrapLabelled } from "./text.ts";
+
+export function guestPage(guest: InventoryGuest, inventory: Inventory, out: Output): string {
+  const { name, state, uuid, config, domains, images, has } = guest;
+  const labelled = (label: string, text: string) => wrapLabelled(label, printable(text), out.width);
+  const disks = (has?.disks ?? []).map((disk) => diskText(disk, inventory));
+  const lines = [
+    out.style("bold", `${printable(name)} is ${state}.`),
+    ...domains.flatMap((part) => labelled("domain", domainText(part))),
+    ...labelled("config", config?.path ?? "none that domus knows"),
+    ...(config && config.realPath !== config.path ? labelled("is", config.realPath) : []),
+    ...(config?.autostart ?? []).flatMap((path) => labelled("autostart", path)),
+    ...(uuid === undefined ? [] : labelled("uuid", uuid)),
+    ...(has ? labelled("has", machineText(guest)) : []),
+    ...disks.flatMap((text) => labelled("disk", text)),
+    ...(has?.nics ?? []).flatMap((nic) => labelled("network", nicText(nic))),
+    ...images.flatMap((part) => labelled("image", imageText(part))),
+  ];
+  return [...lines, ...guest.findings.flatMap((one) => findingLines(one, out))].join("\n");
+}
+
+/** Of a finding, with why and what next. */
+export function findingLines(
+  { severity, code, what, why, next }: InventoryGuest["findings"][number],
+  out: Output,
+): string[] {
+  const style = severity === "error" ? "red" : severity === "warning" ? "yellow" : "dim";
+  return [
+    "",
+    `${out.style(style, severity)}: ${code}`,
+    ...wrapLabelled("what", printable(what), out.width),
+    ...wrapLabelled("why", printable(why), out.width),
+    ...wrapLabelled("next", printable(next), out.width),
+  ];
+}
+
+/** Where it is not the uuid, it is good to know. */
+function byText(by: MatchedBy): string {
+  return by === "name" || by === "disks" ? `; matched by its ${by}` : "";
+}
+
+function domainText({ fact, by }: Part<DomainFact>): string {
+  const { domid, name, state, memoryMib, vcpus } = fact;
+  return `${domid} (${name}): ${state}, ${sizeText(memoryMib * 1024 * 1024)}, vcpus ${vcpus}${byText(by)}`;
+}
+
+function machineText({ has }: InventoryGuest): string {
+  const { type, memoryKib, maxMemoryKib, vcpus, maxVcpus } = has!;
+  const upTo = (text: string, most: string | undefined) =>
+    most === undefined || most === text ? text : `${text} (up to ${most})`;
+  const size = (kib: number | undefined) => (kib === undefined ? undefined : sizeText(kib * 1024));
+  const memory = size(memoryKib);
+  const cpus = vcpus ?? maxVcpus;
+  return [
+    ...(type === undefined ? [] : [type]),
+    ...(memory === undefined ? [] : [upTo(memory, size(maxMemoryKib))]),
+    ...(cpus === undefined ? [] : [`vcpus ${upTo(String(cpus), maxVcpus?.toString())}`]),
+  ].join(", ");
+}
+
+function diskText(disk: SummaryDisk, { backings }: Inventory): string {
+  const { vdev, target, format, readonly, cdrom } = disk;
+  const path = targetPath(disk);
+  const backing = path === undefined ? undefined : backings.get(path);
+  const notes = [
+    format,
+    ...(cdrom ? ["CD-ROM"] : readonly ? ["read-only"] : []),
+    ...(backing?.sizeBytes === undefined ? [] : [sizeText(backing.sizeBytes)]),
+    ...(backing?.kind === "missing" ? ["not there"] : []),
+    ...(backing?.kind === "not-visible" ? ["a device: not visible from here"] : []),
+    ...(backing?.kind === "unreadable" ? ["not readable"] : []),
+    ...(disk.elsewhere ? ["attached by a script or served by another domain"] : []),
+  ];
+  return `${vdev}: ${target === "" ? "empty" : (path ?? target)} (${notes.join(", ")})`;
+}
+
+function nicText({ mac, bridge }: SummaryNic): string {
+  return `${mac ?? "a new MAC address at every start"}${bridge === undefined ? "" : ` on ${bridge}`}`;
+}
+
+function imageText({ fact, by }: Part<ImageFact>): string {
+  const { path, sizeBytes, modifiedMs, restoredAtBoot, image } = fact;
+  const xen = image?.stream?.xen;
+  const notes = [
+    sizeText(sizeBytes),
+    ...(modifiedMs === undefined ? [] : [`written ${minuteText(modifiedMs)} UTC`]),
+    ...(xen && xen.major > 0 ? [`by Xen ${xen.major}.${xen.minor}`] : []),
+    ...(image ? [END_TEXT[image.end.kind]] : ["not readable"]),
+    ...(image && image.format !== "xl" ? [FORMAT_TEXT[image.format]] : []),
+    ...(restoredAtBoot ? ["restored when the host starts"] : []),
+  ];
+  return `${path} (${notes.join(", ")})${byText(by)}`;
+}
+
+const END_TEXT = {
+  complete: "complete",
+  "cut-off": "cut off",
+  unreadable: "damaged",
+  unknown: "whether it is complete is not known",
+} as const;
+
+const FORMAT_TEXT = {
+  "xl-legacy": "in the format before Xen 4.6",
+  libvirt: "saved by libvirt, which domus does not look into",
+  xend: "saved by xend, which domus does not look into",
+} as const;

@@ -1,0 +1,90 @@
+/** `list --json` and `show --json`: the contract is docs/reference/json.md. */
+import { failureText } from "../../base/failure.ts";
+import type { Backing, DomainFact, ImageFact } from "../../guest/inventory/facts.ts";
+import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
+import type { Part } from "../../guest/inventory/match.ts";
+import { targetPath } from "../../guest/inventory/read-backings.ts";
+import type { SummaryDisk } from "../../xen/domain-summary.ts";
+
+type Backings = ReadonlyMap<string, Backing>;
+type Json = Record<string, unknown>;
+
+export function inventoryJson(
+  { domains, failures, findings, backings }: Inventory,
+  guests: readonly InventoryGuest[],
+): Json {
+  return {
+    domains: domains.kind,
+    guests: guests.map((guest) => inventoryGuestJson(guest, backings)),
+    findings,
+    notRead: failures.map(failureText),
+  };
+}
+
+function inventoryGuestJson(guest: InventoryGuest, backings: Backings): Json {
+  const { name, uuid, state, config, domains, images, has, findings } = guest;
+  return {
+    name,
+    uuid: uuid ?? null,
+    state,
+    type: has?.type ?? null,
+    memoryBytes: bytesOf(has?.memoryKib),
+    maxMemoryBytes: bytesOf(has?.maxMemoryKib),
+    vcpus: has?.vcpus ?? null,
+    maxVcpus: has?.maxVcpus ?? null,
+    config: config
+      ? { path: config.path, file: config.realPath, autostart: config.autostart }
+      : null,
+    domains: domains.map(domainJson),
+    images: images.map(imageJson),
+    disks: (has?.disks ?? []).map((disk) => diskJson(disk, backings)),
+    nics: (has?.nics ?? []).map(({ mac, bridge }) => ({
+      mac: mac ?? null,
+      bridge: bridge ?? null,
+    })),
+    findings,
+  };
+}
+
+function bytesOf(kib: number | undefined): number | null {
+  return kib === undefined ? null : kib * 1024;
+}
+
+function domainJson({ fact, by }: Part<DomainFact>): Json {
+  const { domid, name, uuid, state, memoryMib, vcpus } = fact;
+  return { domid, name, uuid, state, memoryBytes: memoryMib * 1024 * 1024, vcpus, matchedBy: by };
+}
+
+function imageJson({ fact, by }: Part<ImageFact>): Json {
+  const { path, sizeBytes, modifiedMs, restoredAtBoot, image, failure } = fact;
+  const { xen, pages, pageSizeBytes } = image?.stream ?? {};
+  return {
+    path,
+    sizeBytes,
+    savedAt: modifiedMs === undefined ? null : Math.floor(modifiedMs / 1000),
+    restoredAtBoot,
+    format: image?.format ?? null,
+    end: image?.end.kind ?? "unreadable",
+    name: image?.config?.guest?.name ?? null,
+    uuid: image?.config?.guest?.uuid ?? null,
+    xen: xen ? `${xen.major}.${xen.minor}` : null,
+    savedBytes: pages === undefined || pageSizeBytes === undefined ? null : pages * pageSizeBytes,
+    failure: failure ? failureText(failure) : null,
+    matchedBy: by,
+  };
+}
+
+function diskJson(disk: SummaryDisk, backings: Backings): Json {
+  const path = targetPath(disk);
+  const backing = path === undefined ? undefined : backings.get(path);
+  const { vdev, target, format, readonly, cdrom } = disk;
+  return {
+    vdev,
+    target: path ?? target,
+    format,
+    readonly,
+    cdrom,
+    backing: backing?.kind ?? (target === "" ? "empty" : "elsewhere"),
+    sizeBytes: backing?.sizeBytes ?? null,
+  };
+}

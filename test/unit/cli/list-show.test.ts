@@ -1,0 +1,183 @@
+import { describe, expect, test } from "vitest";
+import { cli } from "../../support/cli.ts";
+import { fakeDom0, xlList } from "../../support/dom0.ts";
+import type { Dom0Options } from "../../support/dom0.ts";
+import { domainJson, PANDORA_UUID, saveImage } from "../../support/save-image.ts";
+
+const FILES: Dom0Options["files"] = {
+  "/etc/xen/mail.cfg": `name = "mail"\nmemory = 512\nvcpus = 2\ndisk = ['/srv/mail.img,raw,xvda,w', '/srv/cd.iso,raw,hdc,cdrom']\n`,
+  "/etc/xen/pandora.cfg": `name = "pandora"\nuuid = "${PANDORA_UUID}"\nmemory = 128\ndisk = ['/dev/vg0/pandora-disk,raw,xvda,w']\nvif = ['bridge=br0']\n`,
+  "/srv/mail.img": { content: "disk", sizeBytes: 3 * 1024 ** 3 },
+  "/dev/vg0/pandora-disk": { kind: "block-device", sizeBytes: 1024 ** 3 },
+  "/var/lib/xen/save/pandora": { content: saveImage(), modified: "2026-02-01T10:20:30Z" },
+};
+const LINKS = {
+  "/etc/xen/auto/mail": "/etc/xen/mail.cfg",
+  "/etc/xen/auto/gone": "/etc/xen/gone.cfg",
+};
+
+const host = (options: Partial<Dom0Options> = {}) =>
+  fakeDom0({ files: FILES, links: LINKS, ...options });
+
+describe("domus list", () => {
+  test("has a line for each guest, and what is wrong below", async () => {
+    const { code, stdout } = await cli(["list"], { host: host(), columns: 120 });
+    expect(stdout).toBe(
+      [
+        "GUEST    STATE    MEMORY   DISKS     CONFIG                IMAGE",
+        "mail     stopped  512 MiB  1, 3 GiB  /etc/xen/mail.cfg",
+        "pandora  saved    128 MiB  1, 1 GiB  /etc/xen/pandora.cfg  /var/lib/xen/save/pandora",
+        "",
+        "2 guests: 1 saved, 1 stopped. domus show GUEST says all of one.",
+        "",
+        "warning  /etc/xen/auto/gone leads to /etc/xen/gone.cfg, which is not there. (auto-link-broken)",
+        "",
+      ].join("\n"),
+    );
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    [79, "GUEST    STATE    MEMORY   CONFIG                IMAGE"],
+    [68, "GUEST    STATE    CONFIG                IMAGE"],
+    [45, "GUEST    STATE    CONFIG"],
+    [38, "GUEST    STATE    CONFIG"],
+  ])("on %i columns has the columns that fit", async (columns, header) => {
+    const { stdout } = await cli(["list"], { host: host(), columns });
+    expect(stdout.split("\n")[0]).toBe(header);
+    for (const line of stdout.split("\n")) {
+      expect(line.length, line).toBeLessThanOrEqual(Math.max(40, columns));
+    }
+  });
+
+  test("keeps guest and state where nothing else fits", async () => {
+    const path = `/etc/xen/${"x".repeat(60)}.cfg`;
+    const long = host({ files: { [path]: 'name = "a"\nmemory = 64\n' }, links: {} });
+    const { stdout } = await cli(["list"], { host: long, columns: 40 });
+    expect(stdout.split("\n").slice(0, 2)).toEqual(["GUEST  STATE", "a      stopped"]);
+  });
+
+  test("ends with 3 when an image would destroy a guest", async () => {
+    const programs = xlList([
+      { domid: 3, name: "pandora", uuid: PANDORA_UUID, config: domainJson() },
+    ]);
+    const { code, stdout } = await cli(["list"], { host: host({ programs }), columns: 120 });
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^error {4}The save image .* no longer fits its disks\./m);
+    expect(stdout).toMatch(/^pandora {2}running/m);
+  });
+
+  test("says what it could not find out", async () => {
+    const files = {
+      ...FILES,
+      "/sys/hypervisor/type": "xen\n",
+      "/sys/hypervisor/version/major": "4\n",
+      "/sys/hypervisor/version/minor": "17\n",
+      "/sys/hypervisor/version/extra": ".5\n",
+      "/sys/hypervisor/properties/capabilities": "xen-3.0-x86_64\n",
+    };
+    const { stdout, stderr } = await cli(["list"], { host: host({ files }) });
+    expect(stderr).toContain("What runs is not known");
+    expect(stdout).toMatch(/^mail {5}unknown/m);
+  });
+
+  test("of an empty host says where it looked", async () => {
+    const { code, stdout, stderr } = await cli(["list"], { host: host({ files: {}, links: {} }) });
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(stderr).toContain("no config in /etc/xen");
+  });
+
+  test("escapes what comes from guests", async () => {
+    const name = "a\u001b]0;x\u0007\nb";
+    const uuid = "11111111-2222-3333-4444-555555555555";
+    const programs = xlList([{ domid: 3, name, uuid, config: domainJson(name, uuid) }]);
+    const listed = await cli(["list"], { host: host({ programs }) });
+    const shown = await cli(["show", uuid], { host: host({ programs }) });
+    for (const { stdout } of [listed, shown]) {
+      expect(stdout).toContain("a\\x1b]0;x\\x07\\x0ab");
+      // oxlint-disable-next-line no-control-regex -- what must not be there
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
+    }
+  });
+
+  test("has a document", async () => {
+    const { stdout } = await cli(["list", "--json"], { host: host() });
+    const document = JSON.parse(stdout) as { guests: unknown[] };
+    expect(document).toMatchObject({
+      domus: 1,
+      domains: "none",
+      findings: [{ code: "auto-link-broken" }],
+      notRead: [],
+    });
+    expect(document.guests).toMatchObject([
+      {
+        name: "mail",
+        uuid: null,
+        state: "stopped",
+        memoryBytes: 512 * 1024 ** 2,
+        config: { path: "/etc/xen/mail.cfg", autostart: ["/etc/xen/auto/mail"] },
+        disks: [
+          { backing: "file", sizeBytes: 3 * 1024 ** 3 },
+          { cdrom: true, backing: "missing" },
+        ],
+        images: [],
+      },
+      {
+        name: "pandora",
+        state: "saved",
+        disks: [{ target: "/dev/vg0/pandora-disk", backing: "block-device" }],
+        nics: [{ mac: null, bridge: "br0" }],
+        images: [
+          {
+            savedAt: Date.parse("2026-02-01T10:20:30Z") / 1000,
+            end: "complete",
+            xen: "4.17",
+            matchedBy: "uuid",
+            restoredAtBoot: true,
+          },
+        ],
+        findings: [{ code: "image-waiting" }],
+      },
+    ]);
+  });
+});
+
+describe("domus show", () => {
+  test("says all of a guest", async () => {
+    const { code, stdout } = await cli(["show", "pandora"], { host: host(), columns: 120 });
+    expect(code).toBe(0);
+    expect(stdout.split("\n").slice(0, 9)).toEqual([
+      "pandora is saved.",
+      "  config     /etc/xen/pandora.cfg",
+      `  uuid       ${PANDORA_UUID}`,
+      "  has        pv, 128 MiB, vcpus 1",
+      "  disk       xvda: /dev/vg0/pandora-disk (raw, 1 GiB)",
+      "  network    a new MAC address at every start on br0",
+      "  image      /var/lib/xen/save/pandora (4.0 MiB, written 2026-02-01 10:20 UTC, by Xen 4.17, complete, restored when the",
+      "             host starts)",
+      "",
+    ]);
+    expect(stdout).toContain("note: image-waiting");
+  });
+
+  test.each([
+    ["mail", "mail"],
+    [PANDORA_UUID.toUpperCase(), "pandora"],
+    ["/etc/xen/mail.cfg", "mail"],
+    ["/etc/xen/auto/mail", "mail"],
+    ["/var/lib/xen/save/pandora", "pandora"],
+    ["3", "mail"],
+  ])("%s is %s", async (wanted, name) => {
+    const uuid = "11111111-2222-3333-4444-555555555555";
+    const programs = xlList([{ domid: 3, name: "mail", uuid, config: domainJson("mail", uuid) }]);
+    const { stdout } = await cli(["show", wanted, "--json"], { host: host({ programs }) });
+    const { guests } = JSON.parse(stdout) as { guests: { name: string }[] };
+    expect(guests.map((guest) => guest.name)).toEqual([name]);
+  });
+
+  test("a guest that is not there is not found, with the nearest name", async () => {
+    const { code, stderr } = await cli(["show", "pandorra"], { host: host() });
+    expect(code).toBe(1);
+    expect(stderr).toContain("Did you mean pandora?");
+  });
+});
