@@ -20,6 +20,10 @@ const LAYERS: Record<string, Layer> = {
   boot: { may: ["base", "bytes", "disk"], outside: [] },
   xen: { may: ["base", "bytes"], outside: [] },
   check: { may: ["base", "bytes", "boot", "xen"], outside: [] },
+  sync: {
+    may: ["base", "type:disk"],
+    outside: ["node:crypto", "node:util", "node:zlib"],
+  },
   host: { may: ["base", "type:disk"], outside: ["*"] },
   guest: { may: ["base", "bytes", "disk", "boot", "xen", "check", "type:host"], outside: [] },
   cli: {

@@ -1,0 +1,33 @@
+/** What the engine needs of a device on either side, beyond reading it. */
+import type { ByteSource } from "../disk/source.ts";
+
+export type SyncSource = ByteSource & {
+  /** Whether the range is known to read as zero without reading it: a hole, unused blocks. */
+  readsAsZero?(offset: number, length: number): boolean;
+};
+
+export type SyncTarget = SyncSource & {
+  /** Writes all of `bytes` at `offset`, inside the device. The array is the caller's again when it is done. */
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Makes the range read as zero. */
+  zero(offset: number, length: number): Promise<void>;
+  /** Everything that was written is on the disk when it resolves. */
+  flush(): Promise<void>;
+};
+
+export type AboutRun = {
+  /** Of the source; what lies behind it on the target is left alone. */
+  readonly sizeBytes: number;
+  /** Of the source, as it says: 32 bytes. */
+  readonly identity: Uint8Array;
+  /** Of all digests of the run. It is secret. */
+  readonly key: Uint8Array;
+};
+
+/** What is kept of a copy beside it, so that nobody takes an unfinished one for whole. */
+export type CopyRecord = {
+  /** On the disk before the first write. Called when there is a first write. */
+  begin(run: AboutRun): Promise<void>;
+  /** After the digests of both sides agreed and the device was flushed. */
+  finish(digest: Uint8Array): Promise<void>;
+};
