@@ -6,8 +6,9 @@
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { ensurePrograms } from "./programs.ts";
+import { addOutcome, newOutcome } from "./fuzz/outcome.ts";
 import { TARGETS } from "./fuzz/targets.ts";
-import type { WorkerInput, WorkerReport } from "./fuzz/worker.ts";
+import type { Tally, WorkerInput, WorkerReport } from "./fuzz/worker.ts";
 
 /** A round that takes longer than this hangs: the worker is ended and the round named. */
 const HANG_MS = 20_000;
@@ -77,20 +78,7 @@ worker.on("message", (message: WorkerReport) => {
     console.log(`BUG ${message.target} seed ${message.seed}: ${message.text}`);
     return;
   }
-  let total = 0;
-  let allFailed = 0;
-  let slowest = { name: "", ms: 0 };
-  for (const [name, [rounds, failed, worst]] of Object.entries(message.rounds)) {
-    total += rounds;
-    allFailed += failed;
-    if (worst > slowest.ms) slowest = { name, ms: worst };
-    console.log(
-      `${name.padEnd(18)} ${String(rounds).padStart(7)} rounds  ${String(failed).padStart(7)} ended in a failure  worst ${worst.toFixed(0).padStart(5)} ms`,
-    );
-  }
-  console.log(
-    `${total} damaged inputs, ${bugs} bugs, ${total - allFailed} values, ${allFailed} failures, slowest ${slowest.ms.toFixed(0)} ms (${slowest.name}), memory grew by ${message.peakMib.toFixed(0)} MiB at most (${message.largest})`,
-  );
+  summarize(Object.entries(message.tallies), message.highestMib);
 });
 worker.on("error", (error) => {
   console.log(
@@ -102,3 +90,35 @@ worker.on("exit", () => {
   clearInterval(watch);
   process.exitCode = bugs > 0 ? 1 : 0;
 });
+
+/** A line for every target, and one for all. */
+function summarize(tallies: readonly (readonly [name: string, Tally])[], highestMib: number): void {
+  const all = newOutcome();
+  let rounds = 0;
+  let refused = 0;
+  for (const [name, tally] of tallies) {
+    const { outcome } = tally;
+    rounds += tally.rounds;
+    refused += tally.refusedWhole;
+    addOutcome(all, outcome);
+    const counts = [
+      `${tally.rounds} rounds`,
+      `${tally.refusedWhole} refused whole`,
+      `${outcome.read} read`,
+      `${outcome.unreadable} not`,
+      `${tally.worstMs.toFixed(0)} ms`,
+      `${tally.worstMib.toFixed(0)} MiB`,
+    ];
+    console.log(`${name.padEnd(24)}${counts.map((one) => one.padStart(20)).join("")}`);
+  }
+  const [slowest] = tallies.toSorted(([, a], [, b]) => b.worstMs - a.worstMs);
+  const [largest] = tallies.toSorted(([, a], [, b]) => b.worstMib - a.worstMib);
+  if (!slowest || !largest) return;
+  console.log(
+    `${rounds} damaged inputs, ${bugs} bugs: ${rounds - refused} opened, ${refused} refused as a whole; ` +
+      `in the opened, ${all.read} things were read and ${all.unreadable} ended in a failure; ` +
+      `slowest ${slowest[1].worstMs.toFixed(0)} ms (${slowest[0]}), ` +
+      `most memory of one ${largest[1].worstMib.toFixed(0)} MiB (${largest[0]}), ` +
+      `of the process ${highestMib.toFixed(0)} MiB above its start`,
+  );
+}

@@ -1,53 +1,63 @@
 /** One run of one target with one damage, judged: a value or a `FailureError`, in time, in memory. */
 import { FailureError } from "../../src/base/failure.ts";
 import { randomSource } from "../../test/support/mutate.ts";
-import { damage, fieldsOf } from "./damage.ts";
-import type { Field } from "./damage.ts";
+import { anatomy, damage, fieldsOf } from "./damage.ts";
+import type { Anatomy } from "./damage.ts";
+import { newOutcome } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
+import { holds } from "./seals/seal.ts";
 import type { Target } from "./targets.ts";
 
-export const LIMITS = { milliseconds: 2000, heapMib: 256 } as const;
+export const LIMITS = { milliseconds: 2000, memoryMib: 256 } as const;
 
 export type Prepared = {
   readonly target: Target;
   readonly input: Uint8Array;
-  readonly fields: readonly Field[];
+  readonly body: Anatomy;
 };
 
-/** The undamaged input must be read without a failure: else the fuzzer would test nothing. */
+/** Fails when the undamaged input is not read without a failure, or no checksum is found in it: little would be tested. */
 export async function prepare(target: Target): Promise<Prepared> {
   // A buffer of its own: places in it are places in the input.
   const input = Uint8Array.from(target.seed());
-  const fields = await fieldsOf(input, () => target.read(input));
-  return { target, input, fields: [...fields, ...(target.places?.(input) ?? [])] };
+  const outcome = newOutcome();
+  const fields = await fieldsOf(input, () => target.read(input, outcome));
+  if (outcome.opened === 0 || outcome.refused > 0 || outcome.unreadable > 0) {
+    throw new Error(`the seed of ${target.name} is not read well: ${JSON.stringify(outcome)}`);
+  }
+  const seals = (target.seals?.(input) ?? []).filter((seal) => holds(input, seal));
+  return { target, input, body: anatomy([...fields, ...(target.places?.(input) ?? [])], seals) };
 }
 
 export type Round = {
-  readonly failed: boolean;
+  readonly outcome: Outcome;
   readonly bug?: string;
+  /** Of processor time. */
   readonly milliseconds: number;
 };
 
-export async function round({ target, input, fields }: Prepared, seed: number): Promise<Round> {
-  const wound = damage(input, fields, randomSource(seed));
+export async function round({ target, input, body }: Prepared, seed: number): Promise<Round> {
+  const wound = damage(input, body, randomSource(seed));
+  const outcome = newOutcome();
   // Processor time, of the process: a busy machine makes nothing slow, and zlib works in other threads.
   const start = process.cpuUsage();
-  const took = () => {
+  const ended = (text?: string): Round => {
     const { user, system } = process.cpuUsage(start);
-    return (user + system) / 1000;
+    const milliseconds = (user + system) / 1000;
+    const slow = milliseconds > LIMITS.milliseconds && `took ${milliseconds.toFixed(0)} ms`;
+    const bug = text ?? (slow || undefined);
+    return { outcome, milliseconds, ...(bug && { bug: `${wound.what}: ${bug}` }) };
   };
   try {
-    await target.read(input);
-    return judged(wound.what, false, took());
+    await target.read(input, outcome);
+    return ended();
   } catch (error) {
-    if (error instanceof FailureError) return judged(wound.what, true, took());
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { failed: true, bug: `${wound.what}: ${text}`, milliseconds: took() };
+    if (error instanceof FailureError) {
+      outcome.refused += 1;
+      return ended();
+    }
+    return ended(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     wound.undo();
   }
-}
-
-function judged(what: string, failed: boolean, milliseconds: number): Round {
-  if (milliseconds <= LIMITS.milliseconds) return { failed, milliseconds };
-  return { failed, milliseconds, bug: `${what}: took ${milliseconds.toFixed(0)} ms` };
 }

@@ -1,5 +1,4 @@
 /** What is fuzzed: every reader, with what a user of it would do. */
-import { attempt } from "../../src/base/failure.ts";
 import { decodeText } from "../../src/bytes/text.ts";
 import { COMPRESSIONS } from "../../src/bytes/decompress/format.ts";
 import { unpack } from "../../src/bytes/decompress/decompress.ts";
@@ -10,7 +9,6 @@ import { readKernel } from "../../src/boot/kernel/read-kernel.ts";
 import { evaluateGrub2 } from "../../src/boot/loader/grub2/evaluate.ts";
 import { assembleVolumes } from "../../src/disk/assemble.ts";
 import type { Volume } from "../../src/disk/content.ts";
-import { parseBootSector } from "../../src/disk/fs/fat/boot-sector.ts";
 import type { FileSystem } from "../../src/disk/fs/filesystem.ts";
 import { walk } from "../../src/disk/fs/walk.ts";
 import { openImage } from "../../src/disk/image/formats.ts";
@@ -21,6 +19,15 @@ import { readVolumes } from "../../src/disk/tree.ts";
 import { parseDomainConfig } from "../../src/xen/domain-config.ts";
 import { memoryFs } from "../../test/support/memory-fs.ts";
 import type { Field } from "./damage.ts";
+import { DIRTY_SEEDS } from "./dirty-seeds.ts";
+import { countRead } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
+import { ext4Places, fatPlaces, qcow2Places, vhdPlaces, xfsLogPlaces } from "./places.ts";
+import { btrfsSeals } from "./seals/btrfs.ts";
+import { ext4Seals } from "./seals/ext4.ts";
+import type { Seal } from "./seals/seal.ts";
+import { gptSeals, lvmSeals, mdSeals, vhdSeals, xzSeals } from "./seals/tables.ts";
+import { xfsSeals } from "./seals/xfs.ts";
 import {
   COMPRESSED_SEEDS,
   DISK_SEEDS,
@@ -33,23 +40,30 @@ import {
 export type Target = {
   readonly name: string;
   readonly seed: () => Uint8Array;
-  /** May fail with a FailureError; anything else is a bug. */
-  readonly read: (input: Uint8Array) => Promise<void>;
+  /**
+   * Counts how far it got in `outcome`. May fail with a FailureError, which is a refusal of the whole; anything else is
+   * a bug.
+   */
+  readonly read: (input: Uint8Array, outcome: Outcome) => Promise<void>;
   /** Places that are worth damage and in no struct. */
   readonly places?: (input: Uint8Array) => readonly Field[];
+  /** Checksums. */
+  readonly seals?: (input: Uint8Array) => readonly Seal[];
 };
 
 const MIB = 1024 * 1024;
 
-async function readDisk(input: Uint8Array): Promise<void> {
+async function readDisk(input: Uint8Array, outcome: Outcome): Promise<void> {
   const disk = await readVolumes(memorySource(input, ["fuzz"]), {});
-  for (const volume of allVolumes(disk)) {
-    if (volume.content.kind === "filesystem") await useFileSystem(volume.content.fs);
-  }
   const { volumes } = await assembleVolumes([disk]);
-  for (const { source, content } of volumes.flatMap(allVolumes)) {
-    if (content.kind === "filesystem") await useFileSystem(content.fs);
-    await attempt(() => source.read(0, Math.min(source.size, 64 * 1024)));
+  for (const volume of [disk, ...volumes].flatMap(allVolumes)) {
+    const { content, source, tried } = volume;
+    if (content.kind !== "unknown" && content.kind !== "empty") outcome.opened += 1;
+    outcome.refused += tried.length;
+    if (content.kind === "filesystem") await useFileSystem(content.fs, outcome);
+    if (volume.assembly) {
+      await countRead(outcome, () => source.read(0, Math.min(source.size, 64 * 1024)));
+    }
   }
   const disc = { vdev: "hdc", cdrom: true, volume: disk, bootVolumes: [] };
   for (const firmware of ["bios", "uefi"] as const) {
@@ -62,57 +76,89 @@ function allVolumes(volume: Volume): Volume[] {
 }
 
 /** As check, ls and cat would: everything is looked at, a little is read of many files. */
-async function useFileSystem(fs: FileSystem): Promise<void> {
+async function useFileSystem(fs: FileSystem, outcome: Outcome): Promise<void> {
   let files = 0;
-  await attempt(async () => {
-    for await (const { inode } of walk(fs, { maxEntries: 2000, onFailure: () => {} })) {
+  const read = (work: () => Promise<unknown>) => countRead(outcome, work);
+  const onFailure = () => void (outcome.unreadable += 1);
+  await read(async () => {
+    for await (const { inode } of walk(fs, { maxEntries: 2000, onFailure })) {
       if (inode.kind === "file" && files++ < 40) {
-        await attempt(() => fs.read(inode, 0, Math.min(inode.size, 64 * 1024)));
-        await attempt(() =>
-          fs.read(inode, Math.max(0, inode.size - 4096), Math.min(inode.size, 4096)),
-        );
-      } else if (inode.kind === "symlink") await attempt(() => fs.readLink(inode));
+        await read(() => fs.read(inode, 0, Math.min(inode.size, 64 * 1024)));
+        const end = Math.max(0, inode.size - 4096);
+        await read(() => fs.read(inode, end, Math.min(inode.size, 4096)));
+      } else if (inode.kind === "symlink") await read(() => fs.readLink(inode));
     }
   });
-  await attempt(async () => {
+  await read(async () => {
     let extents = 0;
     for await (const { length } of fs.usedExtents()) if (length <= 0 || ++extents > 100_000) break;
   });
 }
 
 /** Some of a disk in a file of another format, from its start on and at its end. */
-async function readDiskImage(input: Uint8Array, format: ImageFormat): Promise<void> {
+async function readDiskImage(
+  input: Uint8Array,
+  outcome: Outcome,
+  format: ImageFormat,
+): Promise<void> {
   const file = memorySource(input, ["fuzz"]);
   const { source } = await openImage(format, file, { where: ["fuzz"] });
+  outcome.opened += 1;
   const step = 4096;
   for (let at = 0; at < Math.min(source.size, MIB); at += step) {
-    await source.read(at, Math.min(step, source.size - at));
+    await countRead(outcome, () => source.read(at, Math.min(step, source.size - at)));
   }
-  await source.read(Math.max(0, source.size - step), Math.min(step, source.size));
+  const end = Math.max(0, source.size - step);
+  await countRead(outcome, () => source.read(end, Math.min(step, source.size)));
 }
 
-/** The first entries of the file allocation table, where chains are. */
-function fatEntries(input: Uint8Array): Field[] {
-  const { fatOffset, bits, clusterEnd } = parseBootSector(input.subarray(0, 512), ["fuzz"]);
-  return Array.from({ length: Math.min(clusterEnd, 2000) }, (_, cluster) => ({
-    name: `FAT entry ${cluster}`,
-    at: fatOffset + Math.floor((cluster * bits) / 8),
-    size: Math.ceil(bits / 8),
-  }));
+/** By what the name of a seed begins with. */
+const PLACES: Readonly<Record<string, (input: Uint8Array) => readonly Field[]>> = {
+  fat: fatPlaces,
+  ext: ext4Places,
+  xfs: xfsLogPlaces,
+  qcow2: qcow2Places,
+  vhd: vhdPlaces,
+};
+const SEALS: Readonly<Record<string, (input: Uint8Array) => readonly Seal[]>> = {
+  ext: ext4Seals,
+  xfs: xfsSeals,
+  btrfs: btrfsSeals,
+  gpt: gptSeals,
+  "iso-hybrid": gptSeals,
+  lvm: lvmSeals,
+  md: mdSeals,
+  vhd: vhdSeals,
+  xz: xzSeals,
+};
+
+function byName<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.entries(table).find(([start]) => name.startsWith(start))?.[1];
 }
 
 const bytesTargets = (
   seeds: Readonly<Record<string, () => Uint8Array>>,
-  read: (input: Uint8Array, name: string) => Promise<unknown>,
+  read: (input: Uint8Array, outcome: Outcome, name: string) => Promise<void>,
 ): Target[] =>
-  Object.entries(seeds).map(([name, seed]) => ({
-    name,
-    seed,
-    ...(name.startsWith("fat") && { places: fatEntries }),
-    read: async (input) => {
-      await read(input, name);
-    },
-  }));
+  Object.entries(seeds).map(([name, seed]) => {
+    const places = byName(PLACES, name);
+    const seals = byName(SEALS, name);
+    return {
+      name,
+      seed,
+      ...(places && { places }),
+      ...(seals && { seals }),
+      read: (input, outcome) => read(input, outcome, name),
+    };
+  });
+
+/** For what opens as a whole or not at all. */
+const whole =
+  (read: (input: Uint8Array, name: string) => unknown) =>
+  async (input: Uint8Array, outcome: Outcome, name = ""): Promise<void> => {
+    await read(input, name);
+    outcome.opened += 1;
+  };
 
 async function unpackAll(input: Uint8Array, name: string): Promise<void> {
   const format = COMPRESSIONS.find((one) => one === name)!;
@@ -125,28 +171,29 @@ async function readGrub(input: Uint8Array): Promise<void> {
   await evaluateGrub2({ config: { volume, path: "/boot/grub/grub.cfg" }, volumes: [volume] });
 }
 
+const text = (name: keyof typeof TEXT_SEEDS, read: (input: Uint8Array) => unknown): Target => ({
+  name: `${name}-text`,
+  seed: TEXT_SEEDS[name],
+  read: whole(read),
+});
+
 export const TARGETS: readonly Target[] = [
   ...bytesTargets(DISK_SEEDS, readDisk),
-  ...bytesTargets(KERNEL_SEEDS, (input) => readKernel(input, "/vmlinuz", { where: ["fuzz"] })),
-  ...bytesTargets(INITRAMFS_SEEDS, (input) =>
-    readInitramfs(input, "/initrd", { where: ["fuzz"], limitBytes: 64 * MIB }),
+  ...bytesTargets(DIRTY_SEEDS, readDisk),
+  ...bytesTargets(
+    KERNEL_SEEDS,
+    whole((input) => readKernel(input, "/vmlinuz", { where: ["fuzz"] })),
   ),
-  ...bytesTargets(IMAGE_SEEDS, (input, name) => readDiskImage(input, name as ImageFormat)),
-  ...bytesTargets(COMPRESSED_SEEDS, unpackAll),
-  {
-    name: "lvm-text",
-    seed: TEXT_SEEDS.lvm,
-    read: async (input) => void parseVolumeGroup(input, ["fuzz"]),
-  },
-  { name: "grub", seed: TEXT_SEEDS.grub, read: readGrub },
-  {
-    name: "config",
-    seed: TEXT_SEEDS.config,
-    read: async (input) => void parseDomainConfig(decodeText(input), { path: "fuzz.cfg" }),
-  },
-  {
-    name: "pacman",
-    seed: TEXT_SEEDS.pacman,
-    read: async (input) => void parsePacmanLog({ text: decodeText(input), where: ["fuzz"] }),
-  },
+  ...bytesTargets(
+    INITRAMFS_SEEDS,
+    whole((input) => readInitramfs(input, "/initrd", { where: ["fuzz"], limitBytes: 64 * MIB })),
+  ),
+  ...bytesTargets(IMAGE_SEEDS, (input, outcome, name) =>
+    readDiskImage(input, outcome, name as ImageFormat),
+  ),
+  ...bytesTargets(COMPRESSED_SEEDS, whole(unpackAll)),
+  text("lvm", (input) => parseVolumeGroup(input, ["fuzz"])),
+  text("grub", readGrub),
+  text("config", (input) => parseDomainConfig(decodeText(input), { path: "fuzz.cfg" })),
+  text("pacman", (input) => parsePacmanLog({ text: decodeText(input), where: ["fuzz"] })),
 ];

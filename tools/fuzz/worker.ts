@@ -1,6 +1,10 @@
 /** The fuzzer's worker: runs rounds, and tells which one it is in, so that a hang can be named and ended. */
 import { parentPort, workerData } from "node:worker_threads";
+import { collectGarbage, peakMib, resetPeak, residentMib } from "./memory.ts";
+import { addOutcome, newOutcome } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
 import { LIMITS, prepare, round } from "./round.ts";
+import type { Prepared, Round } from "./round.ts";
 import { TARGETS } from "./targets.ts";
 
 export type WorkerInput = {
@@ -13,59 +17,98 @@ export type WorkerInput = {
   readonly progress: SharedArrayBuffer;
 };
 
+/** What came of all rounds of a target. */
+export type Tally = {
+  rounds: number;
+  /** Rounds of which nothing was opened. */
+  refusedWhole: number;
+  readonly outcome: Outcome;
+  worstMs: number;
+  /** Above what the process had when the round began. */
+  worstMib: number;
+};
+
 export type WorkerReport =
   | { readonly kind: "bug"; readonly target: string; readonly seed: number; readonly text: string }
   | {
       readonly kind: "done";
-      readonly rounds: Readonly<
-        Record<string, readonly [rounds: number, failed: number, worstMs: number]>
-      >;
-      readonly peakMib: number;
-      /** The target and seed of that peak. */
-      readonly largest: string;
+      readonly tallies: Readonly<Record<string, Tally>>;
+      /** The most that the process had above what it began with, garbage included. */
+      readonly highestMib: number;
     };
 
-const memoryMib = () => {
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return (heapUsed + arrayBuffers) / 1048576;
-};
+/**
+ * What a round takes is its peak above what the process had when it began. Memory that earlier rounds left for the
+ * collector could hide some of it: when the process as a whole has too much, the round is run again without.
+ */
+class MemoryWatch {
+  /** Of the process before any round. */
+  readonly #first: number;
+  #begin = 0;
+  /** The highest of the process above what it had at first. */
+  highestMib = 0;
+
+  constructor() {
+    collectGarbage();
+    this.#first = residentMib();
+    this.begin();
+  }
+
+  begin(): void {
+    resetPeak();
+    this.#begin = residentMib();
+  }
+
+  /** In MiB, of the round since `begin`. */
+  async taken(again: () => Promise<unknown>): Promise<number> {
+    const peak = peakMib();
+    this.highestMib = Math.max(this.highestMib, peak - this.#first);
+    if (peak - this.#first <= LIMITS.memoryMib) return Math.max(0, peak - this.#begin);
+    collectGarbage();
+    this.begin();
+    await again();
+    const alone = Math.max(0, peakMib() - this.#begin);
+    collectGarbage();
+    return alone;
+  }
+}
 
 async function main(): Promise<void> {
   const { names, firstSeed, untilMs, maxRounds, progress } = workerData as WorkerInput;
   const place = new Int32Array(progress);
   const report = (message: WorkerReport) => parentPort!.postMessage(message);
-  const prepared = [];
+  const prepared: Prepared[] = [];
   for (const target of TARGETS.filter((one) => names.includes(one.name)))
     prepared.push(await prepare(target));
-  const counts: Record<string, [number, number, number]> = Object.fromEntries(
-    names.map((name) => [name, [0, 0, 0]]),
+  const tallies: Record<string, Tally> = Object.fromEntries(
+    names.map((name) => [
+      name,
+      { rounds: 0, refusedWhole: 0, outcome: newOutcome(), worstMs: 0, worstMib: 0 },
+    ]),
   );
-  const before = memoryMib();
-  let peakMib = 0;
-  let largest = "";
+  const memory = new MemoryWatch();
   for (let seed = firstSeed; seed < firstSeed + maxRounds && Date.now() < untilMs; seed++) {
     const index = seed % prepared.length;
     const one = prepared[index]!;
     Atomics.store(place, 1, index);
     Atomics.store(place, 0, seed);
-    const { failed, bug, milliseconds } = await round(one, seed);
-    const count = counts[one.target.name]!;
-    count[0] += 1;
-    count[1] += failed ? 1 : 0;
-    count[2] = Math.max(count[2], milliseconds);
-    if (bug) report({ kind: "bug", target: one.target.name, seed, text: bug });
-    const grown = memoryMib() - before;
-    if (grown > peakMib) [peakMib, largest] = [grown, `${one.target.name} seed ${seed}`];
-    if (grown > LIMITS.heapMib) {
-      report({
-        kind: "bug",
-        target: one.target.name,
-        seed,
-        text: `memory grew by ${grown.toFixed(0)} MiB`,
-      });
-    }
+    const bug = (text: string) => report({ kind: "bug", target: one.target.name, seed, text });
+    memory.begin();
+    const ran = await round(one, seed);
+    const mib = await memory.taken(() => round(one, seed));
+    if (ran.bug) bug(ran.bug);
+    if (mib > LIMITS.memoryMib) bug(`${mib.toFixed(0)} MiB at its highest`);
+    count(tallies[one.target.name]!, ran, mib);
   }
-  report({ kind: "done", rounds: counts, peakMib, largest });
+  report({ kind: "done", tallies, highestMib: memory.highestMib });
+}
+
+function count(tally: Tally, { outcome, milliseconds }: Round, mib: number): void {
+  tally.rounds += 1;
+  if (outcome.opened === 0) tally.refusedWhole += 1;
+  addOutcome(tally.outcome, outcome);
+  tally.worstMs = Math.max(tally.worstMs, milliseconds);
+  tally.worstMib = Math.max(tally.worstMib, mib);
 }
 
 await main();
