@@ -8,7 +8,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { isatty, ReadStream, WriteStream } from "node:tty";
+import { isatty, ReadStream } from "node:tty";
 import manifest from "../../package.json" with { type: "json" };
 import { failureText, FailureError, ioFailure } from "../base/failure.ts";
 import { printable, printableLines } from "../base/printable.ts";
@@ -159,12 +159,7 @@ async function bootHere({ options, mode, kernel, ramdisk, stop }: Job): Promise<
       }),
     ...(asks && {
       choose: (menu) =>
-        runMenu(
-          menu,
-          options.disk,
-          { input: new ReadStream(0), output: new WriteStream(STDOUT) },
-          signal,
-        ),
+        runMenu(menu, options.disk, { input: new ReadStream(0), output: process.stdout }, signal),
     }),
   });
 }

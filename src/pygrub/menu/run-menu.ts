@@ -8,6 +8,7 @@ import type { MenuState, MenuStep } from "./menu.ts";
 import { drawMenu } from "./screen.ts";
 import type { Screen } from "./screen.ts";
 
+/** `output` is process.stdout: no other stream of Node.js learns that its window has another size. */
 export type Terminal = { readonly input: ReadStream; readonly output: WriteStream };
 
 /** What libxl's pty is, where nobody has set its size. */
@@ -63,11 +64,13 @@ export async function runMenu(
     clearTimeout(escape);
     feed(held + data.toString("utf8"), false);
   };
+  const onResize = () => draw(state);
   const onAbort = () => reject(signal.reason as Error);
   const clock = setInterval(() => take(tick(state)), 1000);
   signal.addEventListener("abort", onAbort);
   input.setRawMode(true);
   input.on("data", onData);
+  output.on("resize", onResize);
   // The console was closed: nobody is there to choose.
   input.once("end", () => resolve({ index: menu.chosen }));
   draw(state);
@@ -78,6 +81,7 @@ export async function runMenu(
     clearTimeout(escape);
     signal.removeEventListener("abort", onAbort);
     input.off("data", onData);
+    output.off("resize", onResize);
     input.setRawMode(false);
     input.pause();
     input.unref();
