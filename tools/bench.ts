@@ -7,16 +7,20 @@ import { join } from "node:path";
 import { ensurePrograms } from "./programs.ts";
 import { benchCheck } from "./bench/check.ts";
 import { benchEntries } from "./bench/entries.ts";
+import { benchList } from "./bench/list.ts";
 import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
+import { benchSyncCore } from "./bench/sync-core.ts";
 
-const BENCHES: Readonly<Record<string, (dist: string) => void>> = {
+const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> = {
   start: benchStart,
   entries: benchEntries,
   check: benchCheck,
+  list: benchList,
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
+  "sync-core": benchSyncCore,
 };
 
 const DIST = join(import.meta.dirname, "..", "dist", "domus");
@@ -39,4 +43,4 @@ ensurePrograms({
   "mkfs.ext4": "e2fsprogs",
   sfdisk: "fdisk",
 });
-for (const name of names) BENCHES[name]!(DIST);
+for (const name of names) await BENCHES[name]!(DIST);

@@ -30,20 +30,14 @@ export async function readBackings(
 async function readBacking(host: Host, path: string): Promise<Backing> {
   const real = await attempt(() => host.realPath(path));
   const key = devicePath(real.ok ? real.value : path);
-  const kind = await attempt(() => host.kind(path));
-  if (!kind.ok) return { key, kind: "unreadable" };
-  if (kind.value === "missing") {
+  const opened = await attempt(() => host.openBlock(path));
+  if (!opened.ok) {
+    if (!isAbsent(opened.failure)) return { key, kind: "unreadable" };
     return { key, kind: !host.live && key.startsWith("/dev/") ? "not-visible" : "missing" };
   }
-  if (kind.value !== "file" && kind.value !== "block-device") return { key, kind: "unreadable" };
-  const opened = await attempt(() => host.openBlock(path));
-  if (!opened.ok) return { key, kind: isAbsent(opened.failure) ? "missing" : "unreadable" };
   await using device = opened.value;
-  const { size, modifiedMs } = device;
-  return {
-    key,
-    kind: kind.value,
-    sizeBytes: size,
-    ...(modifiedMs !== undefined && { modifiedMs }),
-  };
+  const { size: sizeBytes, modifiedMs } = device;
+  // Only files say when they were written.
+  if (modifiedMs === undefined) return { key, kind: "block-device", sizeBytes };
+  return { key, kind: "file", sizeBytes, modifiedMs };
 }
