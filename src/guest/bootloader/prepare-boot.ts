@@ -189,5 +189,6 @@ export function explainNothing(disk: string, looks: readonly Look[]): string[] {
   return [
     `found nothing to start on ${disk}.`,
     ...looks.map(({ where, said }) => `${whereText(where)}: ${said}`),
+    "To start files of the disk by name, give their paths in the guest as kernel= and ramdisk= in its config; for good, repair its loader from a rescue system (update-grub, grub2-mkconfig).",
   ];
 }
