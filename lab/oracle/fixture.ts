@@ -2,10 +2,11 @@
 import { RELEASES } from "../releases.ts";
 import type { OracleResult } from "./report.ts";
 
-/** Before the last of these lines, a console has nothing but the start of a kernel. */
-const FIRST_WORD =
-  /Kernel command line|Trying to unpack|Unpacking initramfs|Initramfs unpacking failed/;
-const MAX_LINES = 60;
+/** Lines of a console that are about the failure wherever they stand. */
+const ABOUT =
+  /Linux version|[Cc]ommand line|initramfs|initrd|VFS: (Cannot|Unable|Mounted)|panic|[Oo]ut of memory|oom|xenbus|blkfront|xvda|EXT4-fs|BTRFS|domus-lab|mount|modprobe/;
+/** From the end on, all lines are kept. */
+const LAST_LINES = 24;
 
 export type Fixture = { readonly name: string; readonly text: string };
 
@@ -18,17 +19,15 @@ export function fixtureOf({ release, said, seen, comparison }: OracleResult): Fi
   return { name: `${code}-xen-${RELEASES[release].xen}`, text: `${parts.join("\n")}\n` };
 }
 
-/** The kernel's version, and from its command line on: at most MAX_LINES, of which most from the end. */
+/** The lines about the failure and the last ones; `[...]` where others were. */
 function trimmed(console: string): string {
   const lines = console.trimEnd().split("\n");
-  const from = lines.findIndex((line) => FIRST_WORD.test(line));
-  const about = from < 0 ? lines : [...lines.slice(0, 1), ...lines.slice(from)];
-  const kept =
-    about.length <= MAX_LINES
-      ? about
-      : [...about.slice(0, 2), "[...]", ...about.slice(3 - MAX_LINES)];
-  return kept
-    .map((line) => line.trimEnd())
-    .join("\n")
-    .trim();
+  const kept: string[] = [];
+  for (const [at, line] of lines.entries()) {
+    if (at >= lines.length - LAST_LINES || ABOUT.test(line)) kept.push(line.trimEnd());
+    else if (kept.at(-1) !== GAP) kept.push(GAP);
+  }
+  return kept.join("\n").trim();
 }
+
+const GAP = "[...]";

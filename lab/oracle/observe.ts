@@ -42,7 +42,7 @@ timeout "$limit" xl create ${ORACLE_DIRECTORY}/configs/$name.cfg > "$out" 2>&1 <
 code=$? round=0 end=built
 if [ $code = 0 ] && [ "$until" != built ]; then
   while :; do
-    if grep -qaE '${STUCK}|${PANIC}' "$log" 2> /dev/null; then end=said; sleep 1; break; fi
+    if grep -qaE '${STUCK}|${PANIC}' "$log" 2> /dev/null; then end=said; sleep 0.5; break; fi
     now=$(cut -d. -f1 /proc/uptime)
     if [ $((now - start)) -gt "$limit" ]; then end=limit; break; fi
     round=$((round + 1))
@@ -50,7 +50,7 @@ if [ $code = 0 ] && [ "$until" != built ]; then
     sleep 0.5
   done
 fi
-xl destroy "$name" > /dev/null 2>&1
+xl destroy "$name" > /dev/null 2>&1 < /dev/null &
 for file in $(grep -ao '/var/log/xen/bootloader[^ ,;]*log' "$out" | sort -u); do cat "$file" >> "$out"; done
 echo "code=$code end=$end"
 cat "$out"
@@ -70,7 +70,7 @@ export async function observe(
   { one, guest, configPath }: StagedCase,
   config: string,
 ): Promise<Observation> {
-  const limit = 240;
+  const limit = 200;
   const until = one.memory === "least" ? "built" : "end";
   await host.output(`cat > ${quote(configPath)}`, { input: config });
   const started = performance.now();

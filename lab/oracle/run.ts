@@ -1,4 +1,4 @@
-/** Runs the cases of one release on one lab host: files once, two guests at a time. */
+/** Runs the cases of one release on one lab host: files once, three guests at a time. */
 import { mkdirSync, rmSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheDir } from "../debian.ts";
@@ -10,8 +10,8 @@ import { hostFacts, predict, sharedFacts, type Predicting } from "./predict.ts";
 import type { OracleResult } from "./report.ts";
 import { stageCase, type StagedCase } from "./stage.ts";
 
-/** While one guest computes, dom0 builds the other. */
-const LANES = 2;
+/** While guests compute, dom0 builds others; much of the time all wait for each other. */
+const LANES = 3;
 
 export type RunHooks = {
   readonly say?: (line: string) => void;

@@ -125,6 +125,13 @@ describe("the kept texts", () => {
       comparison: compare(CASE, prediction, observation),
     });
     expect(fixture?.name).toBe("initramfs-compression-xen-4.17");
-    expect(fixture?.text).toBe(`[    0.0] Linux version 6.1\n${PANIC}`);
+    const lines = fixture?.text.split("\n") ?? [];
+    expect(lines.length).toBeLessThan(30);
+    expect(lines.slice(0, 3)).toEqual([
+      "[    0.0] Linux version 6.1",
+      "[...]",
+      "[ 0.478] noise 478",
+    ]);
+    expect(fixture?.text.endsWith(PANIC)).toBe(true);
   });
 });
