@@ -34,6 +34,9 @@ const PROGRAM = "domus-pygrub";
 /** libxl kills a restricted bootloader after 120 s: what takes longer is to say so itself. */
 const DEADLINE_MS = 100_000;
 const STDOUT = 1;
+/** What a guest's disk may put on the console and into the log, of which libxl cuts nothing. */
+const MAX_LINES = 60;
+const MAX_LINE_LENGTH = 2000;
 
 /** The exit code: 0, or 1 for everything that went wrong, as pygrub has it. */
 export async function pygrub(argv: readonly string[]): Promise<number> {
@@ -85,6 +88,7 @@ async function guarded(options: Options): Promise<number> {
 /** The two files of one run. */
 class Files {
   readonly made: TempFile[] = [];
+  #closed = false;
 
   make(directory: string, prefix: string): TempFile {
     const file = createTempFile(directory, prefix);
@@ -97,8 +101,20 @@ class Files {
     this.made.splice(this.made.indexOf(file), 1);
   }
 
+  /** Before the answer names them: a filesystem may refuse what was written as late as here. */
+  close(): void {
+    this.#closed = true;
+    for (const { fd, path } of this.made) {
+      try {
+        closeSync(fd);
+      } catch (error) {
+        throw ioFailure([path], "close", errnoOf(error), error);
+      }
+    }
+  }
+
   remove(): void {
-    for (const file of this.made.splice(0)) removeTempFile(file);
+    for (const file of this.made.splice(0)) removeTempFile(file, !this.#closed);
   }
 }
 
@@ -127,8 +143,8 @@ async function run(options: Options, files: Files, stop: AbortSignal): Promise<n
     args: reply.args,
     ...(reply.hasRamdisk && { ramdisk: ramdiskPath }),
   };
+  files.close();
   writeAll(output, formatAnswer(answer, options.format));
-  for (const { fd } of files.made) closeSync(fd);
   return 0;
 }
 
@@ -270,7 +286,9 @@ function showConfig(path: string): number {
 
 /** To the console: whose text it is shows, and control characters do not. */
 function tell(lines: readonly string[]): void {
-  say(lines.map((line, index) => (index === 0 ? `${PROGRAM}: ${line}` : `  ${line}`)));
+  const shown = lines.slice(0, MAX_LINES).map((line) => line.slice(0, MAX_LINE_LENGTH));
+  if (lines.length > MAX_LINES) shown.push(`and ${lines.length - MAX_LINES} more lines`);
+  say(shown.map((line, index) => (index === 0 ? `${PROGRAM}: ${line}` : `  ${line}`)));
 }
 
 /** Synchronously, so that nothing is lost when the process ends next. */

@@ -35,8 +35,8 @@ export function createTempFile(directory: string, prefix: string): TempFile {
 }
 
 /** Closed and gone; it is no error when it is gone already. */
-export function removeTempFile({ path, fd }: TempFile): void {
-  attemptTo(() => closeSync(fd));
+export function removeTempFile({ path, fd }: TempFile, isOpen = true): void {
+  if (isOpen) attemptTo(() => closeSync(fd));
   attemptTo(() => unlinkSync(path));
 }
 

@@ -84,7 +84,10 @@ export async function runUnprivileged(
     });
     child.stdin!.on("error", () => {});
     child.stdin!.end(JSON.stringify(request));
-    child.on("error", (error) => reject(ioFailure(where, "start", errnoOf(error), error)));
+    child.on("error", (error) => {
+      const program = `start ${process.execPath}, which that user must be able to read and to run,`;
+      reject(ioFailure(where, program, errnoOf(error), error));
+    });
     child.on("close", (code, by) => {
       if (size > MAX_REPLY_BYTES) reject(corrupt(where, "an endless reply", "at most 4 MiB"));
       else if (by !== null || code !== 0) {
