@@ -1,0 +1,242 @@
+/**
+ * `domus-pygrub` on real Xen: guests reach their own userland through it, from every kind of disk, also those that die
+ * with Xen's own pygrub. How it does that is tested in test/real/pygrub.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { debianKernel } from "../../lab/debian.ts";
+import { guestInitramfs, makeExt4Guest, reached } from "../../lab/guest.ts";
+import type { LabHost } from "../../lab/host.ts";
+import type { LabRelease } from "../../lab/releases.ts";
+import { ext4Image } from "../../tools/sample/image.ts";
+import { kernelWithoutZstd } from "../support/boot-probe.ts";
+import { GUEST_DISKS, GUEST_KERNEL } from "../support/guest-disks.ts";
+import { testHost } from "../support/lab.ts";
+import { need, sh } from "../support/need.ts";
+import {
+  bootloaderLog,
+  create,
+  diskDigest,
+  imageDigest,
+  leftOvers,
+  writeBootloaderGuest,
+} from "../support/pygrub-guests.ts";
+
+const MIB = 1 << 20;
+
+let host: LabHost;
+let dir: string;
+
+function onHost(release: LabRelease): void {
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "domus-xen-"));
+    host = await testHost({ name: `test-pygrub-${release}`, release });
+  });
+  afterAll(async () => {
+    await host.remove();
+    rmSync(dir, { recursive: true, force: true });
+  });
+}
+
+/** Where the guest's disk is made; the guest ends with the test. */
+function imageOf(guest: string): string {
+  onTestFinished(async () => {
+    await host.run(`xl destroy ${guest}`);
+  });
+  return join(dir, `${guest}.img`);
+}
+
+describe("on Xen 4.17", () => {
+  onHost("bookworm");
+  const { version } = debianKernel(GUEST_KERNEL);
+
+  test.each(GUEST_DISKS.map((disk, index) => ({ ...disk, guest: `disk${index}` })))(
+    "a guest starts from $name",
+    async ({ guest, root, make }) => {
+      const image = imageOf(guest);
+      await make(image);
+      const disks = [{ image, as: root === "/dev/xvda" ? "volume" : "file" } as const];
+      const config = await writeBootloaderGuest(host, {
+        name: guest,
+        disks,
+        bootloader: "domus-pygrub",
+      });
+      const ran = await create(host, config);
+      expect(ran.code, ran.stderr).toBe(0);
+      await host.waitForConsole(guest, /userland reached/);
+      expect(await host.console(guest)).toContain(reached(root, version));
+      expect(await bootloaderLog(host)).toMatch(
+        new RegExp(`^domus-pygrub: starts "Debian GNU/Linux, with Linux ${version}" \\(grub2: `),
+      );
+    },
+  );
+
+  test("a guest that reboots comes back through the bootloader", async () => {
+    const image = imageOf("again");
+    makeExt4Guest(image, { kernel: GUEST_KERNEL });
+    const config = await writeBootloaderGuest(host, {
+      name: "again",
+      disks: [{ image }],
+      bootloader: "domus-pygrub",
+    });
+    expect((await create(host, config)).code).toBe(0);
+    await host.waitForConsole("again", /userland reached/);
+    const first = Number(await host.output("xl domid again"));
+    await host.output("xl reboot again");
+    await host.waitForConsole("again", /(userland reached[^]*){2}/, 300_000);
+    const second = Number(await host.output("xl domid again"));
+    expect(second).toBeGreaterThan(first);
+    expect(await host.output(`cat /var/log/xen/bootloader.${second}.log`)).toContain(
+      'domus-pygrub: starts "',
+    );
+  });
+
+  test("the menu answers on the guest's console, and starts the entry that was chosen", async () => {
+    const image = imageOf("menu");
+    const boot = `/boot/vmlinuz-${version}`;
+    const entry = (title: string, root: string) =>
+      `menuentry '${title}' {\n linux ${boot} root=${root} console=hvc0\n initrd /boot/initrd.img-${version}\n}\n`;
+    const grub = `set default=0\nset timeout=600\n${entry("first", "/dev/nowhere")}${entry("second", "/dev/xvda")}`;
+    makeExt4Guest(image, { kernel: GUEST_KERNEL, grub });
+    const config = await writeBootloaderGuest(host, {
+      name: "menu",
+      disks: [{ image }],
+      bootloader: "domus-pygrub",
+    });
+    await host.output(`xl create ${config} > /root/menu.out 2>&1 < /dev/null &`);
+    const log = "$(ls -t /var/log/xen/bootloader.*.log | head -n 1)";
+    await host.output(
+      `for i in $(seq 600); do grep -q second ${log} && exit; sleep 0.2; done; exit 1`,
+      { timeoutMs: 300_000 },
+    );
+    const screen = await host.output(`cat ${log}`);
+    expect(screen).toMatch(/first[^]*second/);
+    // The pty that `xl console` would open; down, Enter
+    const tty = "$(xenstore-read /local/domain/$(xl domid menu)/console/tty)";
+    await host.output(`printf '\\033[B\\r' > ${tty}`);
+    await host.waitForConsole("menu", /userland reached/);
+    expect(await host.console("menu")).toContain(reached("/dev/xvda", version));
+    expect(await bootloaderLog(host)).toContain('domus-pygrub: starts "second" (grub2: it was');
+  });
+
+  test("without rights, when libxl is told to restrict the bootloader", async () => {
+    const image = imageOf("restricted");
+    makeExt4Guest(image, { kernel: GUEST_KERNEL });
+    const config = await writeBootloaderGuest(host, {
+      name: "restricted",
+      disks: [{ image }],
+      bootloader: "domus-pygrub",
+    });
+    const env = "LIBXL_BOOTLOADER_RESTRICT=1 LIBXL_BOOTLOADER_USER=nobody";
+    const ran = await create(host, config, env);
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(ran.stderr).toMatch(/bootloader arg: --runas=65534\n/);
+    await host.waitForConsole("restricted", /userland reached/);
+  });
+
+  test("an initramfs that its kernel cannot unpack: pygrub's guest dies, ours starts", async () => {
+    need("zstd");
+    const image = imageOf("zstd");
+    onTestFinished(async () => {
+      await host.run("xl destroy zstd-stock");
+    });
+    const initramfs = join(dir, "initrd.zst");
+    writeFileSync(initramfs, sh(`gzip -dc ${guestInitramfs(GUEST_KERNEL)} | zstd -q`));
+    const vmlinuz = kernelWithoutZstd("zstd-off", dir, GUEST_KERNEL);
+    const args = "root=/dev/xvda rootflags=ro console=hvc0";
+    makeExt4Guest(image, { kernel: GUEST_KERNEL, vmlinuz, initramfs, args }, 96 * MIB);
+    const guest = { disks: [{ image }], memoryMib: 256 };
+    const stock = await writeBootloaderGuest(host, {
+      ...guest,
+      name: "zstd-stock",
+      bootloader: "pygrub",
+    });
+    const died = await create(host, stock);
+    expect(died.code, died.stderr).toBe(0);
+    await host.waitForConsole(
+      "zstd-stock",
+      /Kernel panic - not syncing: VFS: Unable to mount root/,
+    );
+    expect(await host.console("zstd-stock")).toContain("compression method zstd not configured");
+
+    const ours = await writeBootloaderGuest(host, {
+      ...guest,
+      name: "zstd",
+      bootloader: "domus-pygrub",
+    });
+    const ran = await create(host, ours);
+    expect(ran.code, ran.stderr).toBe(0);
+    await host.waitForConsole("zstd", /userland reached/);
+    expect(await host.console("zstd")).toContain(reached("/dev/xvda", version));
+    const log = await bootloaderLog(host);
+    expect(log).toMatch(
+      /is compressed with zstd, which the kernel \S+ cannot unpack\. Xen gets it repacked\./,
+    );
+    expect(log).toContain("For good, in the guest:");
+    await host.output("xl destroy zstd");
+    expect(await diskDigest(host, "zstd", image), "the guest's disk").toBe(imageDigest(image));
+  });
+
+  test("a disk with nothing to start fails at once, and says why", async () => {
+    const image = imageOf("empty");
+    const uuid = "6f1d2a34-0d5b-4c0e-9a51-4a0f3c1de0b0";
+    ext4Image(image, { sizeMib: 16, uuid, tree: { "etc/hostname": "empty\n" } });
+    const config = await writeBootloaderGuest(host, {
+      name: "empty",
+      disks: [{ image }],
+      bootloader: "domus-pygrub",
+    });
+    const ran = await create(host, config);
+    expect(ran.code).not.toBe(0);
+    expect(ran.stderr).toMatch(/bootloader failed|bootloader .* exited with error exit status 1/);
+    expect((await host.run("xl domid empty")).code).not.toBe(0);
+    expect(await bootloaderLog(host)).toContain(
+      "domus-pygrub: found nothing to start on /dev/vg0/empty-disk.\n  xvda > ext4: no loader configuration\n",
+    );
+  });
+
+  test("no bootloader has left a file in dom0", async () => {
+    expect(await leftOvers(host)).toBe("");
+  });
+});
+
+describe("on Xen 4.14", () => {
+  onHost("bullseye");
+
+  test("a kernel that this Xen cannot unpack: pygrub's guest dies, ours starts", async () => {
+    const kernel = "6.12";
+    const { version } = debianKernel(kernel);
+    const image = imageOf("new");
+    makeExt4Guest(image, { kernel, args: "root=/dev/xvda rootflags=ro console=hvc0" });
+    const guest = { disks: [{ image }], memoryMib: 256 };
+    const stock = await writeBootloaderGuest(host, {
+      ...guest,
+      name: "new-stock",
+      bootloader: "pygrub",
+    });
+    const died = await create(host, stock);
+    expect(died.code).not.toBe(0);
+    expect(died.stderr).toContain("xc_dom_probe_bzimage_kernel: unknown compression format");
+    expect(died.stderr).toContain("xc_dom_find_loader: no loader found");
+
+    const ours = await writeBootloaderGuest(host, {
+      ...guest,
+      name: "new",
+      bootloader: "domus-pygrub",
+    });
+    const ran = await create(host, ours);
+    expect(ran.code, ran.stderr).toBe(0);
+    await host.waitForConsole("new", /userland reached/);
+    expect(await host.console("new")).toContain(reached("/dev/xvda", version));
+    const log = await bootloaderLog(host);
+    expect(log).toContain(
+      `Xen 4.14 cannot unpack the kernel /boot/vmlinuz-${version}, which is packed with zstd.`,
+    );
+    expect(log).toContain("For good: a newer Xen in dom0, or a kernel");
+    expect(await leftOvers(host)).toBe("");
+    await host.output("xl destroy new");
+    expect(await diskDigest(host, "new", image), "the guest's disk").toBe(imageDigest(image));
+  });
+});
