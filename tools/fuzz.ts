@@ -109,7 +109,7 @@ function summarize(tallies: readonly (readonly [name: string, Tally])[], highest
       `${tally.worstMs.toFixed(0)} ms`,
       `${tally.worstMib.toFixed(0)} MiB`,
     ];
-    console.log(`${name.padEnd(24)}${counts.map((one) => one.padStart(20)).join("")}`);
+    console.log(`${name.padEnd(32)}${counts.map((one) => one.padStart(18)).join("")}`);
   }
   const [slowest] = tallies.toSorted(([, a], [, b]) => b.worstMs - a.worstMs);
   const [largest] = tallies.toSorted(([, a], [, b]) => b.worstMib - a.worstMib);

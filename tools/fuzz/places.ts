@@ -17,11 +17,40 @@ export function fatPlaces(input: Uint8Array): Field[] {
   }));
 }
 
-/** Directory entries, and what the journal says of its copies. */
-export function ext4Places(input: Uint8Array): Field[] {
+/** The roots of extent trees, which are copied out of their inodes. */
+function extentRoots(known: readonly Field[]): Field[] {
+  return known
+    .filter(({ name }) => name === "ext4_inode.i_block")
+    .flatMap(({ at }) => [
+      ...fieldsAt("ext4_extent_header", at),
+      ...[12, 24, 36, 48].flatMap((entry) => fieldsAt("ext4_extent", at + entry)),
+    ]);
+}
+
+/** Extents and trees of them begin behind the core of version 3, after 176 bytes. */
+export function xfsPlaces(input: Uint8Array, known: readonly Field[]): Field[] {
+  const forks = known
+    .filter(({ name }) => name === "xfs_dinode.di_magic")
+    .flatMap(({ at }) => {
+      const fork = at + (input[at + 4] === 3 ? 176 : 100);
+      // 2: a list of extents; 3: a tree.
+      if (input[at + 5] === 3) return [fork, fork + 4, fork + 8].flatMap((one) => btreeRoot(one));
+      if (input[at + 5] !== 2) return fieldsAt("xfs_dir2_sf_hdr", fork);
+      return [0, 16, 32].flatMap((entry) => fieldsAt("xfs_bmbt_rec", fork + entry));
+    });
+  return [...forks, ...xfsLogPlaces(input)];
+}
+
+const btreeRoot = (at: number): Field[] => [
+  ...fieldsAt("xfs_bmdr_block", at),
+  ...fieldsAt("xfs_bmbt_ptr", at),
+];
+
+/** Directory entries, extents in inodes, and what the journal says of its copies. */
+export function ext4Places(input: Uint8Array, known: readonly Field[]): Field[] {
   const view = viewOf(input);
   const blockSize = 1024 << view.getUint32(1024 + 0x18, true);
-  const fields: Field[] = [];
+  const fields = extentRoots(known);
   const add = (name: string, at: number, size: number, bigEndian = false) =>
     fields.push({ name, at, size, bigEndian });
   for (let block = 0; block + blockSize <= input.length; block += blockSize) {
@@ -55,7 +84,7 @@ const LOG_ITEMS: Readonly<Record<number, string>> = {
 };
 
 /** Records, operations and items of the log, which is copied before it is read. */
-export function xfsLogPlaces(input: Uint8Array): Field[] {
+function xfsLogPlaces(input: Uint8Array): Field[] {
   const view = viewOf(input);
   const fields: Field[] = [];
   for (const record of recordsOf(view, logOf(view))) {

@@ -26,7 +26,11 @@ export async function prepare(target: Target): Promise<Prepared> {
     throw new Error(`the seed of ${target.name} is not read well: ${JSON.stringify(outcome)}`);
   }
   const seals = (target.seals?.(input) ?? []).filter((seal) => holds(input, seal));
-  return { target, input, body: anatomy([...fields, ...(target.places?.(input) ?? [])], seals) };
+  return {
+    target,
+    input,
+    body: anatomy([...fields, ...(target.places?.(input, fields) ?? [])], seals),
+  };
 }
 
 export type Round = {

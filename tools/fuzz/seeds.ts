@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { isoPrograms } from "../../test/support/fs/iso-programs.ts";
 import { groupText, linear, lvmId, physicalVolume } from "../../test/support/lvm.ts";
 import { mdMember } from "../../test/support/md.ts";
@@ -154,18 +155,21 @@ export const KERNEL_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
     sampleKernel({ release: "6.1.0-1", packing: "gzip", decompressors: DECOMPRESSORS }),
 };
 
-export const INITRAMFS_SEEDS: Readonly<Record<string, () => Uint8Array>> = Object.fromEntries(
-  (["gzip", "zstd"] as const).map((packing) => [
-    `initramfs-${packing}`,
-    () =>
-      sampleInitramfs({
-        generator: "mkinitcpio",
-        kernel: "6.1.0-1",
-        packing,
-        modules: ["ext4", "xen-blkfront"],
-      }),
-  ]),
-);
+const initramfs = (packing: "gzip" | "zstd") =>
+  sampleInitramfs({
+    generator: "mkinitcpio",
+    kernel: "6.1.0-1",
+    packing,
+    modules: ["ext4", "xen-blkfront"],
+  });
+
+export const INITRAMFS_SEEDS: Readonly<Record<string, () => Uint8Array>> = {
+  "initramfs-gzip": () => initramfs("gzip"),
+  "initramfs-zstd": () => initramfs("zstd"),
+  // Damage to what is packed ends in the packing's checksum.
+  "initramfs-plain": () => gunzipSync(initramfs("gzip")),
+  "initramfs-two": () => Buffer.concat([gunzipSync(initramfs("gzip")), initramfs("zstd")]),
+};
 
 export const COMPRESSED_SEEDS: Readonly<Record<string, () => Uint8Array>> = Object.fromEntries(
   Object.entries({
@@ -185,7 +189,35 @@ export const COMPRESSED_SEEDS: Readonly<Record<string, () => Uint8Array>> = Obje
   ]),
 );
 
+const LABEL = "LABEL one\n KERNEL /vmlinuz\n APPEND initrd=/initrd root=/dev/xvda1 ro\n";
+
+/** Files of a guest by the path where something looks for them. */
+export const GUEST_FILES: Readonly<Record<string, string>> = {
+  "boot/grub/menu.lst": `default 1\nfallback 0\ntimeout 5\n${"title a\nroot (hd0,0)\nkernel /vmlinuz ro\ninitrd /initrd\n\n".repeat(3)}`,
+  "boot/extlinux/extlinux.conf": `DEFAULT two\nMENU INCLUDE /boot/extlinux/extlinux.conf\n${LABEL}${LABEL}ONTIMEOUT one\n`,
+  "loader/entries/arch-6.1+3-1.conf":
+    "title Arch\nversion 6.1~rc1-2.fc38^3\nsort-key a\nlinux /vmlinuz\ninitrd /initrd\noptions root=UUID=a rw\n",
+  "loader/loader.conf": "default arch*[0-9]?-{a,b}\ntimeout menu-force\n",
+  "boot/grub/grubenv": `# GRUB Environment Block\nsaved_entry=0\nnext_entry=1>2\n${"#".repeat(960)}`,
+  "var/log/dpkg.log": "2023-06-01 10:00:00 upgrade linux-image-amd64:amd64 6.1.1 6.1.2\n".repeat(
+    20,
+  ),
+  "var/log/apt/history.log":
+    "\nStart-Date: 2023-06-01  10:00:00\nCommandline: apt upgrade\nUpgrade: a:amd64 (1, 2), b:amd64 (2, 3)\nEnd-Date: 2023-06-01  10:01:00\n".repeat(
+      9,
+    ),
+  "var/log/yum.log": "Jun 01 10:00:00 Updated: kernel-3.10.0-1.el7.x86_64\n".repeat(20),
+  "var/log/dnf.rpm.log":
+    "2023-06-01T10:00:00+0200 SUBDEBUG Upgrade: kernel-6.1-1.fc38.x86_64\n".repeat(20),
+  "var/log/zypp/history":
+    "2020-04-11 12:30:00|install|kernel-default|5.3-1|x86_64||repo|0|\n".repeat(20),
+  "var/log/apk.log":
+    "2023-06-01 10:00:00\n(1/2) Upgrading linux-lts (6.1.1-r0 -> 6.1.2-r0)\n".repeat(20),
+};
+
 export const TEXT_SEEDS = {
+  fstab: () =>
+    Buffer.from("UUID=a / ext4 defaults,subvol=/@ 0 1\nLABEL=\\040b /b xfs ro\n# c\n".repeat(5)),
   lvm: () => Buffer.from(lvmText()),
   grub: () =>
     Buffer.from(`set default="1>2"

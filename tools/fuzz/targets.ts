@@ -3,9 +3,12 @@ import { decodeText } from "../../src/bytes/text.ts";
 import { COMPRESSIONS } from "../../src/bytes/decompress/format.ts";
 import { unpack } from "../../src/bytes/decompress/decompress.ts";
 import { parsePacmanLog } from "../../src/boot/changes/pacman-log.ts";
+import { readChangeLogs } from "../../src/boot/changes/read-changes.ts";
+import { parseFstab } from "../../src/boot/fstab.ts";
 import { hvmBoot } from "../../src/boot/hvm/firmware.ts";
 import { readInitramfs } from "../../src/boot/initramfs/read-initramfs.ts";
 import { readKernel } from "../../src/boot/kernel/read-kernel.ts";
+import { findLoaders } from "../../src/boot/loader/loaders.ts";
 import { evaluateGrub2 } from "../../src/boot/loader/grub2/evaluate.ts";
 import { assembleVolumes } from "../../src/disk/assemble.ts";
 import type { Volume } from "../../src/disk/content.ts";
@@ -18,11 +21,12 @@ import { memorySource } from "../../src/disk/source.ts";
 import { readVolumes } from "../../src/disk/tree.ts";
 import { parseDomainConfig } from "../../src/xen/domain-config.ts";
 import { memoryFs } from "../../test/support/memory-fs.ts";
+import type { Tree } from "../../test/support/memory-fs.ts";
 import type { Field } from "./damage.ts";
 import { DIRTY_SEEDS } from "./dirty-seeds.ts";
 import { countRead } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
-import { ext4Places, fatPlaces, qcow2Places, vhdPlaces, xfsLogPlaces } from "./places.ts";
+import { ext4Places, fatPlaces, qcow2Places, vhdPlaces, xfsPlaces } from "./places.ts";
 import { btrfsSeals } from "./seals/btrfs.ts";
 import { ext4Seals } from "./seals/ext4.ts";
 import type { Seal } from "./seals/seal.ts";
@@ -31,6 +35,7 @@ import { xfsSeals } from "./seals/xfs.ts";
 import {
   COMPRESSED_SEEDS,
   DISK_SEEDS,
+  GUEST_FILES,
   IMAGE_SEEDS,
   INITRAMFS_SEEDS,
   KERNEL_SEEDS,
@@ -45,8 +50,8 @@ export type Target = {
    * a bug.
    */
   readonly read: (input: Uint8Array, outcome: Outcome) => Promise<void>;
-  /** Places that are worth damage and in no struct. */
-  readonly places?: (input: Uint8Array) => readonly Field[];
+  /** Places that are worth damage and in none of the structs that were looked at, whose fields are `known`. */
+  readonly places?: (input: Uint8Array, known: readonly Field[]) => readonly Field[];
   /** Checksums. */
   readonly seals?: (input: Uint8Array) => readonly Seal[];
 };
@@ -113,14 +118,14 @@ async function readDiskImage(
 }
 
 /** By what the name of a seed begins with. */
-const PLACES: Readonly<Record<string, (input: Uint8Array) => readonly Field[]>> = {
+const PLACES: Readonly<Record<string, NonNullable<Target["places"]>>> = {
   fat: fatPlaces,
   ext: ext4Places,
-  xfs: xfsLogPlaces,
+  xfs: xfsPlaces,
   qcow2: qcow2Places,
   vhd: vhdPlaces,
 };
-const SEALS: Readonly<Record<string, (input: Uint8Array) => readonly Seal[]>> = {
+const SEALS: Readonly<Record<string, NonNullable<Target["seals"]>>> = {
   ext: ext4Seals,
   xfs: xfsSeals,
   btrfs: btrfsSeals,
@@ -171,6 +176,18 @@ async function readGrub(input: Uint8Array): Promise<void> {
   await evaluateGrub2({ config: { volume, path: "/boot/grub/grub.cfg" }, volumes: [volume] });
 }
 
+/** A file in a guest, as the loaders and the logs of package managers are looked for. */
+async function readGuestFile(input: Uint8Array, path: string): Promise<void> {
+  const [name, ...steps] = path.split("/").toReversed();
+  const tree = steps.filter(Boolean).reduce<Tree>((inside, step) => ({ [step]: inside }), {
+    [name!]: input,
+  });
+  const fs = memoryFs({ vmlinuz: "kernel", initrd: "initramfs", ...tree });
+  const volume = { fs, vdev: "xvda", diskIndex: 0 };
+  await findLoaders([volume]);
+  await readChangeLogs(fs);
+}
+
 const text = (name: keyof typeof TEXT_SEEDS, read: (input: Uint8Array) => unknown): Target => ({
   name: `${name}-text`,
   seed: TEXT_SEEDS[name],
@@ -192,6 +209,12 @@ export const TARGETS: readonly Target[] = [
     readDiskImage(input, outcome, name as ImageFormat),
   ),
   ...bytesTargets(COMPRESSED_SEEDS, whole(unpackAll)),
+  ...Object.entries(GUEST_FILES).map(([path, content]) => ({
+    name: path,
+    seed: () => Buffer.from(content),
+    read: whole((input) => readGuestFile(input, path)),
+  })),
+  text("fstab", (input) => parseFstab(decodeText(input))),
   text("lvm", (input) => parseVolumeGroup(input, ["fuzz"])),
   text("grub", readGrub),
   text("config", (input) => parseDomainConfig(decodeText(input), { path: "fuzz.cfg" })),
