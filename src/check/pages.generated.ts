@@ -1720,7 +1720,7 @@ Do not restore it. Move it out of the directory of xendomains (\`/var/lib/xen/sa
 ## How domus knows
 
 The guest has a domain that has run since (one that is paused or being saved may be the saved one itself), or the file of a writable disk was written more than
-two seconds after the image. That a disk looks unchanged is no proof: domus does not say of any image that it is safe.
+half a minute after the image (what serves the disks ends a little later than the save). That a disk looks unchanged is no proof: domus does not say of any image that it is safe.
 `,
   },
   "image-superseded": {

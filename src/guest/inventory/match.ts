@@ -106,7 +106,7 @@ class GuestIndex {
     const both = sameUuid.filter((draft) => sameName.has(draft));
     const [identified] = both.length > 0 ? both : sameUuid.length === 1 ? sameUuid : [];
     if (identified) return [identified, "uuid"];
-    const [named] = [...sameName].toSorted((a, b) => starts(b) - starts(a));
+    const named = [...sameName].find(startsWithHost) ?? [...sameName][0];
     if (named) return [named, "name"];
     const sameDisk = new Set(disks.flatMap((disk) => [...(this.#byDisk.get(disk) ?? [])]));
     const [sharing] = sameDisk;
@@ -122,8 +122,8 @@ function put(index: Map<string, Set<Draft>>, key: string, draft: Draft): void {
 }
 
 /** Of several configs with one name, the one that starts with the host is meant. */
-function starts({ config }: Draft): number {
-  return config && config.autostart.length > 0 ? 1 : 0;
+function startsWithHost({ config }: Draft): boolean {
+  return config !== undefined && config.autostart.length > 0;
 }
 
 /** From the most alive on. */

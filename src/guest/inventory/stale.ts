@@ -9,8 +9,11 @@ export type Staleness =
   /** A disk file was written after the image. */
   | { readonly kind: "written"; readonly target: string; readonly modifiedMs: number };
 
-/** Clocks of one host, but of different files: what is nearer may be the same moment. */
-const CLOCK_SLACK_MS = 2000;
+/**
+ * The domain ends after its image is written, and with it the program that serves its disks: QEMU writes what it still
+ * has of a qcow2 file's tables then. libxl waits ten seconds for it.
+ */
+const SLACK_MS = 30_000;
 
 /**
  * Why an image must not be restored; undefined when nothing speaks against it, which is no proof. A paused domain may be
@@ -28,7 +31,7 @@ export function staleness(
     const target = disk.readonly ? undefined : targetPath(disk);
     const backing = target === undefined ? undefined : backings.get(target);
     if (target === undefined || backing?.modifiedMs === undefined) continue;
-    if (backing.modifiedMs > modifiedMs + CLOCK_SLACK_MS) {
+    if (backing.modifiedMs > modifiedMs + SLACK_MS) {
       return { kind: "written", target, modifiedMs: backing.modifiedMs };
     }
   }

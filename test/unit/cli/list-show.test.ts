@@ -1,4 +1,15 @@
-import { describe, expect, test } from "vitest";
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { cli } from "../../support/cli.ts";
 import { fakeDom0, xlList } from "../../support/dom0.ts";
 import type { Dom0Options } from "../../support/dom0.ts";
@@ -139,6 +150,41 @@ describe("domus list", () => {
         findings: [{ code: "image-waiting" }],
       },
     ]);
+  });
+});
+
+test("of a dead host's disk, links are followed inside of it and files have their times", async () => {
+  const root = mkdtempSync(join(tmpdir(), "domus-list-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  for (const dir of ["etc/xen/auto", "srv/xen", "var/lib/xen/save"]) {
+    mkdirSync(join(root, dir), { recursive: true });
+  }
+  const put = (path: string, content: string | Uint8Array, time = "2026-02-01T00:00:00Z") => {
+    writeFileSync(join(root, path), content);
+    utimesSync(join(root, path), new Date(time), new Date(time));
+  };
+  put("srv/xen/pandora.cfg", `name = "pandora"\ndisk = ['/srv/p.img,raw,xvda,w']\nmemory = 64\n`);
+  symlinkSync("/srv/xen/pandora.cfg", join(root, "etc/xen/auto/pandora"));
+  symlinkSync("../gone.cfg", join(root, "etc/xen/auto/gone"));
+  const disks = [{ pdev_path: "/srv/p.img", vdev: "xvda", format: "raw", readwrite: 1 }];
+  put("var/lib/xen/save/pandora", saveImage({ config: { ...domainJson(), disks } }));
+  put("srv/p.img", "");
+  truncateSync(join(root, "srv/p.img"), 3 * 1024 ** 3);
+  utimesSync(join(root, "srv/p.img"), 0, Date.parse("2026-02-02T00:00:00Z") / 1000);
+  const { code, stdout } = await cli(["list", "--json", "--root", root]);
+  expect(code).toBe(3);
+  expect(JSON.parse(stdout)).toMatchObject({
+    domains: "none",
+    guests: [
+      {
+        name: "pandora",
+        state: "saved",
+        config: { path: "/srv/xen/pandora.cfg", autostart: ["/etc/xen/auto/pandora"] },
+        disks: [{ target: "/srv/p.img", backing: "file", sizeBytes: 3 * 1024 ** 3 }],
+        findings: [{ code: "image-stale" }],
+      },
+    ],
+    findings: [{ code: "auto-link-broken", what: expect.stringContaining("/etc/xen/gone.cfg") }],
   });
 });
 

@@ -188,8 +188,8 @@ describe("save images", () => {
       return guestOf(inventory, "pandora").findings;
     };
     expect(codes(await at("2026-02-01T00:00:10Z"))).toEqual(["image-waiting"]);
-    expect(codes(await at("2026-02-01T00:00:12Z"))).toEqual(["image-waiting"]);
-    const [stale] = await at("2026-02-01T00:00:13Z");
+    expect(codes(await at("2026-02-01T00:00:40Z"))).toEqual(["image-waiting"]);
+    const [stale] = await at("2026-02-01T00:00:41Z");
     expect(stale).toMatchObject({ code: "image-stale", severity: "error" });
     expect(stale!.next).toContain("mv /var/lib/xen/save/pandora /var/lib/xen/pandora.stale");
   });

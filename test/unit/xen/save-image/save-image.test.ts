@@ -125,6 +125,7 @@ describe("an image that is not whole", () => {
     ["other pages", { stream: withLibxc({ pageShift: 13 }) }, /2\^13/],
     ["pages of no page", { stream: withLibxc({ records: [pageData(0)] }) }, /for 0 pages/],
     ["half a page", { stream: withLibxc({ records: [halfPage()] }) }, /for 1 pages/],
+    ["more pages than frames", { stream: withLibxc({ records: [morePages()] }) }, /for 1 pages/],
     ["a record of 3 GiB", { stream: withLibxc({ records: [longRecord()] }) }, /3221225472 bytes/],
     ["unknown flags", { flags: 7 }, /mandatory flags 0x4/],
     ["a big-endian machine", { byteorder: 0x04030201 }, /big-endian machine/],
@@ -144,6 +145,14 @@ function halfPage(): Buffer {
   const page = pageData(1);
   page.writeUInt32LE(16 + 2048, 4);
   return page;
+}
+
+function morePages(): Buffer {
+  const pages = pageData(2);
+  pages.writeUInt32LE(1, 8);
+  // The second frame's eight bytes now are content: leave them out, so that it is whole pages again.
+  pages.writeUInt32LE(16 + 2 * 4096, 4);
+  return pages;
 }
 
 function longRecord(): Buffer {
