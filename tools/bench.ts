@@ -11,14 +11,16 @@ import { benchList } from "./bench/list.ts";
 import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
+import { benchSyncCore } from "./bench/sync-core.ts";
 
-const BENCHES: Readonly<Record<string, (dist: string) => void>> = {
+const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> = {
   start: benchStart,
   entries: benchEntries,
   check: benchCheck,
   list: benchList,
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
+  "sync-core": benchSyncCore,
 };
 
 const DIST = join(import.meta.dirname, "..", "dist", "domus");
@@ -41,4 +43,4 @@ ensurePrograms({
   "mkfs.ext4": "e2fsprogs",
   sfdisk: "fdisk",
 });
-for (const name of names) BENCHES[name]!(DIST);
+for (const name of names) await BENCHES[name]!(DIST);

@@ -4,7 +4,8 @@ export type Channel = {
   read(): Promise<Uint8Array | undefined>;
   /**
    * Sends the pieces one after the other; calls are sent in the order in which they are made. Resolves when there is
-   * room for more, and throws `io` when nobody will read it, also while it waits. The pieces must not change until then.
+   * room for more, and throws `io` when nobody will read it, also while it waits. The pieces are the channel's from then on:
+   * they must not change any more.
    */
   write(pieces: readonly Uint8Array[]): Promise<void>;
   /** Lets go of both directions: whatever waits ends. What was written before still arrives, as far as it can. */

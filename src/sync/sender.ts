@@ -3,6 +3,7 @@
  * (docs/design/sync-protocol.md). One run per `send`; nothing is kept between runs.
  */
 import { corrupt, overLimit } from "../base/failure.ts";
+import type { Extent } from "../disk/source.ts";
 import type { Channel } from "./channel.ts";
 import type { SyncSource } from "./device.ts";
 import { Digester, isZero, RunDigest, sameBytes } from "./digests.ts";
@@ -20,6 +21,8 @@ import { MAX_BAD, MAX_LOOKS_WAITING, SETTLE_EVERY, WINDOW_SEGMENTS } from "./win
 
 /** Segments in memory: what the reader may be ahead of the destination's tags. */
 const SEGMENTS_IN_MEMORY = 32;
+/** As many as Node's pool has threads: more would only take arrays that are no longer in the processor's cache. */
+const READS_AT_ONCE = 4;
 
 export type SendOptions = {
   readonly source: SyncSource;
@@ -110,6 +113,7 @@ class SendRun {
   /** Read and not verified, ascending. */
   readonly #open = new Map<number, Open>();
   readonly #buffers: Uint8Array[] = [];
+  #reading = 0;
   #tagged = 0;
   /** Everything below has been sent; and how far the other side was told so. */
   #settled = 0;
@@ -184,9 +188,10 @@ class SendRun {
   async #compare(open: Open): Promise<void> {
     const { offset, length } = segmentExtent(this.#source.size, open.segment);
     const known = this.#source.readsAsZero?.(offset, length) ?? false;
+    if (!known) await this.#progress.until(() => this.#reading < READS_AT_ONCE);
     const buffer = known ? EMPTY : (this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES));
     try {
-      const bytes = known ? EMPTY : await this.#read(offset, length, buffer);
+      const bytes = known ? EMPTY : await this.#read({ offset, length }, buffer);
       const zero = known || isZero(bytes);
       open.tag = zero ? this.#digester.zeroTag(length) : this.#digester.tag(bytes);
       await this.#progress.until(() => this.#theirs.has(open.segment));
@@ -209,8 +214,14 @@ class SendRun {
     }
   }
 
-  #read(offset: number, length: number, buffer: Uint8Array): Promise<Uint8Array> {
-    return this.#source.read(offset, length, undefined, buffer.subarray(0, length));
+  async #read({ offset, length }: Extent, buffer: Uint8Array): Promise<Uint8Array> {
+    this.#reading += 1;
+    try {
+      return await this.#source.read(offset, length, undefined, buffer.subarray(0, length));
+    } finally {
+      this.#reading -= 1;
+      this.#progress.changed();
+    }
   }
 
   /** What differs, by the destination's digests of the blocks. */

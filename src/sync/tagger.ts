@@ -27,7 +27,8 @@ export class Tagger {
   readonly #peer: Peer;
   readonly #progress: Progress;
   #running: Promise<void> = Promise.resolve();
-  readonly #buffers = Array.from({ length: TAGS_AT_ONCE }, () => new Uint8Array(SEGMENT_BYTES));
+  /** One for each read that is under way at a time. */
+  readonly #buffers: Uint8Array[] = [];
 
   constructor({ target, peer, progress }: TaggerParts) {
     this.#target = target;
@@ -70,7 +71,8 @@ export class Tagger {
         tags.set(digester.zeroTag(length), i * TAG_BYTES);
         return;
       }
-      const into = this.#buffers[i]!.subarray(0, length);
+      const buffer = (this.#buffers[i] ??= new Uint8Array(SEGMENT_BYTES));
+      const into = buffer.subarray(0, length);
       const bytes = await this.#target.read(offset, length, undefined, into);
       tags.set(digester.tag(bytes), i * TAG_BYTES);
     });

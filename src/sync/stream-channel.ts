@@ -1,0 +1,61 @@
+/** A channel over two of Node's streams: a child's stdio, our own stdin and stdout, a socket. */
+import { ioFailure } from "../base/failure.ts";
+import type { Where } from "../base/where.ts";
+import type { Channel } from "./channel.ts";
+
+export type Streams = {
+  readonly input: NodeJS.ReadableStream & { destroy(): unknown };
+  readonly output: NodeJS.WritableStream & { cork(): void; uncork(): void; destroyed?: boolean };
+  readonly where: Where;
+};
+
+export function streamChannel({ input, output, where }: Streams): Channel {
+  const chunks = input[Symbol.asyncIterator]();
+  const broken = Promise.withResolvers<never>();
+  // Whoever waits gets it; when nobody does, the next who writes.
+  broken.promise.catch(() => {});
+  const breakOff = (errno: string, cause?: unknown) =>
+    broken.reject(ioFailure(where, "write", errno, cause));
+  output.on("error", (error: NodeJS.ErrnoException) =>
+    breakOff(error.code ?? error.message, error),
+  );
+  output.on("close", () => breakOff("EPIPE"));
+  let closed = false;
+  /** Who waits for room, one after the other. */
+  let drained: Promise<void> | undefined;
+
+  return {
+    async read() {
+      try {
+        const { done, value } = await chunks.next();
+        return done ? undefined : (value as Uint8Array);
+      } catch (error) {
+        if (closed) return undefined;
+        const { code = String(error) } = error as NodeJS.ErrnoException;
+        throw ioFailure(where, "read", code, error);
+      }
+    },
+    async write(pieces) {
+      if (closed) await broken.promise;
+      output.cork();
+      let room = true;
+      for (const piece of pieces) room = output.write(piece);
+      output.uncork();
+      if (room) return;
+      drained ??= new Promise<void>((resolve) => {
+        output.once("drain", () => {
+          drained = undefined;
+          resolve();
+        });
+      });
+      await Promise.race([drained, broken.promise]);
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      breakOff("EPIPE");
+      output.end();
+      input.destroy();
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * The core of sync, without ssh: both sides as processes with a pipe between them, on files in memory. What a run without
+ * changes takes is compared with reading and hashing one side with the same hash in C; a delta and a first copy with that too.
+ * `DOMUS_BENCH_GIB` is the size of the image, 4 by default; a third of it is used.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { randomFillSync } from "node:crypto";
+import { join } from "node:path";
+import { ensurePrograms } from "../programs.ts";
+import { median } from "./pair.ts";
+
+const MIB = 1 << 20;
+const BLOCK = 4096;
+const RUNS = 5;
+const NODE = join(import.meta.dirname, "..", "..", "node_modules", "node", "bin", "node");
+
+type Took = Readonly<Record<"wallMs" | "cpuMs" | "peakMib" | "sentMib", number>>;
+
+/** Every third stretch of 64 MiB is used: half of it noise, half of it packs to a third. */
+function makeImage(path: string, sizeMib: number): readonly number[] {
+  const fd = openSync(path, "w");
+  const used: number[] = [];
+  ftruncateSync(fd, sizeMib * MIB);
+  const bytes = Buffer.alloc(MIB);
+  for (let at = 0; at < sizeMib; at++) {
+    if (Math.floor(at / 64) % 3 !== 0) continue;
+    randomFillSync(bytes);
+    if (at % 2 === 0) for (let i = 0; i + 12 <= MIB; i += 12) bytes.fill(32, i, i + 8);
+    writeSync(fd, bytes, 0, MIB, at * MIB);
+    used.push(at);
+  }
+  closeSync(fd);
+  return used;
+}
+
+/** 118 blocks of every fourth used MiB: as in an 8 GiB image with 300 MiB of changes. */
+function changeImage(path: string, used: readonly number[]): number {
+  const fd = openSync(path, "r+");
+  const block = new Uint8Array(BLOCK);
+  let changed = 0;
+  for (const [index, at] of used.entries()) {
+    if (index % 4 !== 0) continue;
+    for (let i = 0; i < 118; i++) {
+      writeSync(fd, randomFillSync(block), 0, BLOCK, at * MIB + ((i * 37) % 256) * BLOCK);
+      changed += BLOCK;
+    }
+  }
+  closeSync(fd);
+  return changed;
+}
+
+/** Both sides with a pipe each way, from starting them to the end of both. */
+async function syncOnce(dir: string, source: string, target: string): Promise<Took> {
+  const side = join(import.meta.dirname, "sync-side.ts");
+  const [up, down] = [join(dir, "up"), join(dir, "down")];
+  execFileSync("mkfifo", [up, down]);
+  // The shell opens in an order in which neither waits for the other.
+  const argv = {
+    destination: [`exec "$0" "$@" <${up} >${down}`, NODE, side, "destination", target],
+    source: [`exec "$0" "$@" >${up} <${down}`, NODE, side, "source", source],
+  };
+  const start = performance.now();
+  const reports = await Promise.all([reportOf(argv.destination), reportOf(argv.source)]);
+  const wallMs = performance.now() - start;
+  rmSync(up);
+  rmSync(down);
+  return {
+    wallMs,
+    cpuMs: reports.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    peakMib: Math.max(...reports.map(({ peakMib }) => peakMib)),
+    sentMib: (reports[1].sentBytes ?? 0) / MIB,
+  };
+}
+
+type Report = Pick<Took, "cpuMs" | "peakMib"> & { readonly sentBytes?: number };
+
+async function reportOf(argv: readonly string[]): Promise<Report> {
+  const child = spawn("sh", ["-c", ...argv], { stdio: ["ignore", "ignore", "pipe"] });
+  let text = "";
+  child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  if (code !== 0) throw new Error(`a side ended with ${String(code)}: ${text}`);
+  return JSON.parse(text) as Report;
+}
+
+function gmacOnce(program: string, path: string): number {
+  const start = performance.now();
+  execFileSync(program, [path]);
+  return performance.now() - start;
+}
+
+async function measure(
+  name: string,
+  runs: { readonly before: () => void } & Readonly<Record<"dir" | "source" | "target", string>>,
+  base: () => number,
+): Promise<void> {
+  const took: Took[] = [];
+  const ratios: number[] = [];
+  const bases: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    runs.before();
+    bases.push(base());
+    const one = await syncOnce(runs.dir, runs.source, runs.target);
+    took.push(one);
+    ratios.push(one.wallMs / bases.at(-1)!);
+  }
+  const of = (key: keyof (typeof took)[number]) => median(took.map((one) => one[key]));
+  const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
+  console.log(
+    `  ${name.padEnd(16)} wall ${of("wallMs").toFixed(0).padStart(6)} ms   cpu ${of("cpuMs").toFixed(0).padStart(6)} ms` +
+      `   peak ${of("peakMib").toFixed(0)} MiB   sent ${of("sentMib").toFixed(1)} MiB` +
+      `   ${median(ratios).toFixed(2)} (${spread}) of ${median(bases).toFixed(0)} ms in C`,
+  );
+}
+
+export async function benchSyncCore(): Promise<void> {
+  ensurePrograms({ cc: "gcc", "/usr/include/openssl/evp.h": "libssl-dev" });
+  const sizeMib = Math.floor(Number(process.env["DOMUS_BENCH_GIB"] ?? 4) * 1024);
+  const dir = mkdtempSync("/dev/shm/domus-bench-");
+  try {
+    const program = join(dir, "gmac");
+    execFileSync("cc", ["-O2", "-o", program, join(import.meta.dirname, "gmac.c"), "-lcrypto"]);
+    const [old, source, target] = ["old", "source", "target"].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const used = makeImage(old, sizeMib);
+    const copy = (from: string, to: string) => execFileSync("cp", ["--sparse=always", from, to]);
+    copy(old, source);
+    const changed = changeImage(source, used);
+    console.log(
+      `sync-core: ${sizeMib} MiB, ${used.length} MiB used, ${(changed / MIB).toFixed(1)} MiB of 4 KiB blocks changed`,
+    );
+    const base = () => gmacOnce(program, source);
+    copy(source, target);
+    await measure("nothing changed", { before: () => {}, dir, source, target }, base);
+    await measure("delta", { before: () => copy(old, target), dir, source, target }, base);
+    const blank = () => {
+      rmSync(target);
+      closeSync(openSync(target, "w"));
+      execFileSync("truncate", ["-s", `${sizeMib}M`, target]);
+    };
+    await measure("first copy", { before: blank, dir, source, target }, base);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
