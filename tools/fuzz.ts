@@ -46,8 +46,12 @@ ensurePrograms({
   zstd: "zstd",
 });
 
-const progress = new SharedArrayBuffer(8);
+const progress = new SharedArrayBuffer(12);
 const place = new Int32Array(progress);
+// Ends after the round that is running, with the figures so far.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void Atomics.store(place, 2, 1));
+}
 // The seed of the first round decides over its target, too: to show one again, its target has to be the only one.
 const firstSeed =
   values.seed === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.seed);
@@ -104,6 +108,7 @@ function summarize(tallies: readonly (readonly [name: string, Tally])[], highest
     const counts = [
       `${tally.rounds} rounds`,
       `${tally.refusedWhole} refused whole`,
+      `${tally.seals} checksums`,
       `${outcome.read} read`,
       `${outcome.unreadable} not`,
       `${tally.worstMs.toFixed(0)} ms`,

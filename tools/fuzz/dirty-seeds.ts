@@ -21,8 +21,8 @@ type Life = {
 
 const TREE = `
   mkdir -p a b crowd dir gone; for i in $(seq 30); do : > gone/a-name-that-takes-some-room-$i; done
-  for i in $(seq 40); do echo "old $i" > a/old$i; done
-  for i in $(seq 60); do : > crowd/a-name-that-takes-some-room-$i; done
+  for i in $(seq 20); do echo "old $i" > a/old$i; done
+  for i in $(seq 30); do : > crowd/a-name-that-takes-some-room-$i; done
   head -c 200000 /dev/zero | tr '\\0' x > b/large; head -c 3000 b/large > b/small
   for i in $(seq 0 2 120); do
     printf x | dd of=b/fragments bs=1 seek=$((i*4096)) conv=notrunc status=none
@@ -33,7 +33,7 @@ const TREE = `
 const CHANGES = `
   rm a/old1*; rm -r gone; rm b/fragments; sync a; mv b/small dir/moved; ln dir/moved dir/again; mkdir new; sync dir/again
   for i in $(seq 30); do echo "new $i" > new/new$i; done
-  for i in $(seq 61 120); do : > crowd/a-name-that-takes-some-room-$i; done; sync crowd
+  for i in $(seq 31 70); do : > crowd/a-name-that-takes-some-room-$i; done; sync crowd
   truncate -s 90000 b/large; echo more >> b/fragments; sync a; echo more >> b/large; rm dir/short; ln -s "$(printf 'other/%.0s' $(seq 110))" dir/short
 `;
 const SYNC = "sync -f .";

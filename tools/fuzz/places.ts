@@ -2,7 +2,7 @@
 import { parseBootSector } from "../../src/disk/fs/fat/boot-sector.ts";
 import { fieldsAt } from "./damage.ts";
 import type { Field } from "./damage.ts";
-import { journalLayout } from "./seals/ext4-journal.ts";
+import { JOURNAL_TYPE, journalLayout } from "./seals/ext4-journal.ts";
 import { viewOf } from "./seals/seal.ts";
 import { logOf, recordsOf } from "./seals/xfs.ts";
 
@@ -69,9 +69,12 @@ export function ext4Places(input: Uint8Array, known: readonly Field[]): Field[] 
     add("journal tag block", tagAt, 4, true);
     add("journal tag flags", tagAt + 4, 4, true);
   }
-  for (const { at } of journal?.blocks ?? []) {
+  for (const { at, type } of journal?.blocks ?? []) {
     fields.push(...fieldsAt("journal_header_t", at));
-    add("journal block count", at + 12, 4, true);
+    if (type !== JOURNAL_TYPE.revoke) continue;
+    add("bytes of revocations", at + 12, 4, true);
+    add("revoked block", at + 16, 4, true);
+    add("revoked block", at + 20, 4, true);
   }
   return fields;
 }

@@ -16,7 +16,7 @@ export type Prepared = {
   readonly body: Anatomy;
 };
 
-/** Fails when the undamaged input is not read without a failure, or no checksum is found in it: little would be tested. */
+/** Fails when the undamaged input is not read without a failure: little would be tested. */
 export async function prepare(target: Target): Promise<Prepared> {
   // A buffer of its own: places in it are places in the input.
   const input = Uint8Array.from(target.seed());

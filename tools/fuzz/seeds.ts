@@ -9,7 +9,7 @@ import { mdMember } from "../../test/support/md.ts";
 import { run } from "../sample/image.ts";
 import { sampleInitramfs } from "../sample/initramfs.ts";
 import { sampleKernel } from "../sample/kernel.ts";
-import { image } from "./cached-image.ts";
+import { image, MANY, manyName } from "./cached-image.ts";
 
 const MIB = 1024 * 1024;
 
@@ -23,9 +23,10 @@ const bare = (program: string, options: readonly string[]) => (path: string) =>
 /** With files of the tree, by a prototype (mkfs.xfs -p): enough names for a directory of several blocks. */
 const xfs = (options: readonly string[]) => (path: string, tree: string) => {
   const proto = `${path}.proto`;
-  const many = Array.from({ length: 300 }, (_, i) => `file-${i} ---644 0 0 ${tree}/many/file-${i}`);
+  const names = Array.from({ length: MANY }, (_, i) => manyName(i));
+  const many = names.map((name) => `${name} ---644 0 0 ${tree}/many/${name}`);
   const lines = ["/", "0 0", "d--755 0 0", "many d--755 0 0", ...many, "$"];
-  lines.push(`large ---644 0 0 ${tree}/large`, "short l--777 0 0 many/file-1");
+  lines.push(`large ---644 0 0 ${tree}/large`, `short l--777 0 0 many/${names[1]}`);
   // Longer ones would be in a block, where mkfs.xfs leaves out the header that version 5 has.
   lines.push(`long l--777 0 0 a/${"b/../".repeat(50)}b`, "$", "");
   writeFileSync(proto, lines.join("\n"));

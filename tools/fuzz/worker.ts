@@ -13,12 +13,14 @@ export type WorkerInput = {
   /** Wall time after which no round is begun. */
   readonly untilMs: number;
   readonly maxRounds: number;
-  /** [seed, index of the target]: where the worker is. */
+  /** [seed, index of the target, whether to end]: where the worker is, and what is wanted of it. */
   readonly progress: SharedArrayBuffer;
 };
 
 /** What came of all rounds of a target. */
 export type Tally = {
+  /** Checksums that are set right again after damage. */
+  readonly seals: number;
   rounds: number;
   /** Rounds of which nothing was opened. */
   refusedWhole: number;
@@ -81,13 +83,11 @@ async function main(): Promise<void> {
   for (const target of TARGETS.filter((one) => names.includes(one.name)))
     prepared.push(await prepare(target));
   const tallies: Record<string, Tally> = Object.fromEntries(
-    names.map((name) => [
-      name,
-      { rounds: 0, refusedWhole: 0, outcome: newOutcome(), worstMs: 0, worstMib: 0 },
-    ]),
+    prepared.map(({ target, body }) => [target.name, newTally(body.seals.length)]),
   );
   const memory = new MemoryWatch();
   for (let seed = firstSeed; seed < firstSeed + maxRounds && Date.now() < untilMs; seed++) {
+    if (Atomics.load(place, 2) !== 0) break;
     const index = seed % prepared.length;
     const one = prepared[index]!;
     Atomics.store(place, 1, index);
@@ -101,6 +101,10 @@ async function main(): Promise<void> {
     count(tallies[one.target.name]!, ran, mib);
   }
   report({ kind: "done", tallies, highestMib: memory.highestMib });
+}
+
+function newTally(seals: number): Tally {
+  return { seals, rounds: 0, refusedWhole: 0, outcome: newOutcome(), worstMs: 0, worstMib: 0 };
 }
 
 function count(tally: Tally, { outcome, milliseconds }: Round, mib: number): void {

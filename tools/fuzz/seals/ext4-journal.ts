@@ -8,7 +8,8 @@ import { numberBytes, simpleSeal, viewOf } from "./seal.ts";
 import type { Patch, Seal } from "./seal.ts";
 
 const MAGIC = 0xc03b3998;
-const TYPE = { descriptor: 1, commit: 2, superblock: 4, revoke: 5 };
+/** Of blocks of the log. */
+export const JOURNAL_TYPE = { descriptor: 1, commit: 2, superblock: 4, revoke: 5 };
 const FAST_COMMIT_TAIL = 8;
 
 /** A copy of a filesystem's block in the log. */
@@ -38,7 +39,8 @@ export type JournalLayout = {
 export function journalLayout(input: Uint8Array, blockSize: number): JournalLayout | undefined {
   const view = viewOf(input);
   for (let at = 0; at + blockSize <= input.length; at += blockSize) {
-    if (view.getUint32(at) !== MAGIC || view.getUint32(at + 4) !== TYPE.superblock) continue;
+    if (view.getUint32(at) !== MAGIC || view.getUint32(at + 4) !== JOURNAL_TYPE.superblock)
+      continue;
     const length = view.getUint32(at + 16);
     if (view.getUint32(at + 12) !== blockSize || at + length * blockSize > input.length) continue;
     const fast = (view.getUint32(at + 40) & 0x20) !== 0;
@@ -61,7 +63,7 @@ function logBlocks(view: DataView, log: { at: number; blockSize: number; last: n
     if (view.getUint32(place) !== MAGIC) continue;
     const type = view.getUint32(place + 4);
     blocks.push({ at: place, type });
-    if (type !== TYPE.descriptor) continue;
+    if (type !== JOURNAL_TYPE.descriptor) continue;
     const sequence = view.getUint32(place + 8);
     const tags = tagsOf(view, place, blockSize);
     for (const [i, { block, tagAt }] of tags.entries()) {
@@ -101,7 +103,7 @@ export function journalSeals(input: Uint8Array, journal: JournalLayout): Seal[] 
     ),
   );
   const blocks = journal.blocks.map((block) => {
-    const own = block.type === TYPE.commit ? 16 : blockSize - 4;
+    const own = block.type === JOURNAL_TYPE.commit ? 16 : blockSize - 4;
     return simpleSeal(
       { at: block.at, length: blockSize },
       block.at + own,
