@@ -24,7 +24,7 @@ import {
 } from "./host-files.ts";
 import { labImage, type LabImage } from "./image.ts";
 import { withLock } from "./lock.ts";
-import { collect, packUp, post, unpackInto, unpackOver, unpackSparse } from "./mailbox.ts";
+import { collect, copyRuns, packUp, post, postImage, unpackInto } from "./mailbox.ts";
 import { programsImage } from "./programs.ts";
 import { killMachine, runningPid, type MachineOptions } from "./qemu.ts";
 import type { LabRelease } from "./releases.ts";
@@ -141,15 +141,18 @@ export class LabHost implements AsyncDisposable {
     const name = `${guest}-disk${index === 0 ? "" : index + 1}`;
     const file = `/srv/guests/${name}.img`;
     const volume = `/dev/${VOLUME_GROUP}/${name}`;
+    const to = disk.as === "file" ? file : volume;
+    const { size } = statSync(disk.image);
     const make =
       disk.as === "file"
-        ? `rm -f ${file}; truncate -s ${statSync(disk.image).size} ${file}`
+        ? `rm -f ${file}; truncate -s ${size} ${file}`
         : `{ ! [ -e ${volume} ] || lvremove -qqfy ${volume}; }
-           lvcreate -qqy -W n -L ${statSync(disk.image).size}b -n ${name} ${VOLUME_GROUP}`;
-    const to = disk.as === "file" ? file : volume;
-    const unpack = disk.as === "file" ? unpackSparse(to) : unpackOver(to);
-    await post(this.#machine.mailbox, [disk.image], async () => {
-      await this.output(`set -e; ${make}\n${unpack}`, { timeoutMs: 600_000 });
+           lvcreate -qqy -W n -L ${size}b -n ${name} ${VOLUME_GROUP}
+           blkdiscard -f -z ${volume}`;
+    // what was copied ends with a whole MiB
+    const cut = disk.as === "file" ? `truncate -s ${size} ${file}` : "true";
+    await postImage(this.#machine.mailbox, disk.image, async (runs) => {
+      await this.output(`set -e; ${make}\n${copyRuns(runs, to)}\n${cut}`, { timeoutMs: 600_000 });
     });
     return to;
   }
