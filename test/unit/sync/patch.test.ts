@@ -68,6 +68,22 @@ describe("a patch", () => {
     );
   });
 
+  test("with runs that overlap, descend, are empty or leave the segment is refused", () => {
+    const run = (first: number, count: number) => ({ first, count, zero: true });
+    for (const runs of [
+      [run(0, 2), run(1, 1)],
+      [run(3, 1), run(2, 1)],
+      [run(1, 1), run(1, 1)],
+      [run(0, 0)],
+      [run(3, 2)],
+      [run(4, 1)],
+    ]) {
+      const parse = () =>
+        piecesOf(runs, new Uint8Array(0), { segmentBytes: 3 * BLOCK_BYTES + 1, where: ["peer"] });
+      expect(parse, JSON.stringify(runs)).toThrow(FailureError);
+    }
+  });
+
   test("of any runs and bytes stays in the segment or is refused", () => {
     const run = fc.record({
       first: fc.integer({ min: 0, max: 12 }),
