@@ -41,7 +41,7 @@ export type Round = {
 };
 
 export async function round({ target, input, body }: Prepared, seed: number): Promise<Round> {
-  const wound = damage(input, body, randomSource(seed));
+  const wound = damage(input, body, randomSource(scattered(seed)));
   const outcome = newOutcome();
   // Processor time, of the process: a busy machine makes nothing slow, and zlib works in other threads.
   const start = process.cpuUsage();
@@ -64,4 +64,11 @@ export async function round({ target, input, body }: Prepared, seed: number): Pr
   } finally {
     wound.undo();
   }
+}
+
+/** Seeds that follow each other would begin with nearly the same choices: murmur3's last step takes them apart. */
+function scattered(seed: number): number {
+  let state = Math.imul(seed ^ (seed >>> 16), 0x85eb_ca6b);
+  state = Math.imul(state ^ (state >>> 13), 0xc2b2_ae35);
+  return state ^ (state >>> 16);
 }
