@@ -882,6 +882,35 @@ read, as it does when the guest is running.
 The text has the step that failed and the error that the system gave.
 `,
   },
+  "domain-left-over": {
+    severity: "warning",
+    summary: `A domain has the name that xl gives it while it is migrated.`,
+    page: `# domain-left-over
+
+Severity: warning
+
+## What it means
+
+A domain has the name that xl gives it while it is migrated: \`NAME--incoming\` where it arrives, \`NAME--migratedaway\` where it came from.
+
+## What you see
+
+A domain that is paused and stays so, with the guest's memory and disks. A new migration, or a start of the guest, may be refused.
+
+## Why
+
+A migration is under way. Or it was cut off: \`xl migrate\` was ended, or the connection broke, and what had been made on the receiving side was not taken away.
+
+## What to do
+
+See whether a migration is under way, on both hosts: \`ps ax | grep "xl migrate"\`. If not, find out where the guest runs before anything else: two domains with one
+disk destroy its filesystems. Then \`xl destroy ID\`, by the number of the domain.
+
+## How domus knows
+
+By the name alone.
+`,
+  },
   "duplicate-mac": {
     severity: "warning",
     summary: `Two network interfaces on this host have the same MAC address.`,

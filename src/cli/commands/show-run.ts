@@ -26,6 +26,7 @@ function isCalled(
 ): boolean {
   return (
     name === wanted ||
+    config?.guest?.name === wanted ||
     uuid === wanted.toLowerCase() ||
     config?.path === wanted ||
     config?.realPath === wanted ||

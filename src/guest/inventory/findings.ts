@@ -20,6 +20,7 @@ export function guestFindings(guests: readonly Guest[], facts: InventoryFacts): 
     const sameUuid = (uuid !== undefined && uuids.get(uuid)) || [];
     return bySeverity([
       ...imageFindings(guest, facts),
+      ...leftOver(guest),
       ...withoutConfig(guest),
       ...configUnreadable(guest),
       ...duplicates(guest, sameName, sameUuid),
@@ -130,6 +131,21 @@ function flaw(image: SaveImage | undefined): string | undefined {
   if (end?.kind === "cut-off") return `It ends after ${end.atBytes} bytes, inside ${end.what}.`;
   if (end?.kind === "unreadable") return `${failureText(end.failure)}.`;
   return undefined;
+}
+
+/** What xl calls a domain while it migrates it (xen: tools/xl/xl_migrate.c). */
+const MIGRATING = /--(?:incoming|migratedaway)$/;
+
+function leftOver({ domains }: Guest): Finding[] {
+  const those = domains.filter(({ fact }) => MIGRATING.test(fact.name));
+  return those.map(({ fact: { domid, name } }) => ({
+    code: "domain-left-over",
+    severity: "warning",
+    where: [`domain ${domid}`],
+    what: `Domain ${domid} is called ${name}: it is being migrated, or left over from a migration that failed.`,
+    why: "A domain that is left over holds memory and disks, and never runs. On the other host the guest may be running with the same disks.",
+    next: `When no migration is under way (ps ax | grep "xl migrate", on both hosts) and the guest runs elsewhere, or is to be started anew: xl destroy ${domid}. By its number, as the name may be given again.`,
+  }));
 }
 
 function withoutConfig({ name, config, domains, images }: Guest): Finding[] {

@@ -311,6 +311,14 @@ describe("domains", () => {
     ]);
   });
 
+  test("one that a migration left behind is its guest's, and named", async () => {
+    const name = "pandora--incoming";
+    const json = jsonWith("/dev/vg0/pandora-disk", name);
+    const guest = guestOf(await running({ name, flags: "--p---", config: json }), name);
+    expect(guest).toMatchObject({ state: "paused", domains: [{ by: "disks" }] });
+    expect(codes(guest.findings)).toEqual(["domain-left-over"]);
+  });
+
   test("a forged row makes a state unknown, not wrong", async () => {
     const forged = xlList([{ domid: 3, name: "pandora", uuid: PANDORA_UUID, flags: "---sc-" }]);
     const row = forged["xl list -v"]!.trimEnd().split("\n").at(-1)!;
