@@ -2346,33 +2346,38 @@ From the stream header of the xz data.
   },
   "initramfs-zstd-window": {
     severity: "error",
-    summary: `The initramfs was compressed with a larger zstd window than the kernel takes.`,
+    summary: `The initramfs was compressed with a larger zstd window than the kernel takes, or has room for.`,
     page: `# initramfs-zstd-window
 
 Severity: error, or warning when the kernel needs no initramfs
 
 ## What it means
 
-The initramfs was compressed with a larger zstd window than the kernel takes.
+The initramfs was compressed with a larger zstd window than the kernel takes, or has room for.
 
 ## What you see
 
 \`\`\`
 Initramfs unpacking failed: ZSTD-compressed data is probably corrupt
 \`\`\`
+or, when the guest's memory is smaller than the window:
+\`\`\`
+Initramfs unpacking failed: Out of memory while allocating ZSTD_DStream
+\`\`\`
 
 ## Why
 
 The kernel has 128 MiB for the window at most. \`zstd --long=28\` and more, and \`--ultra\` with large files, need a
-larger one.
+larger one. It takes the memory for the window before anything is unpacked, in one piece: a window that fits the limit
+(\`--long\` alone means 128 MiB) still fails in a guest that has less than that to spare.
 
 ## What to do
 
-Compress it without \`--long\` and \`--ultra\`; \`zstd -19\` is fine.
+Compress it without \`--long\` and \`--ultra\`; \`zstd -19\` is fine. For a window of 128 MiB or less, more memory does, too.
 
 ## How domus knows
 
-From the frame header of the zstd data.
+From the frame header of the zstd data, the memory in the config, and the size of the kernel in memory.
 `,
   },
   "kernel-damaged": {
