@@ -2264,6 +2264,13 @@ Initramfs unpacking failed: ZSTD-compressed data is truncated
 or the like, each compression with words of its own, and then the panic about the root. An archive that is not
 compressed is taken as far as it goes, without a word.
 
+Xen itself refuses some: an empty file with \`zero length file\`, and, where it inflates a gzip initramfs (4.19 and older), one
+that was cut off so that its last four bytes say too large a size:
+\`\`\`
+xc: error: panic: xg_dom_core.c:536: xc_dom_chk_alloc_pages: segment module0 too large (0x243ce > 0xc000 - 0x4000 pages): Out of memory
+\`\`\`
+Other damage to a gzip it passes on, after \`xc_dom_do_gunzip: inflate failed\`.
+
 ## Why
 
 A full \`/boot\` is the usual cause: the file ends where the space did. Or the guest was destroyed before the file was

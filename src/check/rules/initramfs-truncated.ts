@@ -2,7 +2,7 @@ import { failureText } from "../../base/failure.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import type { InitramfsSegment } from "../../boot/initramfs/initramfs-facts.ts";
 import type { GuestFacts } from "../facts.ts";
-import { mainSegments } from "../guest-boot.ts";
+import { isBuiltByXen, isInflatedByXen, mainSegments } from "../guest-boot.ts";
 import type { PlacedSegment } from "../guest-boot.ts";
 import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild } from "../remedy.ts";
@@ -23,13 +23,15 @@ export const initramfsTruncated: Rule = {
     );
     if (empty) {
       const file = boot.files.find((one) => one.path === empty.path);
+      // Several are joined before Xen sees them.
+      const byXen = isBuiltByXen(facts) && boot.initramfs.length === 1 && empty.sizeBytes === 0;
       return [
         {
           code,
-          severity: unpackSeverity(facts),
+          severity: byXen ? "error" : unpackSeverity(facts),
           where: file?.where ?? boot.source,
           what: `The initramfs ${empty.path} is empty (${sizeText(empty.sizeBytes)}).`,
-          why: "It was being written when the guest stopped, or the filesystem was full.",
+          why: `${byXen ? 'xl create stops with "zero length file". ' : ""}It was being written when the guest stopped, or the filesystem was full.`,
           next: `${FULL} ${rebuild(facts, empty)}`,
         },
       ];
@@ -49,10 +51,14 @@ function damaged(facts: GuestFacts, placed: PlacedSegment): RuleFinding {
     ...isOpen(placed),
     where,
     what: `The initramfs ${image.path} is damaged or cut off; domus could unpack ${sizeText(image.unpackedBytes)} of it.`,
-    why: `${failureText(segment.failure!)}. ${boot ? unpackConsole(boot, messageOf(segment), placed) : ""}`,
+    why: `${failureText(segment.failure!)}. ${isInflatedByXen(facts, placed) ? BY_XEN : ""}${boot ? unpackConsole(boot, messageOf(segment), placed) : ""}`,
     next: `${FULL} ${rebuild(facts, image)}`,
   };
 }
+
+/** Seen on Xen 4.17: what ends in the middle ends in four bytes that mean anything. A failed inflation is no refusal. */
+const BY_XEN =
+  'Xen inflates it first, and takes its last four bytes for the size: where they say too much, xl create stops with "segment module0 too large". Otherwise the guest starts. ';
 
 /** An archive that is not compressed: the kernel takes what is there. */
 function cutShort(facts: GuestFacts, { image, segment, where }: PlacedSegment): RuleFinding {

@@ -184,8 +184,23 @@ testRule(initramfsZstdWindow, {
       guestWith({ segment: { compression: "zstd", zstdWindowBytes: 2048 * MIB } }),
       "error",
     ],
+    "--long=28, and memory for it": [
+      guestWith({ segment: { compression: "zstd", zstdWindowBytes: 256 * MIB } }),
+      "error",
+    ],
+    "--long, and no memory for it": [
+      guestWith({
+        segment: { compression: "zstd", zstdWindowBytes: 128 * MIB },
+        config: { memory: 144 },
+      }),
+      "error",
+    ],
   },
   silent: {
+    "a small window in a small guest": guestWith({
+      segment: { compression: "zstd", zstdWindowBytes: 8 * MIB },
+      config: { memory: 64 },
+    }),
     "128 MiB": guestWith({ segment: { compression: "zstd", zstdWindowBytes: 128 * MIB } }),
   },
 });
@@ -217,6 +232,14 @@ testRule(initramfsTruncated, {
         segment: { compression: "zstd", failure: corrupt },
         initramfs: { failure: corrupt },
         kernel: { version: "6.1.0" },
+      }),
+      "error",
+    ],
+    "empty, and the kernel needs none, but Xen takes no empty file": [
+      guestWith({
+        initramfs: { segments: [], sizeBytes: 0 },
+        kernel: selfSufficient,
+        root: byDevice,
       }),
       "error",
     ],
