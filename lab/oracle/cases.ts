@@ -105,6 +105,12 @@ const RAMDISKS: readonly OracleCase[] = [
   packedRamdisk("xz-sha256", MIDDLE, { code: "initramfs-xz-check" }),
   packedRamdisk("lz4-frame", ALL, { code: "initramfs-lz4-frame" }),
   packedRamdisk("zstd-window", MIDDLE, { code: "initramfs-zstd-window" }),
+  packedRamdisk("zstd-window", MIDDLE, {
+    name: "initramfs zstd-window, and memory for it",
+    memory: 512,
+    code: "initramfs-zstd-window",
+  }),
+  packedRamdisk("zstd-window-128", MIDDLE, { code: "initramfs-zstd-window", memory: 160 }),
   packedRamdisk("zstd-cut", ALL, { code: "initramfs-truncated" }),
   packedRamdisk("gzip-cut", ALL, { code: "initramfs-truncated" }),
   packedRamdisk("gzip-damaged", ALL, { code: "initramfs-truncated" }),

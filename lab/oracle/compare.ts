@@ -28,16 +28,15 @@ export const EVIDENCE: Readonly<Record<string, RegExp>> = {
   "kernel-not-pv": NO_LOADER,
   "kernel-not-pvh": /no loader found|not capable of booting inside a HVM container|not 32bit/,
   "kernel-width": /not supported by xen kernel/,
-  "kernel-missing": /vmlinuz-2|kernels\/absent|No such file|couldn't find|not found|doesn't exist/i,
-  "ramdisk-missing":
-    /initrd-2|ramdisks\/absent|No such file|couldn't find|not found|doesn't exist/i,
+  "kernel-missing": /failed to open file .*absent|vmlinuz-2/,
+  "ramdisk-missing": /failed to open file .*absent|initrd-2/,
   "memory-too-small":
     /xc_dom_|panic_on_oom|deadlocked on memory|Out of memory|write error|Cannot allocate memory/,
   "initramfs-compression": /invalid magic at start of compressed archive|not configured/,
   "initramfs-lz4-frame": /invalid magic at start of compressed archive/,
   "initramfs-xz-check": /not supported by this XZ decoder/,
-  "initramfs-zstd-window": /ZSTD-compressed data/,
-  "initramfs-truncated": /Initramfs unpacking failed|Unable to mount root fs|inflate/,
+  "initramfs-zstd-window": /ZSTD-compressed data|allocating ZSTD_DStream/,
+  "initramfs-truncated": /Initramfs unpacking failed|zero length file|segment module0 too large/,
   "initramfs-junk": /Initramfs unpacking failed/,
   "initramfs-cpio": /no cpio magic|incorrect cpio method|invalid magic|Unable to mount root fs/,
   "initramfs-no-init": NO_ROOT,
@@ -54,12 +53,12 @@ export const EVIDENCE: Readonly<Record<string, RegExp>> = {
   "root-device-name": NO_ROOT,
   "command-line-too-long": NO_ROOT,
   "pygrub-blind": /Unable to find partition containing kernel|bootloader failed/,
-  "no-boot-entry": /[Nn]o kernel|kernel.*not specified|bootloader/,
+  "no-boot-entry": /Neither kernel nor bootloader specified/,
   "disk-missing": /failed to stat/,
-  "config-syntax": /config parsing error|syntax error|Failed to parse/,
-  "config-missing-key": /missing mandatory|not specified|must|parse/,
-  "config-value": /parse|invalid|Parameter|Invalid/i,
-  "config-disk-spec": /disk|vdev/i,
+  "config-syntax": /config parsing error|Failed to parse config/,
+  "config-missing-key": /Neither kernel nor bootloader specified/,
+  "config-value": /Invalid domain type/,
+  "config-disk-spec": /config parsing error in disk specification/,
 };
 
 export function compare(one: OracleCase, said: Prediction, seen: Observation): Comparison {

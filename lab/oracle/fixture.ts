@@ -4,7 +4,7 @@ import type { OracleResult } from "./report.ts";
 
 /** Lines of a console that are about the failure wherever they stand. */
 const ABOUT =
-  /Linux version|[Cc]ommand line|initramfs|initrd|VFS: (Cannot|Unable|Mounted)|panic|[Oo]ut of memory|oom|xenbus|blkfront|xvda|EXT4-fs|BTRFS|domus-lab|mount|modprobe/;
+  /Linux version|[Cc]ommand line|[Ii]nitramfs|initrd|VFS: (Cannot|Unable|Mounted)|panic|[Oo]ut of memory|oom|xenbus|blkfront|xvda|EXT4-fs|BTRFS|domus-lab|mount|modprobe/;
 /** From the end on, all lines are kept. */
 const LAST_LINES = 24;
 

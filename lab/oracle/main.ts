@@ -1,5 +1,5 @@
 /** `npm run oracle`: what check predicts of guests, against what becomes of them on real Xen. See docs/design/oracle.md. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensurePrograms } from "../../tools/programs.ts";
@@ -14,10 +14,11 @@ import type { OracleResult } from "./report.ts";
 import { runCases } from "./run.ts";
 
 const USAGE = `npm run oracle -- [--cases subset|all] [--release bookworm|bullseye|trixie] [--filter WORD]
-                  [--json] [--save DIR] [--list]
+                  [--minutes N] [--json] [--save DIR] [--list]
 
 --cases   subset (the default): what CI runs, on Xen 4.17; all: everything, on three releases of Xen
---filter  only the cases with WORD in their name
+--filter  only the cases whose name has WORD in it, a regular expression
+--minutes begin no guest after that time, counted for each release
 --save    keep what xl and the guests' consoles said, one file per kind of failure and release
 --list    only say which cases there are`;
 
@@ -26,6 +27,7 @@ const OPTIONS = {
   release: { type: "string" },
   filter: { type: "string", default: "" },
   json: { type: "boolean", default: false },
+  minutes: { type: "string", default: "600" },
   save: { type: "string" },
   list: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
@@ -38,6 +40,8 @@ type Flags = {
   readonly cases: string;
   readonly release?: string;
   readonly filter: string;
+  readonly minutes: string;
+  readonly save?: string;
 };
 
 function releases({ cases, release }: Flags): LabRelease[] {
@@ -54,17 +58,26 @@ function casesOf(flags: Flags, release: LabRelease): OracleCase[] {
     (one) =>
       one.releases.includes(release) &&
       (flags.cases === "all" || one.subset === true) &&
-      one.name.includes(flags.filter),
+      new RegExp(flags.filter).test(one.name),
   );
 }
 
-async function runRelease(release: LabRelease, cases: readonly OracleCase[]) {
+async function runRelease(
+  release: LabRelease,
+  cases: readonly OracleCase[],
+  flags: Flags,
+): Promise<OracleResult[]> {
   const host = await freshHost({ name: `oracle-${release}`, release, say });
   try {
     const started = performance.now();
-    const results = await runCases(host, cases, { say, done: tell });
+    const done = (result: OracleResult) => {
+      tell(result);
+      if (flags.save !== undefined) save(flags.save, result);
+    };
+    const hooks = { say, done, limitMs: Number(flags.minutes) * 60_000 };
+    const results = await runCases(host, cases, hooks);
     const seconds = (performance.now() - started) / 1000;
-    say(`${release}: ${results.length} guests in ${seconds.toFixed(0)} s`);
+    say(`${release}: ${results.length} of ${cases.length} guests in ${seconds.toFixed(0)} s`);
     return results;
   } finally {
     await host.remove();
@@ -76,14 +89,13 @@ function tell({ release, one, seen, comparison }: OracleResult): void {
   say(`${release} ${one.name}: ${seen.outcome}, ${words} (${seen.seconds.toFixed(0)} s)`);
 }
 
-function save(directory: string, results: readonly OracleResult[]): void {
+/** The first case of its kind is kept. */
+function save(directory: string, result: OracleResult): void {
+  const fixture = fixtureOf(result);
+  if (!fixture) return;
   mkdirSync(directory, { recursive: true });
-  const files = new Map<string, string>();
-  for (const { name, text } of results.flatMap((one) => fixtureOf(one) ?? [])) {
-    if (!files.has(name)) files.set(name, text);
-  }
-  for (const [name, text] of files) writeFileSync(join(directory, `${name}.txt`), text);
-  say(`${files.size} texts saved in ${directory}`);
+  const file = join(directory, `${fixture.name}.txt`);
+  if (!existsSync(file)) writeFileSync(file, fixture.text);
 }
 
 async function main(): Promise<void> {
@@ -94,10 +106,9 @@ async function main(): Promise<void> {
   for (const release of releases(values)) {
     const cases = casesOf(values, release);
     if (values.list) for (const { name } of cases) print(`${RELEASES[release].xen}  ${name}`);
-    else if (cases.length > 0) results.push(...(await runRelease(release, cases)));
+    else if (cases.length > 0) results.push(...(await runRelease(release, cases, values)));
   }
   if (values.list) return;
-  if (values.save !== undefined) save(values.save, results);
   if (values.json) {
     print(JSON.stringify({ summary: summary(results), results: results.map(resultJson) }, null, 2));
   } else {

@@ -70,7 +70,7 @@ export async function observe(
   { one, guest, configPath }: StagedCase,
   config: string,
 ): Promise<Observation> {
-  const limit = 200;
+  const limit = 400;
   const until = one.memory === "least" ? "built" : "end";
   await host.output(`cat > ${quote(configPath)}`, { input: config });
   const started = performance.now();

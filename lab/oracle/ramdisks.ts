@@ -67,6 +67,7 @@ const PACKINGS: Readonly<Record<string, string>> = {
   lz4: `${CPIO} | lz4 -q -l`,
   "lz4-frame": `${CPIO} | lz4 -q`,
   zstd: `${CPIO} | zstd -q -19`,
+  "zstd-window-128": `${CPIO} | zstd -q --long=27`,
   "zstd-window": `${CPIO} | zstd -q --long=28`,
   "zstd-cut": `${CPIO} | zstd -q >$W/whole; head -c 200000 $W/whole`,
   "gzip-cut": `${CPIO} | gzip -n >$W/whole; head -c 200000 $W/whole`,

@@ -17,17 +17,21 @@ export type RunHooks = {
   readonly say?: (line: string) => void;
   /** Told of every result when it is there. */
   readonly done?: (result: OracleResult) => void;
+  /** No guest is begun after that time. */
+  readonly limitMs?: number;
 };
 
-/** The cases' results, in their order. The host is up and has none of the oracle's files yet. */
+/** The cases' results, in their order; fewer when the time is up. The host is up and has none of the oracle's files yet. */
 export async function runCases(
   host: LabHost,
   cases: readonly OracleCase[],
-  { say = () => undefined, done = () => undefined }: RunHooks = {},
+  { say = () => undefined, done = () => undefined, limitMs = Infinity }: RunHooks = {},
 ): Promise<OracleResult[]> {
   const stage = join(cacheDir("lab", "oracle", "stages"), host.name);
   rmSync(stage, { recursive: true, force: true });
   mkdirSync(join(stage, ORACLE_DIRECTORY, "configs"), { recursive: true });
+  const started = performance.now();
+  const isTimeLeft = () => performance.now() - started < limitMs;
   try {
     const staged = cases.map((one, index) => stageCase(stage, one, `oracle${index + 1}`));
     say(`${host.release}: copying the files of ${cases.length} guests`);
@@ -37,14 +41,14 @@ export async function runCases(
     const results: OracleResult[] = [];
     const todo = [...staged.entries()];
     const lane = async () => {
-      for (let next = todo.shift(); next; next = todo.shift()) {
+      for (let next = todo.shift(); next && isTimeLeft(); next = todo.shift()) {
         const [index, one] = next;
         results[index] = await runOne(host, predicting, one);
         done(results[index]);
       }
     };
     await Promise.all(Array.from({ length: LANES }, lane));
-    return results;
+    return results.filter((one) => one !== undefined);
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
