@@ -1,6 +1,6 @@
-import type { InitramfsSegment } from "../../boot/initramfs/initramfs-facts.ts";
-import type { PlannedBoot } from "../facts.ts";
-import { isKernelBefore, mainSegments } from "../guest-boot.ts";
+import type { GuestFacts, PlannedBoot } from "../facts.ts";
+import { isInflatedByXen, isKernelBefore, mainSegments } from "../guest-boot.ts";
+import type { PlacedSegment } from "../guest-boot.ts";
 import { isOpen, unpackConsole, unpackSeverity } from "../initramfs-failure.ts";
 import { rebuild } from "../remedy.ts";
 import type { Rule } from "../rule.ts";
@@ -15,7 +15,7 @@ export const initramfsCpio: Rule = {
     if (!boot) return [];
     for (const placed of mainSegments(boot)) {
       const { image, segment, where } = placed;
-      const problem = problemOf(segment, boot);
+      const problem = problemOf(facts, boot, placed);
       if (!problem) continue;
       return [
         {
@@ -35,9 +35,14 @@ export const initramfsCpio: Rule = {
 
 /** The messages are those of init/initramfs.c. */
 function problemOf(
-  segment: InitramfsSegment,
+  facts: GuestFacts,
   boot: PlannedBoot,
+  placed: PlacedSegment,
 ): { found: string; message: string } | undefined {
+  const { segment } = placed;
+  // What Xen has inflated is not compressed when the kernel sees it.
+  const isBare = segment.compression === "none" || isInflatedByXen(facts, placed);
+  const message = isBare ? "invalid magic at start of compressed archive" : "no cpio magic";
   switch (segment.cpio) {
     case "newc":
       return undefined;
@@ -53,15 +58,12 @@ function problemOf(
     case "bin":
       return {
         found: "a cpio archive in the old binary format (cpio without -H)",
-        message:
-          segment.compression === "none"
-            ? "invalid magic at start of compressed archive"
-            : "no cpio magic",
+        message,
       };
     case "not-cpio":
       // When nothing could be unpacked, the packing is at fault, not the archive.
       return segment.compression !== "none" && segment.cpioBytes > 0
-        ? { found: "something else than a cpio archive", message: "no cpio magic" }
+        ? { found: "something else than a cpio archive", message }
         : undefined;
   }
 }

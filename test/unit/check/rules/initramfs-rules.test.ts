@@ -209,6 +209,11 @@ testRule(initramfsCpio, {
   fires: {
     odc: [guestWith({ segment: { cpio: "odc" } }), "error"],
     bin: [guestWith({ segment: { cpio: "bin", compression: "none" } }), "error"],
+    "bin in a gzip, which Xen inflates": [guestWith({ segment: { cpio: "bin" } }), "error"],
+    "bin in a gzip, which the kernel inflates": [
+      guestWith({ segment: { cpio: "bin" }, host: { inflatesRamdisk: false } }),
+      "error",
+    ],
     crc: [guestWith({ segment: { cpio: "crc" } }), "error"],
     "a tar in a gzip": [guestWith({ segment: { cpio: "not-cpio", failure: corrupt } }), "error"],
     "odc, and the kernel needs none": [
