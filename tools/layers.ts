@@ -24,7 +24,7 @@ const LAYERS: Record<string, Layer> = {
     may: ["base", "type:disk"],
     outside: ["node:crypto", "node:util", "node:zlib"],
   },
-  host: { may: ["base", "type:disk"], outside: ["*"] },
+  host: { may: ["base", "type:disk", "type:sync"], outside: ["*"] },
   guest: { may: ["base", "bytes", "disk", "boot", "xen", "check", "type:host"], outside: [] },
   cli: {
     may: ["base", "bytes", "disk", "boot", "xen", "check", "host", "guest"],

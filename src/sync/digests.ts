@@ -8,7 +8,7 @@ import { BLOCK_DIGEST_BYTES, KEY_BYTES, TAG_BYTES } from "./frames.ts";
 import { BLOCK_BYTES, blockCount, SEGMENT_BYTES } from "./geometry.ts";
 
 const TAG_KEY_BYTES = 16;
-/** Nothing is encrypted and no tag is shown to anybody outside: the nonce need not change. */
+/** Nothing is encrypted and no tag is shown to anybody outside: the nonce need not change. tag-worker.ts has it too. */
 const NONCE = new Uint8Array(12);
 const ZEROES = new Uint8Array(SEGMENT_BYTES);
 
@@ -18,7 +18,8 @@ export function newKey(): Uint8Array {
 
 /** What both sides compute with the key of a run. It has room for one block: not to be shared between threads. */
 export class Digester {
-  readonly #tagKey: Uint8Array;
+  /** For tags alone. */
+  readonly tagKey: Uint8Array;
   /** The key for blocks, and behind it room for a block: one call hashes both. */
   readonly #keyed: Uint8Array;
   readonly #blockKeyBytes: number;
@@ -27,7 +28,7 @@ export class Digester {
   constructor(key: Uint8Array) {
     if (key.length !== KEY_BYTES)
       throw misuse(`A key of ${key.length} bytes was given.`, `Give ${KEY_BYTES} bytes.`);
-    this.#tagKey = key.slice(0, TAG_KEY_BYTES);
+    this.tagKey = key.slice(0, TAG_KEY_BYTES);
     this.#blockKeyBytes = KEY_BYTES - TAG_KEY_BYTES;
     this.#keyed = new Uint8Array(this.#blockKeyBytes + BLOCK_BYTES);
     this.#keyed.set(key.subarray(TAG_KEY_BYTES));
@@ -35,7 +36,7 @@ export class Digester {
 
   /** The tag of a segment, 16 bytes. */
   tag(segment: Uint8Array): Uint8Array {
-    const gmac = createCipheriv("aes-128-gcm", this.#tagKey, NONCE);
+    const gmac = createCipheriv("aes-128-gcm", this.tagKey, NONCE);
     gmac.setAAD(segment);
     gmac.final();
     return gmac.getAuthTag();

@@ -250,9 +250,10 @@ class ReceiveRun {
   async #finish(end: Extract<Frame, { type: "end" }>): Promise<Received> {
     const left = this.#open.size;
     if (left > 0) throw corrupt(this.#peer.where, `the end with ${left} segments open`, "none");
-    if (this.#looks.length > 0 || end.looked !== this.#digest.count) {
+    const { total } = this.#looks;
+    if (end.looked !== total || this.#digest.count !== total) {
       const found = `the end of ${end.looked} segments`;
-      throw corrupt(this.#peer.where, found, `the ${this.#digest.count} that were looked at`);
+      throw corrupt(this.#peer.where, found, `${total}, with all of them compared`);
     }
     const digest = this.#digest.end();
     if (!sameBytes(digest, end.digest))

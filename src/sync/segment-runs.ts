@@ -13,6 +13,7 @@ export class SegmentQueue {
   readonly #segmentCount: number;
   readonly #where: Where;
   #end = 0;
+  #total = 0;
 
   constructor(segmentCount: number, where: Where) {
     this.#segmentCount = segmentCount;
@@ -30,11 +31,17 @@ export class SegmentQueue {
     }
     this.#runs.push(run);
     this.#end = run.first + run.count;
+    this.#total += run.count;
   }
 
   /** Runs that wait. */
   get length(): number {
     return this.#runs.length;
+  }
+
+  /** Segments of all runs, also of those that were taken. */
+  get total(): number {
+    return this.#total;
   }
 
   /** The first segment that waits, and how many follow it without a gap, itself included. */

@@ -3,10 +3,10 @@
  * (docs/design/sync-protocol.md). One run per `send`; nothing is kept between runs.
  */
 import { corrupt, overLimit } from "../base/failure.ts";
-import type { Extent } from "../disk/source.ts";
+import { BatchTagger } from "./batch-tags.ts";
 import type { Channel } from "./channel.ts";
 import type { SyncSource } from "./device.ts";
-import { Digester, isZero, RunDigest, sameBytes } from "./digests.ts";
+import { Digester, RunDigest, sameBytes } from "./digests.ts";
 import { BLOCK_DIGEST_BYTES, TAG_BYTES } from "./frames.ts";
 import type { BlockRun, Frame } from "./frames.ts";
 import { SEGMENT_BYTES, segmentCount, segmentExtent } from "./geometry.ts";
@@ -17,12 +17,18 @@ import { Peer } from "./peer.ts";
 import { Progress, Tasks } from "./progress.ts";
 import { SegmentQueue } from "./segment-runs.ts";
 import type { SegmentRun } from "./segment-runs.ts";
-import { MAX_BAD, MAX_LOOKS_WAITING, SETTLE_EVERY, WINDOW_SEGMENTS } from "./windows.ts";
+import {
+  BATCH_SEGMENTS,
+  MAX_BAD,
+  MAX_LOOKS_WAITING,
+  SETTLE_EVERY,
+  WINDOW_SEGMENTS,
+} from "./windows.ts";
 
-/** Segments in memory: what the reader may be ahead of the destination's tags. */
-const SEGMENTS_IN_MEMORY = 32;
-/** As many as Node's pool has threads: more would only take arrays that are no longer in the processor's cache. */
-const READS_AT_ONCE = 4;
+/** Segments that differ and are worked on, each in memory. */
+const PATCHES_AT_ONCE = 16;
+/** Batches whose tags are made or compared: how far the source is ahead of the destination. */
+const BATCHES_AT_ONCE = 8;
 
 export type SendOptions = {
   readonly source: SyncSource;
@@ -62,7 +68,9 @@ type Open = {
 export async function send(options: SendOptions): Promise<Sent> {
   const peer = new Peer(options.channel, ["the destination"]);
   const progress = new Progress();
-  const tasks = new Tasks(progress, SEGMENTS_IN_MEMORY);
+  const patches = new Tasks(progress, PATCHES_AT_ONCE);
+  const batches = new Tasks(progress, BATCHES_AT_ONCE);
+  let tagger: BatchTagger | undefined;
   try {
     const { size } = options.source;
     await peer.greet("source", options.program);
@@ -72,14 +80,19 @@ export async function send(options: SendOptions): Promise<Sent> {
     if (accept.sizeBytes < size)
       throw corrupt(peer.where, `a device of ${accept.sizeBytes} bytes`, `at least ${size} bytes`);
     const looks = options.looks ?? wholeDevice(size);
-    const run = new SendRun({ source: options.source, peer, progress, tasks, key: accept.key });
+    const digester = new Digester(accept.key);
+    tagger = new BatchTagger(options.source, digester);
+    const { source } = options;
+    const run = new SendRun({ source, peer, progress, patches, batches, digester, tagger });
     return await run.run(looks);
   } catch (error) {
     progress.fail(error);
     peer.giveUp(error);
     throw error;
   } finally {
-    await tasks.idle();
+    await batches.idle();
+    await patches.idle();
+    await tagger?.close();
     peer.close();
   }
 }
@@ -92,16 +105,20 @@ type RunParts = {
   readonly source: SyncSource;
   readonly peer: Peer;
   readonly progress: Progress;
-  readonly tasks: Tasks;
-  readonly key: Uint8Array;
+  readonly patches: Tasks;
+  readonly batches: Tasks;
+  readonly digester: Digester;
+  readonly tagger: BatchTagger;
 };
 
 class SendRun {
   readonly #source: SyncSource;
   readonly #peer: Peer;
   readonly #progress: Progress;
-  readonly #tasks: Tasks;
+  readonly #patches: Tasks;
+  readonly #batches: Tasks;
   readonly #digester: Digester;
+  readonly #tagger: BatchTagger;
   readonly #packing = new PackingChoice();
   readonly #digest = new RunDigest();
   /** Of segments whose tags are still to come. */
@@ -113,7 +130,6 @@ class SendRun {
   /** Read and not verified, ascending. */
   readonly #open = new Map<number, Open>();
   readonly #buffers: Uint8Array[] = [];
-  #reading = 0;
   #tagged = 0;
   /** Everything below has been sent; and how far the other side was told so. */
   #settled = 0;
@@ -124,12 +140,14 @@ class SendRun {
   #ending = false;
   readonly #counts = { equal: 0, zeroed: 0, patched: 0, blockBytes: 0 };
 
-  constructor({ source, peer, progress, tasks, key }: RunParts) {
+  constructor({ source, peer, progress, patches, batches, digester, tagger }: RunParts) {
     this.#source = source;
     this.#peer = peer;
     this.#progress = progress;
-    this.#tasks = tasks;
-    this.#digester = new Digester(key);
+    this.#patches = patches;
+    this.#batches = batches;
+    this.#digester = digester;
+    this.#tagger = tagger;
     this.#expected = new SegmentQueue(segmentCount(source.size), peer.where);
   }
 
@@ -139,10 +157,12 @@ class SendRun {
     const looking = this.#sendLooks(looks);
     looking.catch((error: unknown) => this.#progress.fail(error));
     for (const { first, count } of looks) {
-      for (let segment = first; segment < first + count; segment++) await this.#begin(segment);
+      for (let at = first; at < first + count; at += BATCH_SEGMENTS)
+        await this.#begin({ first: at, count: Math.min(BATCH_SEGMENTS, first + count - at) });
     }
     await looking;
-    await this.#tasks.idle();
+    await this.#batches.idle();
+    await this.#patches.idle();
     await this.#announce();
     await this.#progress.until(() => this.#open.size === 0);
     const digest = this.#digest.end();
@@ -173,55 +193,71 @@ class SendRun {
     }
   }
 
-  async #begin(segment: number): Promise<void> {
-    await this.#progress.until(() => this.#open.size < WINDOW_SEGMENTS);
-    const open: Open = { segment, tag: EMPTY, settled: false, sent: false, bad: 0 };
-    this.#open.set(segment, open);
-    this.#unsettled.push(open);
-    await this.#tasks.begin(async () => {
-      await this.#compare(open);
-      await this.#settle(open);
+  async #begin({ first, count }: SegmentRun): Promise<void> {
+    await this.#progress.until(() => this.#open.size + count <= WINDOW_SEGMENTS);
+    const batch: Open[] = [];
+    for (let segment = first; segment < first + count; segment++) {
+      const open: Open = { segment, tag: EMPTY, settled: false, sent: false, bad: 0 };
+      this.#open.set(segment, open);
+      this.#unsettled.push(open);
+      batch.push(open);
+    }
+    await this.#batches.begin(() => this.#compare(batch));
+  }
+
+  /** Finds the segments of a batch that differ, and begins to send them. */
+  async #compare(batch: readonly Open[]): Promise<void> {
+    const tags = this.#allBlank(batch) ? undefined : await this.#tags(batch);
+    const last = batch.at(-1)!.segment;
+    await this.#progress.until(() => this.#theirs.has(last));
+    const differ: (() => Promise<void>)[] = [];
+    for (const [index, open] of batch.entries()) {
+      const theirs = this.#theirs.get(open.segment)!;
+      this.#theirs.delete(open.segment);
+      open.tag = tags?.subarray(index * TAG_BYTES, (index + 1) * TAG_BYTES) ?? EMPTY;
+      if (sameBytes(open.tag, theirs)) {
+        this.#counts.equal += 1;
+        open.settled = true;
+      } else differ.push(() => this.#update(open, theirs));
+    }
+    await this.#settle();
+    for (const work of differ) await this.#patches.begin(work);
+  }
+
+  #tags(batch: readonly Open[]): Promise<Uint8Array> {
+    return this.#tagger.tags(batch.map(({ segment }) => segmentExtent(this.#source.size, segment)));
+  }
+
+  /** Whether the destination has nothing there: then all is sent that is not zero, and need be read only once. */
+  #allBlank(batch: readonly Open[]): boolean {
+    return batch.every(({ segment }) => {
+      const theirs = this.#theirs.get(segment);
+      const { offset, length } = segmentExtent(this.#source.size, segment);
+      if (!theirs || this.#source.readsAsZero?.(offset, length)) return false;
+      return sameBytes(theirs, this.#digester.zeroTag(length));
     });
   }
 
-  /** One segment, from reading it to having sent what differs. */
-  async #compare(open: Open): Promise<void> {
+  /** Sends what differs of a segment, by what it is now. */
+  async #update(open: Open, theirs: Uint8Array): Promise<void> {
     const { offset, length } = segmentExtent(this.#source.size, open.segment);
-    const known = this.#source.readsAsZero?.(offset, length) ?? false;
-    if (!known) await this.#progress.until(() => this.#reading < READS_AT_ONCE);
-    const buffer = known ? EMPTY : (this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES));
-    try {
-      const bytes = known ? EMPTY : await this.#read({ offset, length }, buffer);
-      const zero = known || isZero(bytes);
-      open.tag = zero ? this.#digester.zeroTag(length) : this.#digester.tag(bytes);
-      await this.#progress.until(() => this.#theirs.has(open.segment));
-      const theirs = this.#theirs.get(open.segment)!;
-      this.#theirs.delete(open.segment);
-      if (sameBytes(open.tag, theirs)) {
-        this.#counts.equal += 1;
-        return;
-      }
-      if (zero) {
-        this.#counts.zeroed += 1;
-        open.sent = true;
-        await this.#peer.send({ type: "zero", first: open.segment, count: 1 });
-        return;
-      }
-      const blank = sameBytes(theirs, this.#digester.zeroTag(length));
-      await this.#patch(open, bytes, blank ? nonZeroRuns(bytes) : await this.#ask(open, bytes));
-    } finally {
-      if (buffer !== EMPTY) this.#buffers.push(buffer);
-    }
-  }
-
-  async #read({ offset, length }: Extent, buffer: Uint8Array): Promise<Uint8Array> {
-    this.#reading += 1;
-    try {
-      return await this.#source.read(offset, length, undefined, buffer.subarray(0, length));
-    } finally {
-      this.#reading -= 1;
-      this.#progress.changed();
-    }
+    const buffer = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
+    const into = buffer.subarray(0, length);
+    const bytes = this.#source.readsAsZero?.(offset, length)
+      ? into.fill(0)
+      : await this.#source.read(offset, length, undefined, into);
+    open.tag = this.#digester.tag(bytes);
+    const zeroTag = this.#digester.zeroTag(length);
+    if (sameBytes(open.tag, theirs)) this.#counts.equal += 1;
+    else if (sameBytes(open.tag, zeroTag)) {
+      this.#counts.zeroed += 1;
+      open.sent = true;
+      await this.#peer.send({ type: "zero", first: open.segment, count: 1 });
+    } else if (sameBytes(theirs, zeroTag)) await this.#patch(open, bytes, nonZeroRuns(bytes));
+    else await this.#patch(open, bytes, await this.#ask(open, bytes));
+    this.#buffers.push(buffer);
+    open.settled = true;
+    await this.#settle();
   }
 
   /** What differs, by the destination's digests of the blocks. */
@@ -276,8 +312,7 @@ class SendRun {
     await this.#patch(open, bytes, allRuns(bytes));
   }
 
-  async #settle(open: Open): Promise<void> {
-    open.settled = true;
+  async #settle(): Promise<void> {
     while (this.#unsettled[0]?.settled) {
       this.#settled = this.#unsettled.shift()!.segment + 1;
       this.#sinceAnnounced += 1;
@@ -371,7 +406,7 @@ class SendRun {
     if (open.bad > MAX_BAD)
       throw overLimit(this.#peer.where, `how often segment ${segment} was bad`, String(MAX_BAD));
     // Not waited for here, where reading must go on.
-    this.#tasks.begin(() => this.#again(open)).catch((error) => this.#progress.fail(error));
+    this.#patches.begin(() => this.#again(open)).catch((error) => this.#progress.fail(error));
   }
 }
 

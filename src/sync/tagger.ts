@@ -1,14 +1,14 @@
-/** Reads what the destination is told to look at, several segments ahead, and sends their tags in order. */
-import { mapParallel } from "../base/parallel.ts";
+/** Goes through what the destination is told to look at, and sends the tags in order. */
+import { BatchTagger } from "./batch-tags.ts";
 import type { SyncTarget } from "./device.ts";
 import type { Digester } from "./digests.ts";
 import { TAG_BYTES } from "./frames.ts";
-import { SEGMENT_BYTES, segmentExtent } from "./geometry.ts";
+import { segmentExtent } from "./geometry.ts";
 import type { OpenSegments } from "./open-segments.ts";
 import type { Peer } from "./peer.ts";
 import type { Progress } from "./progress.ts";
-import type { SegmentQueue, SegmentRun } from "./segment-runs.ts";
-import { TAGS_AT_ONCE, WINDOW_SEGMENTS } from "./windows.ts";
+import type { SegmentQueue } from "./segment-runs.ts";
+import { BATCH_SEGMENTS, WINDOW_SEGMENTS } from "./windows.ts";
 
 type TaggerParts = {
   readonly target: SyncTarget;
@@ -22,13 +22,17 @@ type Work = {
   readonly digester: Digester;
 };
 
+type Batch = {
+  readonly first: number;
+  readonly count: number;
+  readonly tags: Promise<Uint8Array>;
+};
+
 export class Tagger {
   readonly #target: SyncTarget;
   readonly #peer: Peer;
   readonly #progress: Progress;
   #running: Promise<void> = Promise.resolve();
-  /** One for each read that is under way at a time. */
-  readonly #buffers: Uint8Array[] = [];
 
   constructor({ target, peer, progress }: TaggerParts) {
     this.#target = target;
@@ -47,37 +51,43 @@ export class Tagger {
     return this.#running;
   }
 
-  async #loop(work: Work): Promise<void> {
-    const { looks, open } = work;
-    for (;;) {
-      await this.#progress.until(() => looks.length > 0 && open.size < WINDOW_SEGMENTS);
-      const room = WINDOW_SEGMENTS - open.size;
-      const { first, count } = looks.head!;
-      const run = { first, count: Math.min(count, room, TAGS_AT_ONCE) };
-      const tags = await this.#tags(run, work);
-      looks.take(run.count);
-      for (let i = 0; i < run.count; i++)
-        open.add(first + i, tags.subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES));
-      await this.#peer.send({ type: "tags", first, tags });
+  async #loop({ looks, open, digester }: Work): Promise<void> {
+    const tagger = new BatchTagger(this.#target, digester);
+    /** A batch that was asked for while the one before is sent: reading goes on meanwhile. */
+    let ahead: Batch | undefined;
+    try {
+      for (;;) {
+        if (!ahead) {
+          await this.#progress.until(() => looks.length > 0 && open.size < WINDOW_SEGMENTS);
+          ahead = begin(looks, open, tagger);
+        }
+        const { first, count, tags } = ahead!;
+        const made = await tags;
+        for (let i = 0; i < count; i++)
+          open.add(first + i, made.subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES));
+        ahead = begin(looks, open, tagger);
+        await this.#peer.send({ type: "tags", first, tags: made });
+      }
+    } finally {
+      await tagger.close();
     }
   }
+}
 
-  async #tags({ first, count }: SegmentRun, { open, digester }: Work): Promise<Uint8Array> {
-    const tags = new Uint8Array(count * TAG_BYTES);
-    const segments = Array.from({ length: count }, (_, i) => first + i);
-    await mapParallel(segments, count, async (segment, i) => {
-      const { offset, length } = segmentExtent(open.sizeBytes, segment);
-      if (this.#target.readsAsZero?.(offset, length)) {
-        tags.set(digester.zeroTag(length), i * TAG_BYTES);
-        return;
-      }
-      const buffer = (this.#buffers[i] ??= new Uint8Array(SEGMENT_BYTES));
-      const into = buffer.subarray(0, length);
-      const bytes = await this.#target.read(offset, length, undefined, into);
-      tags.set(digester.tag(bytes), i * TAG_BYTES);
-    });
-    return tags;
-  }
+/** Takes the next segments from `looks`, if there are some and there is room for them. */
+function begin(looks: SegmentQueue, open: OpenSegments, tagger: BatchTagger): Batch | undefined {
+  const room = WINDOW_SEGMENTS - open.size;
+  if (!looks.head || room <= 0) return undefined;
+  const { first, count: left } = looks.head;
+  const count = Math.min(left, room, BATCH_SEGMENTS);
+  const segments = Array.from({ length: count }, (_, i) =>
+    segmentExtent(open.sizeBytes, first + i),
+  );
+  looks.take(count);
+  const tags = tagger.tags(segments);
+  // Who waits for it gets the failure; the run may have ended before.
+  tags.catch(() => {});
+  return { first, count, tags };
 }
 
 /** Ends the waiting for more to do. */

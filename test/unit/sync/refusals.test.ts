@@ -209,9 +209,9 @@ describe("a destination refuses", () => {
     const talking = attempt(async () => {
       await peer.greet("source", "test");
       await peer.send({ type: "offer", sizeBytes: target.size, identity });
-      for (let run = 0; run < 257; run++)
+      for (let run = 0; run < 258; run++)
         await peer.send({ type: "look", first: 2 * run, count: 1 });
-      // The first one is worked on, and waits until that is done.
+      // The first one is worked on.
       expectRefusal(await attempt(() => until(peer, "done")), /the runs that wait/);
       reading.reject(new FailureError({ kind: "missing", where: [], what: "disk" }));
     });
