@@ -23,7 +23,7 @@ export const pygrubBlind: Rule = {
         severity: "error",
         where: [...config.where, "bootloader"],
         what: "pygrub cannot find a kernel on this guest's first disk.",
-        why: `xl create stops with "Unable to find partition containing kernel".${reasons ? ` pygrub: ${reasons}.` : ""}`,
+        why: `xl create stops with "bootloader failed - consult logfile", and that file, /var/log/xen/bootloader.N.log, ends in "Unable to find partition containing kernel".${reasons ? ` pygrub: ${reasons}.` : ""}`,
         next: `Set bootloader = "domus-pygrub", which reads what pygrub cannot. Or let a real GRUB read the disk: kernel="/usr/lib/grub-xen/${grub}" in place of bootloader= (package grub-xen-host of Debian).${direct}`,
       },
     ];
