@@ -128,7 +128,7 @@ function words(text: string): string {
 
 /** What stands in double quotes, long enough to mean something. */
 function quotes(text: string): string[] {
-  return [...text.matchAll(/"([^"]{8,})"/g)].map((found) => found[1]!);
+  return [...text.matchAll(/"([^"]*)"/g)].map((found) => found[1]!).filter((one) => one.length > 7);
 }
 
 function isSeen(text: string, { xl, console }: Observation): boolean {
