@@ -37,17 +37,18 @@ name=$1 limit=$2 until=$3
 log=/var/log/xen/console/guest-$name.log
 out=${ORACLE_DIRECTORY}/$name.xl
 rm -f "$log"
-start=$(cut -d. -f1 /proc/uptime)
+read -r up rest < /proc/uptime
+start=\${up%.*}
 timeout "$limit" xl create ${ORACLE_DIRECTORY}/configs/$name.cfg > "$out" 2>&1 < /dev/null
 code=$? round=0 end=built
 if [ $code = 0 ] && [ "$until" != built ]; then
   while :; do
     if grep -qaE '${STUCK}|${PANIC}' "$log" 2> /dev/null; then end=said; sleep 0.5; break; fi
-    now=$(cut -d. -f1 /proc/uptime)
-    if [ $((now - start)) -gt "$limit" ]; then end=limit; break; fi
+    read -r up rest < /proc/uptime
+    if [ $((\${up%.*} - start)) -gt "$limit" ]; then end=limit; break; fi
     round=$((round + 1))
-    if [ $((round % 8)) = 0 ] && ! xl domid "$name" > /dev/null 2>&1; then end=gone; break; fi
-    sleep 0.5
+    if [ $((round % 6)) = 0 ] && ! xl domid "$name" > /dev/null 2>&1; then end=gone; break; fi
+    sleep 1.5
   done
 fi
 xl destroy "$name" > /dev/null 2>&1 < /dev/null &
@@ -74,11 +75,12 @@ export async function observe(
   const until = one.memory === "least" ? "built" : "end";
   await host.output(`cat > ${quote(configPath)}`, { input: config });
   const started = performance.now();
-  const printed = await host.output(`sh ${ORACLE_DIRECTORY}/try ${guest} ${limit} ${until}`, {
+  const ran = await host.run(`sh ${ORACLE_DIRECTORY}/try ${guest} ${limit} ${until}`, {
     timeoutMs: (limit + 120) * 1000,
   });
   const seconds = (performance.now() - started) / 1000;
-  return { ...parseTried(printed), seconds };
+  if (ran.timedOut) return { outcome: "time is up", xl: ran.stderr, console: "", seconds };
+  return { ...parseTried(ran.stdout), seconds };
 }
 
 /** What dom0's part prints: how it ended, what xl said, what the guest said. */
