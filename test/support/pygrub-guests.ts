@@ -4,16 +4,21 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { GuestOptions, LabHost } from "../../lab/host.ts";
 import type { Ran } from "../../lab/ssh.ts";
 
-export type BootloaderGuest = Omit<GuestOptions, "config"> & {
-  readonly bootloader: "pygrub" | "domus-pygrub";
-  /** More lines of the config. */
-  readonly more?: readonly string[];
-};
+/** Writes a guest that `domus-pygrub` starts, and its config, whose path is returned. */
+export function writePygrubGuest(
+  host: LabHost,
+  guest: Omit<GuestOptions, "config">,
+): Promise<string> {
+  return host.writeGuest({ ...guest, config: ['bootloader = "domus-pygrub"'] });
+}
 
-/** Writes the guest and its config, whose path is returned. */
-export function writeBootloaderGuest(host: LabHost, guest: BootloaderGuest): Promise<string> {
-  const { bootloader, more = [], ...options } = guest;
-  return host.writeGuest({ ...options, config: [`bootloader = "${bootloader}"`, ...more] });
+/** The config of the same guest on the same disk with Xen's own pygrub, under the name `NAME-stock`. */
+export async function writeStockTwin(host: LabHost, guest: string): Promise<string> {
+  const config = `/etc/xen/${guest}-stock.cfg`;
+  await host.output(
+    `sed 's/"domus-pygrub"/"pygrub"/; s/^name = "${guest}"/name = "${guest}-stock"/' /etc/xen/${guest}.cfg > ${config}`,
+  );
+  return config;
 }
 
 /** `xl create`, with as much time as an emulated dom0 may need. `env` goes in front of the command. */

@@ -21,7 +21,8 @@ import {
   diskDigest,
   imageDigest,
   leftOvers,
-  writeBootloaderGuest,
+  writePygrubGuest,
+  writeStockTwin,
 } from "../support/pygrub-guests.ts";
 
 const MIB = 1 << 20;
@@ -58,11 +59,7 @@ describe("on Xen 4.17", () => {
       const image = imageOf(guest);
       await make(image);
       const disks = [{ image, as: root === "/dev/xvda" ? "volume" : "file" } as const];
-      const config = await writeBootloaderGuest(host, {
-        name: guest,
-        disks,
-        bootloader: "domus-pygrub",
-      });
+      const config = await writePygrubGuest(host, { name: guest, disks });
       const ran = await create(host, config);
       expect(ran.code, ran.stderr).toBe(0);
       await host.waitForConsole(guest, /userland reached/);
@@ -73,26 +70,6 @@ describe("on Xen 4.17", () => {
     },
   );
 
-  test("a guest that reboots comes back through the bootloader", async () => {
-    const image = imageOf("again");
-    makeExt4Guest(image, { kernel: GUEST_KERNEL });
-    const config = await writeBootloaderGuest(host, {
-      name: "again",
-      disks: [{ image }],
-      bootloader: "domus-pygrub",
-    });
-    expect((await create(host, config)).code).toBe(0);
-    await host.waitForConsole("again", /userland reached/);
-    const first = Number(await host.output("xl domid again"));
-    await host.output("xl reboot again");
-    await host.waitForConsole("again", /(userland reached[^]*){2}/, 300_000);
-    const second = Number(await host.output("xl domid again"));
-    expect(second).toBeGreaterThan(first);
-    expect(await host.output(`cat /var/log/xen/bootloader.${second}.log`)).toContain(
-      'domus-pygrub: starts "',
-    );
-  });
-
   test("the menu answers on the guest's console, and starts the entry that was chosen", async () => {
     const image = imageOf("menu");
     const boot = `/boot/vmlinuz-${version}`;
@@ -100,11 +77,7 @@ describe("on Xen 4.17", () => {
       `menuentry '${title}' {\n linux ${boot} root=${root} console=hvc0\n initrd /boot/initrd.img-${version}\n}\n`;
     const grub = `set default=0\nset timeout=600\n${entry("first", "/dev/nowhere")}${entry("second", "/dev/xvda")}`;
     makeExt4Guest(image, { kernel: GUEST_KERNEL, grub });
-    const config = await writeBootloaderGuest(host, {
-      name: "menu",
-      disks: [{ image }],
-      bootloader: "domus-pygrub",
-    });
+    const config = await writePygrubGuest(host, { name: "menu", disks: [{ image }] });
     await host.output(`xl create ${config} > /root/menu.out 2>&1 < /dev/null &`);
     const log = "$(ls -t /var/log/xen/bootloader.*.log | head -n 1)";
     await host.output(
@@ -121,52 +94,46 @@ describe("on Xen 4.17", () => {
     expect(await bootloaderLog(host)).toContain('domus-pygrub: starts "second" (grub2: it was');
   });
 
-  test("without rights, when libxl is told to restrict the bootloader", async () => {
-    const image = imageOf("restricted");
+  test("without rights when libxl is told so, at the first boot and when the guest reboots", async () => {
+    const image = imageOf("again");
     makeExt4Guest(image, { kernel: GUEST_KERNEL });
-    const config = await writeBootloaderGuest(host, {
-      name: "restricted",
-      disks: [{ image }],
-      bootloader: "domus-pygrub",
-    });
+    const config = await writePygrubGuest(host, { name: "again", disks: [{ image }] });
     const env = "LIBXL_BOOTLOADER_RESTRICT=1 LIBXL_BOOTLOADER_USER=nobody";
     const ran = await create(host, config, env);
     expect(ran.code, ran.stderr).toBe(0);
     expect(ran.stderr).toMatch(/bootloader arg: --runas=65534\n/);
-    await host.waitForConsole("restricted", /userland reached/);
+    await host.waitForConsole("again", /userland reached/);
+    const first = Number(await host.output("xl domid again"));
+    await host.output("xl reboot again");
+    await host.waitForConsole("again", /(userland reached[^]*){2}/, 300_000);
+    const second = Number(await host.output("xl domid again"));
+    expect(second).toBeGreaterThan(first);
+    expect(await host.output(`cat /var/log/xen/bootloader.${second}.log`)).toContain(
+      'domus-pygrub: starts "',
+    );
+    expect(await host.output("cat /var/log/xen/xl-again.log")).toContain("--runas=65534\n");
   });
 
   test("an initramfs that its kernel cannot unpack: pygrub's guest dies, ours starts", async () => {
     need("zstd");
     const image = imageOf("zstd");
-    onTestFinished(async () => {
-      await host.run("xl destroy zstd-stock");
-    });
     const initramfs = join(dir, "initrd.zst");
     writeFileSync(initramfs, sh(`gzip -dc ${guestInitramfs(GUEST_KERNEL)} | zstd -q`));
     const vmlinuz = kernelWithoutZstd("zstd-off", dir, GUEST_KERNEL);
     const args = "root=/dev/xvda rootflags=ro console=hvc0";
     makeExt4Guest(image, { kernel: GUEST_KERNEL, vmlinuz, initramfs, args }, 96 * MIB);
-    const guest = { disks: [{ image }], memoryMib: 256 };
-    const stock = await writeBootloaderGuest(host, {
-      ...guest,
-      name: "zstd-stock",
-      bootloader: "pygrub",
-    });
-    const died = await create(host, stock);
+    const disks = [{ image }];
+    const config = await writePygrubGuest(host, { name: "zstd", disks, memoryMib: 256 });
+    const died = await create(host, await writeStockTwin(host, "zstd"));
     expect(died.code, died.stderr).toBe(0);
     await host.waitForConsole(
       "zstd-stock",
       /Kernel panic - not syncing: VFS: Unable to mount root/,
     );
     expect(await host.console("zstd-stock")).toContain("compression method zstd not configured");
+    await host.run("xl destroy zstd-stock");
 
-    const ours = await writeBootloaderGuest(host, {
-      ...guest,
-      name: "zstd",
-      bootloader: "domus-pygrub",
-    });
-    const ran = await create(host, ours);
+    const ran = await create(host, config);
     expect(ran.code, ran.stderr).toBe(0);
     await host.waitForConsole("zstd", /userland reached/);
     expect(await host.console("zstd")).toContain(reached("/dev/xvda", version));
@@ -183,11 +150,7 @@ describe("on Xen 4.17", () => {
     const image = imageOf("empty");
     const uuid = "6f1d2a34-0d5b-4c0e-9a51-4a0f3c1de0b0";
     ext4Image(image, { sizeMib: 16, uuid, tree: { "etc/hostname": "empty\n" } });
-    const config = await writeBootloaderGuest(host, {
-      name: "empty",
-      disks: [{ image }],
-      bootloader: "domus-pygrub",
-    });
+    const config = await writePygrubGuest(host, { name: "empty", disks: [{ image }] });
     const ran = await create(host, config);
     expect(ran.code).not.toBe(0);
     expect(ran.stderr).toMatch(/bootloader failed|bootloader .* exited with error exit status 1/);
@@ -210,23 +173,14 @@ describe("on Xen 4.14", () => {
     const { version } = debianKernel(kernel);
     const image = imageOf("new");
     makeExt4Guest(image, { kernel, args: "root=/dev/xvda rootflags=ro console=hvc0" });
-    const guest = { disks: [{ image }], memoryMib: 256 };
-    const stock = await writeBootloaderGuest(host, {
-      ...guest,
-      name: "new-stock",
-      bootloader: "pygrub",
-    });
-    const died = await create(host, stock);
+    const disks = [{ image }];
+    const config = await writePygrubGuest(host, { name: "new", disks, memoryMib: 256 });
+    const died = await create(host, await writeStockTwin(host, "new"));
     expect(died.code).not.toBe(0);
     expect(died.stderr).toContain("xc_dom_probe_bzimage_kernel: unknown compression format");
     expect(died.stderr).toContain("xc_dom_find_loader: no loader found");
 
-    const ours = await writeBootloaderGuest(host, {
-      ...guest,
-      name: "new",
-      bootloader: "domus-pygrub",
-    });
-    const ran = await create(host, ours);
+    const ran = await create(host, config);
     expect(ran.code, ran.stderr).toBe(0);
     await host.waitForConsole("new", /userland reached/);
     expect(await host.console("new")).toContain(reached("/dev/xvda", version));
