@@ -35,18 +35,21 @@ export async function runMenu(
   });
   // `timeout=0` is a wish not to be asked.
   if (state.secondsLeft === 0) return { index: menu.chosen };
-  const draw = (now: MenuState) => {
+  let shown: Screen | undefined;
+  const draw = (now: MenuState, before?: Screen) => {
     const size = {
       columns: output.columns || DEFAULT_SIZE.columns,
       rows: output.rows || DEFAULT_SIZE.rows,
     };
-    output.write(ansi(drawMenu(now, disk, size)));
+    shown = drawMenu(now, disk, size);
+    output.write(before ? changes(before, shown) : ansi(shown));
   };
   const { promise, resolve, reject } = Promise.withResolvers<Choice>();
-  const take = (step: MenuStep) => {
+  const take = (step: MenuStep, before?: Screen) => {
     if (step.kind === "go on") {
+      if (before && step.state === state) return;
       state = step.state;
-      draw(state);
+      draw(state, before);
     } else resolve({ index: step.index, ...(step.args !== undefined && { args: step.args }) });
   };
   let held = "";
@@ -66,7 +69,9 @@ export async function runMenu(
   };
   const onResize = () => draw(state);
   const onAbort = () => reject(signal.reason as Error);
-  const clock = setInterval(() => take(tick(state)), 1000);
+  // A key draws the whole again, for who has come to the console later; the clock only what it changes: libxl keeps
+  // all of it in a log.
+  const clock = setInterval(() => take(tick(state), shown), 1000);
   signal.addEventListener("abort", onAbort);
   input.setRawMode(true);
   input.on("data", onData);
@@ -89,11 +94,24 @@ export async function runMenu(
   }
 }
 
+/** The lines that differ, each at its place. */
+function changes(before: Screen, { lines, marked }: Screen): string {
+  return lines
+    .flatMap((line, index) =>
+      line === before.lines[index] && (index === marked) === (index === before.marked)
+        ? []
+        : [`\x1b[${index + 1};1H${reversed(line, index === marked)}\x1b[K`],
+    )
+    .join("");
+}
+
+function reversed(line: string, isMarked: boolean): string {
+  return isMarked ? `\x1b[7m${line}\x1b[0m` : line;
+}
+
 /** vt100: home, lines, clear below; reverse for the marked line. */
 function ansi({ lines, marked, cursor }: Screen): string {
-  const text = lines
-    .map((line, index) => `${index === marked ? `\x1b[7m${line}\x1b[0m` : line}\x1b[K`)
-    .join("\r\n");
+  const text = lines.map((line, index) => `${reversed(line, index === marked)}\x1b[K`).join("\r\n");
   const place = cursor ? `\x1b[${cursor.line + 1};${cursor.column + 1}H\x1b[?25h` : "\x1b[?25l";
   return `\x1b[H${text}\x1b[J${place}`;
 }
