@@ -3,9 +3,8 @@ export type Channel = {
   /** What comes next, in chunks of any size; undefined when nothing more will. A failed pipe throws `io`. */
   read(): Promise<Uint8Array | undefined>;
   /**
-   * Sends the pieces one after the other; calls are sent in the order in which they are made. Resolves when there is
-   * room for more, and throws `io` when nobody will read it, also while it waits. The pieces are the channel's from then on:
-   * they must not change any more.
+   * Sends the pieces one after the other; calls are sent in the order in which they are made. Resolves when they have
+   * been taken: until then they must not change. Throws `io` when nobody will read it, also while it waits.
    */
   write(pieces: readonly Uint8Array[]): Promise<void>;
   /** Lets go of both directions: whatever waits ends. What was written before still arrives, as far as it can. */

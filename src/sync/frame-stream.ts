@@ -29,6 +29,11 @@ export const MAGIC = Uint8Array.of(
 export const MAX_BANNER_BYTES = 64 * KIB;
 /** Length, check and type. */
 const HEAD_BYTES = 9;
+/** Of a payload, what the check covers: all fields and runs of a patch. Blocks and digests have stronger checks. */
+export const CHECKED_BYTES = 32 + 4 * 256;
+/** Longer payloads are given arrays that are used again. */
+const LARGE_BYTES = 64 * KIB;
+const MAX_SPARE = 4;
 
 /** The bytes of a frame in pieces; large ones are the frame's own arrays, not copies. */
 export function encodeFrame(frame: Frame): Uint8Array[] {
@@ -39,8 +44,9 @@ export function encodeFrame(frame: Frame): Uint8Array[] {
   let length = 0;
   let check = crc32(head.subarray(8));
   for (const piece of pieces) {
+    const checked = Math.max(0, CHECKED_BYTES - length);
+    if (checked > 0) check = crc32(piece.subarray(0, checked), check);
     length += piece.length;
-    check = crc32(piece, check);
   }
   view.setUint32(0, length, true);
   view.setUint32(4, check, true);
@@ -55,6 +61,7 @@ export class FrameDecoder {
   #headFilled = 0;
   #payload: Uint8Array | undefined;
   #payloadFilled = 0;
+  readonly #spare: Uint8Array[] = [];
 
   constructor(where: Where) {
     this.#where = where;
@@ -87,7 +94,7 @@ export class FrameDecoder {
         this.#headFilled += take;
         at += take;
         if (this.#headFilled < HEAD_BYTES) return;
-        this.#payload = new Uint8Array(this.#payloadBytes());
+        this.#payload = this.#room(this.#payloadBytes());
         this.#payloadFilled = 0;
       }
       const payload = this.#payload!;
@@ -98,6 +105,19 @@ export class FrameDecoder {
       if (this.#payloadFilled < payload.length) return;
       yield this.#frame(payload);
     }
+  }
+
+  /** Takes back the array behind a byte field of a frame that nobody looks at any more. */
+  recycle(field: Uint8Array): void {
+    const whole = field.buffer;
+    if (whole.byteLength === MAX_PAYLOAD_BYTES && this.#spare.length < MAX_SPARE)
+      this.#spare.push(new Uint8Array(whole));
+  }
+
+  #room(length: number): Uint8Array {
+    if (length < LARGE_BYTES) return new Uint8Array(length);
+    const whole = this.#spare.pop() ?? new Uint8Array(MAX_PAYLOAD_BYTES);
+    return whole.subarray(0, length);
   }
 
   #payloadBytes(): number {
@@ -111,7 +131,7 @@ export class FrameDecoder {
 
   #frame(payload: Uint8Array): Frame {
     const expected = new DataView(this.#head.buffer).getUint32(4, true);
-    const found = crc32(payload, crc32(this.#head.subarray(8)));
+    const found = crc32(payload.subarray(0, CHECKED_BYTES), crc32(this.#head.subarray(8)));
     if (found !== expected)
       throw corrupt(this.#where, "a frame that was damaged on its way", "the check that it has");
     this.#headFilled = 0;

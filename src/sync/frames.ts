@@ -17,6 +17,8 @@ const DIGEST_BYTES = 32;
 const MAX_PROGRAM_BYTES = 64;
 const MAX_ERROR_BYTES = 4096;
 const ZEROES_BIT = 0x8000;
+/** One for each block. */
+const MAX_RUNS = 256;
 
 export type Role = "source" | "destination";
 
@@ -249,8 +251,8 @@ function parsePatch(reader: PayloadReader): Patch {
   if (packing > 1) throw corrupt(reader.where, `packing ${packing}`, "0 or 1");
   reader.u8();
   const count = reader.u16();
+  if (count > MAX_RUNS) throw overLimit(reader.where, "the number of runs", String(MAX_RUNS));
   const runs: BlockRun[] = [];
-  // Each run takes four bytes of the payload, which is bounded.
   for (let i = 0; i < count; i++) {
     const first = reader.u16();
     const length = reader.u16();

@@ -62,12 +62,12 @@ function runsOf(segment: Uint8Array, wanted: (block: number) => boolean): BlockR
   return runs;
 }
 
-/** The blocks of the runs that are not zero, one after the other, in a new array. */
+/** The blocks of the runs that are not zero, one after the other; of one run, a view of the segment. */
 export function gatherBlocks(segment: Uint8Array, runs: readonly BlockRun[]): Uint8Array {
   const parts = runs
     .filter((run) => !run.zero)
     .map((run) => segment.subarray(run.first * BLOCK_BYTES, (run.first + run.count) * BLOCK_BYTES));
-  return Buffer.concat(parts);
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 /**

@@ -104,6 +104,11 @@ export class Peer {
     judgeHello(hello, theirs, this.where);
   }
 
+  /** The frame's bytes are not looked at any more. */
+  recycle(field: Uint8Array): void {
+    this.#decoder.recycle(field);
+  }
+
   unexpected(frame: Frame, expected: string): FailureError {
     return corrupt(this.where, `a frame of type ${frame.type}`, expected);
   }

@@ -19,7 +19,7 @@ import { Tagger } from "./tagger.ts";
 import { MAX_BAD, MAX_LOOKS_WAITING } from "./windows.ts";
 
 /** Patches and questions that are worked on at a time; each has a segment in memory. */
-const WIDTH = 8;
+const WIDTH = 4;
 
 export type ReceiveOptions = {
   readonly target: SyncTarget;
@@ -192,7 +192,10 @@ class ReceiveRun {
         this.#zeroedBytes += length;
       }
     }
-    await this.#judge(open, patch.tag);
+    // The tag lies in the same array.
+    const tag = patch.tag.slice();
+    this.#peer.recycle(patch.blocks);
+    await this.#judge(open, tag);
   }
 
   async #zero(open: OpenSegment): Promise<void> {

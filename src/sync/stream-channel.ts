@@ -16,13 +16,10 @@ export function streamChannel({ input, output, where }: Streams): Channel {
   broken.promise.catch(() => {});
   const breakOff = (errno: string, cause?: unknown) =>
     broken.reject(ioFailure(where, "write", errno, cause));
-  output.on("error", (error: NodeJS.ErrnoException) =>
-    breakOff(error.code ?? error.message, error),
-  );
+  const broke = (error: NodeJS.ErrnoException) => breakOff(error.code ?? error.message, error);
+  output.on("error", broke);
   output.on("close", () => breakOff("EPIPE"));
   let closed = false;
-  /** Who waits for room, one after the other. */
-  let drained: Promise<void> | undefined;
 
   return {
     async read() {
@@ -37,18 +34,14 @@ export function streamChannel({ input, output, where }: Streams): Channel {
     },
     async write(pieces) {
       if (closed) await broken.promise;
+      const taken = Promise.withResolvers<void>();
       output.cork();
-      let room = true;
-      for (const piece of pieces) room = output.write(piece);
+      for (const [index, piece] of pieces.entries()) {
+        if (index < pieces.length - 1) output.write(piece);
+        else output.write(piece, (error) => (error ? broke(error) : taken.resolve()));
+      }
       output.uncork();
-      if (room) return;
-      drained ??= new Promise<void>((resolve) => {
-        output.once("drain", () => {
-          drained = undefined;
-          resolve();
-        });
-      });
-      await Promise.race([drained, broken.promise]);
+      await Promise.race([taken.promise, broken.promise]);
     },
     close() {
       if (closed) return;

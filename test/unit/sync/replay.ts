@@ -1,7 +1,7 @@
 /** A recorded run as a script: one side is real, the other one says what was recorded, damaged on the way. */
 import { crc32 } from "node:zlib";
 import type { Channel } from "../../../src/sync/channel.ts";
-import { MAGIC } from "../../../src/sync/frame-stream.ts";
+import { CHECKED_BYTES, MAGIC } from "../../../src/sync/frame-stream.ts";
 import { receive } from "../../../src/sync/receiver.ts";
 import { send } from "../../../src/sync/sender.ts";
 import { mutate } from "../../support/mutate.ts";
@@ -117,6 +117,6 @@ function changedFrame(bytes: Uint8Array, random: (below: number) => number): Uin
   out.writeUInt32LE(payload.length);
   out[8] = random(10) === 0 ? random(18) : bytes[8]!;
   out.set(payload, HEAD_BYTES);
-  out.writeUInt32LE(crc32(out.subarray(8)), 4);
+  out.writeUInt32LE(crc32(out.subarray(8, HEAD_BYTES + CHECKED_BYTES)), 4);
   return out;
 }
