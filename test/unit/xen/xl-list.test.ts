@@ -1,9 +1,14 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FailureError } from "../../../src/base/failure.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../../src/xen/xl-list.ts";
 import { survivesMutation } from "../../support/mutate.ts";
 import { domainJson, PANDORA_UUID } from "../../support/save-image.ts";
 import { xlList } from "../../support/dom0.ts";
+
+const CORPUS = join(import.meta.dirname, "..", "..", "corpus", "xl-list");
+const RELEASES = ["4.17"];
 
 /** Printed by Xen 4.17. */
 const TABLE = `Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label
@@ -55,6 +60,40 @@ describe("xl list -v", () => {
       [7, true],
       [9, false],
     ]);
+  });
+});
+
+test.each(RELEASES)("what Xen %s prints of a guest is read, dom0 included", (release) => {
+  const read = (name: string) => readFileSync(join(CORPUS, `${release}-${name}`), "utf8");
+  const rows = parseXlListVerbose(read("verbose.txt"));
+  expect(rows.map(({ domid, name, state }) => [domid, name, state])).toEqual([
+    [0, "Domain-0", "running"],
+    [1, "pandora", "running"],
+  ]);
+  const [dom0, pandora] = parseXlListLong(read("long.json"));
+  expect(dom0).toMatchObject({ domid: 0, guest: { name: "Domain-0", disks: [] } });
+  expect(pandora).toEqual({
+    domid: 1,
+    guest: {
+      name: "pandora",
+      uuid: rows[1]!.uuid,
+      type: "pv",
+      memoryKib: 96 * 1024,
+      maxMemoryKib: 128 * 1024,
+      vcpus: 1,
+      maxVcpus: 2,
+      disks: [
+        {
+          vdev: "xvda",
+          target: "/dev/vg0/pandora-disk",
+          format: "raw",
+          readonly: false,
+          cdrom: false,
+          elsewhere: false,
+        },
+      ],
+      nics: [{ mac: "00:16:3e:00:00:01", bridge: "xenbr0" }],
+    },
   });
 });
 
