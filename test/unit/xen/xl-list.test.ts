@@ -8,7 +8,7 @@ import { domainJson, PANDORA_UUID } from "../../support/save-image.ts";
 import { xlList } from "../../support/dom0.ts";
 
 const CORPUS = join(import.meta.dirname, "..", "..", "corpus", "xl-list");
-const RELEASES = ["4.17"];
+const RELEASES = ["4.14", "4.17"];
 
 /** Printed by Xen 4.17. */
 const TABLE = `Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label
