@@ -36,10 +36,23 @@ export type AboutRun = {
   readonly key: Uint8Array;
 };
 
-/** What is kept of a copy beside it, so that nobody takes an unfinished one for whole. */
+/**
+ * What is kept of a copy beside it, so that nobody takes an unfinished one for whole, and that the next run need not read
+ * what this one has left. See "Changed-block sources, kept index, resume" of the design page.
+ */
 export type CopyRecord = {
-  /** On the disk before the first write. Called when there is a first write. */
+  /**
+   * The tag of a segment as it is on the device, if an earlier run with the same key has left it there: then it is not
+   * read. Only tags that were `verified` in the last run that wrote may be given, or in one after it: what that run did
+   * not verify can be anything.
+   */
+  knownTag?(segment: number): Uint8Array | undefined;
+  /** Unfinished, and without tags of earlier runs, on the disk before the first write. Called once, when there is one. */
   begin(run: AboutRun): Promise<void>;
+  /** These segments hold what is wanted and are not written any more in this run. Ascending; on the disk after a flush. */
+  verified?(segments: readonly VerifiedSegment[]): void;
   /** After the digests of both sides agreed and the device was flushed. */
   finish(digest: Uint8Array): Promise<void>;
 };
+
+export type VerifiedSegment = { readonly segment: number; readonly tag: Uint8Array };

@@ -42,7 +42,8 @@ export async function receive(options: ReceiveOptions): Promise<Received> {
   const peer = new Peer(options.channel, ["the source"]);
   const progress = new Progress();
   const tasks = new Tasks(progress, WIDTH);
-  const tagger = new Tagger({ target: options.target, peer, progress });
+  const { target, record } = options;
+  const tagger = new Tagger({ target, peer, progress, ...(record && { record }) });
   try {
     const key = options.key ?? newKey();
     await peer.greet("destination", options.program);
@@ -242,7 +243,9 @@ class ReceiveRun {
 
   /** Says how far everything holds what was wanted, as soon as that is farther than was said. */
   async #advance(): Promise<void> {
-    for (const { segment, tag } of this.#open.takeVerified()) this.#digest.add(segment, tag);
+    const verified = this.#open.takeVerified();
+    for (const { segment, tag } of verified) this.#digest.add(segment, tag);
+    if (verified.length > 0) this.#record?.verified?.(verified);
     const upTo = this.#open.verifiedUpTo;
     if (upTo === this.#told) return;
     this.#told = upTo;

@@ -26,7 +26,7 @@ import {
 } from "./windows.ts";
 
 /** Segments that differ and are worked on, each in memory. */
-const PATCHES_AT_ONCE = 12;
+const PATCHES_AT_ONCE = 8;
 /** Batches whose tags are made or compared: how far the source is ahead of the destination. */
 const BATCHES_AT_ONCE = 8;
 

@@ -1,6 +1,6 @@
 /** Goes through what the destination is told to look at, and sends the tags in order. */
 import { BatchTagger } from "./batch-tags.ts";
-import type { SyncTarget } from "./device.ts";
+import type { CopyRecord, SyncTarget } from "./device.ts";
 import type { Digester } from "./digests.ts";
 import { TAG_BYTES } from "./frames.ts";
 import { segmentExtent } from "./geometry.ts";
@@ -14,6 +14,7 @@ type TaggerParts = {
   readonly target: SyncTarget;
   readonly peer: Peer;
   readonly progress: Progress;
+  readonly record?: CopyRecord;
 };
 
 type Work = {
@@ -21,6 +22,8 @@ type Work = {
   readonly open: OpenSegments;
   readonly digester: Digester;
 };
+
+type Sources = Pick<Work, "looks" | "open"> & { readonly tagger: BatchTagger };
 
 type Batch = {
   readonly first: number;
@@ -32,9 +35,11 @@ export class Tagger {
   readonly #target: SyncTarget;
   readonly #peer: Peer;
   readonly #progress: Progress;
+  readonly #record: CopyRecord | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor({ target, peer, progress }: TaggerParts) {
+  constructor({ target, peer, progress, record }: TaggerParts) {
+    this.#record = record;
     this.#target = target;
     this.#peer = peer;
     this.#progress = progress;
@@ -59,35 +64,55 @@ export class Tagger {
       for (;;) {
         if (!ahead) {
           await this.#progress.until(() => looks.length > 0 && open.size < WINDOW_SEGMENTS);
-          ahead = begin(looks, open, tagger);
+          ahead = this.#begin({ looks, open, tagger });
         }
         const { first, count, tags } = ahead!;
         const made = await tags;
         for (let i = 0; i < count; i++)
           open.add(first + i, made.subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES));
-        ahead = begin(looks, open, tagger);
+        ahead = this.#begin({ looks, open, tagger });
         await this.#peer.send({ type: "tags", first, tags: made });
       }
     } finally {
       await tagger.close();
     }
   }
-}
 
-/** Takes the next segments from `looks`, if there are some and there is room for them. */
-function begin(looks: SegmentQueue, open: OpenSegments, tagger: BatchTagger): Batch | undefined {
-  const room = WINDOW_SEGMENTS - open.size;
-  if (!looks.head || room <= 0) return undefined;
-  const { first, count: left } = looks.head;
-  const count = Math.min(left, room, BATCH_SEGMENTS);
-  const segments = Array.from({ length: count }, (_, i) =>
-    segmentExtent(open.sizeBytes, first + i),
-  );
-  looks.take(count);
-  const tags = tagger.tags(segments);
-  // Who waits for it gets the failure; the run may have ended before.
-  tags.catch(() => {});
-  return { first, count, tags };
+  /** Takes the next segments from `looks`, if there are some and there is room for them. */
+  #begin({ looks, open, tagger }: Sources): Batch | undefined {
+    const room = WINDOW_SEGMENTS - open.size;
+    if (!looks.head || room <= 0) return undefined;
+    const { first, count: left } = looks.head;
+    const known = this.#knownTags(first, Math.min(left, room, BATCH_SEGMENTS));
+    const count = known.length > 0 ? known.length : this.#unknown(first, Math.min(left, room));
+    const segments = Array.from({ length: count }, (_, i) =>
+      segmentExtent(open.sizeBytes, first + i),
+    );
+    looks.take(count);
+    const tags = known.length > 0 ? Promise.resolve(Buffer.concat(known)) : tagger.tags(segments);
+    // Who waits for it gets the failure; the run may have ended before.
+    tags.catch(() => {});
+    return { first, count, tags };
+  }
+
+  /** The tags of segments from `first` on that the record knows, up to the first that it does not. */
+  #knownTags(first: number, most: number): readonly Uint8Array[] {
+    const known: Uint8Array[] = [];
+    for (let i = 0; i < most; i++) {
+      const tag = this.#record?.knownTag?.(first + i);
+      if (!tag) break;
+      known.push(tag);
+    }
+    return known;
+  }
+
+  /** How many segments from `first` on are to be read at once: up to one that the record knows. */
+  #unknown(first: number, most: number): number {
+    let count = 1;
+    while (count < Math.min(most, BATCH_SEGMENTS) && !this.#record?.knownTag?.(first + count))
+      count++;
+    return count;
+  }
 }
 
 /** Ends the waiting for more to do. */
