@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { attempt } from "../../../src/base/failure.ts";
 import type { SyncSource } from "../../../src/sync/device.ts";
-import { BLOCK_BYTES, SEGMENT_BYTES } from "../../../src/sync/geometry.ts";
+import { Digester } from "../../../src/sync/digests.ts";
+import { BLOCK_BYTES, SEGMENT_BYTES, segmentExtent } from "../../../src/sync/geometry.ts";
 import { receive } from "../../../src/sync/receiver.ts";
 import type { ReceiveOptions } from "../../../src/sync/receiver.ts";
 import { send } from "../../../src/sync/sender.ts";
@@ -10,6 +11,7 @@ import { memoryConnection } from "./memory-pipe.ts";
 import type { PipeOptions } from "./memory-pipe.ts";
 import { changedBytes, diskBytes, memoryDevice, sha256 } from "./memory-device.ts";
 import type { MemoryDevice } from "./memory-device.ts";
+import { REPLAY_KEY } from "./replay.ts";
 
 type More = {
   readonly pipe?: PipeOptions;
@@ -157,6 +159,37 @@ describe("a delta", () => {
       if (wanted) expect(sha256(now)).toBe(sha256(wanted));
       else expect(now.every((byte) => byte === 1)).toBe(true);
     }
+  });
+
+  test("reads only segments of the destination that its record does not know", async () => {
+    const old = diskBytes(20 * SEGMENT_BYTES + 5, 17);
+    const wanted = Uint8Array.from(old).fill(7, 9 * SEGMENT_BYTES, 9 * SEGMENT_BYTES + 10);
+    const target = memoryDevice(old);
+    const read: number[] = [];
+    const watched = {
+      ...target,
+      read: (offset: number, length: number) => {
+        read.push(offset / SEGMENT_BYTES);
+        return target.read(offset, length);
+      },
+    };
+    const digester = new Digester(REPLAY_KEY);
+    const unknown = new Set([2, 3, 10, 20]);
+    const record = {
+      knownTag(segment: number) {
+        if (unknown.has(segment)) return undefined;
+        const { offset, length } = segmentExtent(old.length, segment);
+        return digester.tag(old.subarray(offset, offset + length));
+      },
+      begin: async () => {},
+      finish: async () => {},
+    };
+    const { sent } = await copyWell(memoryDevice(wanted), watched, {
+      receive: { record, key: REPLAY_KEY },
+    });
+    expect(sha256(target.bytes)).toBe(sha256(wanted));
+    expect(sent.equalSegments).toBe(20);
+    expect(new Set(read)).toEqual(new Set([...unknown, 9]));
   });
 
   test("of more runs than may wait, and more segments than the window", async () => {
