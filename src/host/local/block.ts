@@ -45,7 +45,8 @@ async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
-    if (stats.isBlockDevice()) return blockDevice(handle, where, await readGeometry(stats.rdev, where));
+    if (stats.isBlockDevice())
+      return blockDevice(handle, where, await readGeometry(stats.rdev, where));
     if (stats.isFile()) {
       const { size, mtimeMs: modifiedMs } = stats;
       return blockDevice(handle, where, { size, blockSize: 512, modifiedMs });
