@@ -3,7 +3,15 @@
  * that starts it; the pid file and the process's start time say which one is ours to end.
  */
 import { spawn } from "node:child_process";
-import { existsSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { DOM0_ADDRESS } from "./dom0.ts";
@@ -123,10 +131,15 @@ function startTime(pid: number): string | undefined {
   }
 }
 
+/**
+ * Whether nothing of it holds a file any more: the main thread of a killed process is a zombie before its other threads have
+ * ended, and the disks stay open, and locked, until the last of them has.
+ */
 function isZombie(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+    if (!stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z")) return false;
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
   } catch {
     return true;
   }

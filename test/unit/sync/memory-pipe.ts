@@ -9,6 +9,8 @@ export type PipeOptions = {
   /** The connection ends after so many bytes from the source side. */
   readonly cutSourceAt?: number;
   readonly cutDestinationAt?: number;
+  /** The connection ends with the first bytes of the source side at which this is true: how many there are depends on packing. */
+  readonly cutWhen?: () => boolean;
   /** Chunks are at most this long. */
   readonly chunkBytes?: (direction: "source" | "destination") => number;
   /** Sees, and may change, what passes. */
@@ -23,6 +25,7 @@ class Pipe {
   passedBytes = 0;
   closed = false;
   cutAt = Infinity;
+  cutWhen: () => boolean = () => false;
 
   write(pieces: readonly Uint8Array[], onCut: () => void): Promise<void> {
     const turn = this.#writing.then(async () => {
@@ -30,6 +33,10 @@ class Pipe {
         for (let at = 0; at < piece.length;) {
           while (!this.closed && this.#heldBytes >= CAPACITY_BYTES) await this.#change();
           if (this.closed) throw ioFailure(["pipe"], "write", "EPIPE");
+          if (this.cutWhen()) {
+            onCut();
+            throw ioFailure(["pipe"], "write", "EPIPE");
+          }
           const room = Math.min(CAPACITY_BYTES - this.#heldBytes, this.cutAt - this.passedBytes);
           const part = piece.slice(at, at + room);
           this.#chunks.push(part);
@@ -92,6 +99,7 @@ export function memoryConnection(options: PipeOptions = {}): Connection {
   const down = new Pipe();
   up.cutAt = options.cutSourceAt ?? Infinity;
   down.cutAt = options.cutDestinationAt ?? Infinity;
+  if (options.cutWhen) up.cutWhen = options.cutWhen;
   const cut = () => {
     up.close();
     down.close();
