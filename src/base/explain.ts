@@ -10,7 +10,9 @@ export type FailureCode =
   | "not-found"
   | "limit-reached"
   | "syntax-error"
-  | "usage";
+  | "usage"
+  | "refused"
+  | "remote-failed";
 
 export type Explanation = {
   readonly code: FailureCode;
@@ -64,6 +66,11 @@ export function explainFailure(failure: Failure): Explanation {
       };
     case "misuse":
       return { code: "usage", what: failure.what, why: "", next: failure.next };
+    case "refused":
+    case "remote": {
+      const { what, why, next } = failure;
+      return { code: failure.kind === "refused" ? "refused" : "remote-failed", what, why, next };
+    }
   }
 }
 

@@ -43,7 +43,20 @@ export type Failure =
       readonly where: Where;
       readonly what: string;
       readonly next: string;
-    };
+    }
+  /** It could be done, and was not begun: it could lose data. */
+  | Told<"refused">
+  /** The way to the other host, or the domus there. */
+  | Told<"remote">;
+
+/** What only the place that met it can explain. */
+type Told<Kind extends string> = {
+  readonly kind: Kind;
+  readonly where: Where;
+  readonly what: string;
+  readonly why: string;
+  readonly next: string;
+};
 
 export type FailureKind = Failure["kind"];
 
@@ -75,6 +88,9 @@ export function failureText(failure: Failure): string {
       return `${at}:${failure.line}:${failure.column}: found ${failure.found}, expected ${failure.expected}`;
     case "misuse":
       return failure.what;
+    case "refused":
+    case "remote":
+      return `${failure.what} ${failure.why}`;
   }
 }
 
@@ -96,6 +112,20 @@ export function overLimit(where: Where, what: string, limit: string): FailureErr
 
 export function misuse(what: string, next: string): FailureError {
   return new FailureError({ kind: "misuse", where: [], what, next });
+}
+
+export function refused(
+  where: Where,
+  told: { readonly what: string; readonly why: string; readonly next: string },
+): FailureError {
+  return new FailureError({ kind: "refused", where, ...told });
+}
+
+export function remoteFailure(
+  where: Where,
+  told: { readonly what: string; readonly why: string; readonly next: string },
+): FailureError {
+  return new FailureError({ kind: "remote", where, ...told });
 }
 
 export function ioFailure(where: Where, op: string, errno: string, cause?: unknown): FailureError {

@@ -1,7 +1,7 @@
 /** The one place that turns what goes wrong in a command into words and an exit code. */
 import { explainFailure } from "../base/explain.ts";
 import { FailureError } from "../base/failure.ts";
-import type { Failure } from "../base/failure.ts";
+import type { Failure, FailureKind } from "../base/failure.ts";
 import { printable } from "../base/printable.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -41,7 +41,7 @@ function report(context: Context, error: unknown, json: boolean): ExitCode {
   if (error instanceof FailureError) {
     if (json) out.json({ error: failureJson(error.failure) });
     out.say(failureStory(context, error.failure));
-    return error.failure.kind === "misuse" ? EXIT.usage : EXIT.failed;
+    return FAILURE_EXIT[error.failure.kind] ?? EXIT.failed;
   }
   // The reader of a pipe went away (`| head`): its choice, no error of ours.
   if (error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE") return EXIT.done;
@@ -51,6 +51,11 @@ function report(context: Context, error: unknown, json: boolean): ExitCode {
   out.say(`domus: this is a bug in domus, please report it with the lines below.\n${stack}`);
   return EXIT.failed;
 }
+
+const FAILURE_EXIT: Partial<Record<FailureKind, ExitCode>> = {
+  misuse: EXIT.usage,
+  refused: EXIT.refused,
+};
 
 function failureJson(failure: Failure): Record<string, unknown> {
   return { ...explainFailure(failure), where: failure.where };

@@ -23,6 +23,14 @@ const FAILURES: Record<string, Failure> = {
     expected: "a value",
   },
   usage: { kind: "misuse", where: [], what: "This is a disk.", next: "Name a config." },
+  refused: {
+    kind: "refused",
+    where,
+    what: "/dev/a is in use.",
+    why: "It is mounted.",
+    next: "Unmount it.",
+  },
+  "remote-failed": { kind: "remote", where, what: "No ssh.", why: "No route.", next: "Try ssh." },
 };
 
 test("every kind has its code and its text", () => {
