@@ -27,7 +27,7 @@ export async function openLocalBlock(path: string, where: Where): Promise<BlockD
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error) => {
     throw ioFailure(where, "open", errnoOf(error), error);
   });
-  return describe(handle, where);
+  return describeBlock(handle, where);
 }
 
 /** A disk that another process has opened for this one. The descriptor stays open. */
@@ -38,10 +38,11 @@ export function openInheritedBlock(fd: number, where: Where): Promise<BlockDevic
     stat: () => promisify(fstat)(fd),
     close: async () => {},
   };
-  return describe(readable, where);
+  return describeBlock(readable, where);
 }
 
-async function describe(handle: Readable, where: Where): Promise<BlockDevice> {
+/** What `handle` reads, as a disk; it is closed with it, and when it is none. */
+export async function describeBlock(handle: Readable, where: Where): Promise<BlockDevice> {
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
