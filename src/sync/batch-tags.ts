@@ -1,6 +1,7 @@
 /** The tags of some segments of a device: known to be zero, made by the device's own tagger, or read and hashed here. */
 import { mapParallel } from "../base/parallel.ts";
 import type { Extent } from "../disk/source.ts";
+import type { SyncCounters } from "./counters.ts";
 import type { SegmentTagger, SyncSource } from "./device.ts";
 import type { Digester } from "./digests.ts";
 import { TAG_BYTES } from "./frames.ts";
@@ -13,8 +14,10 @@ export class BatchTagger {
   readonly #device: SyncSource;
   readonly #digester: Digester;
   readonly #tagger: SegmentTagger;
+  readonly #counters: SyncCounters;
 
-  constructor(device: SyncSource, digester: Digester) {
+  constructor(device: SyncSource, digester: Digester, counters: SyncCounters) {
+    this.#counters = counters;
     this.#device = device;
     this.#digester = digester;
     this.#tagger = device.openTagger?.(digester.tagKey) ?? readingTagger(device, digester);
@@ -26,14 +29,22 @@ export class BatchTagger {
     const toRead: number[] = [];
     for (const [index, { offset, length }] of segments.entries()) {
       if (this.#device.readsAsZero?.(offset, length))
-        out.set(this.#digester.zeroTag(length), index * TAG_BYTES);
+        out.set(this.#zeroTag(length), index * TAG_BYTES);
       else toRead.push(index);
     }
     if (toRead.length === 0) return out;
     const tags = await this.#tagger.tags(toRead.map((index) => segments[index]!));
-    for (const [i, index] of toRead.entries())
+    for (const [i, index] of toRead.entries()) {
       out.set(tags.subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES), index * TAG_BYTES);
+      this.#counters.taggedBytes += segments[index]!.length;
+    }
     return out;
+  }
+
+  #zeroTag(length: number): Uint8Array {
+    this.#counters.taggedBytes += length;
+    this.#counters.knownZeroBytes += length;
+    return this.#digester.zeroTag(length);
   }
 
   close(): Promise<void> {

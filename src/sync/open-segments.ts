@@ -18,6 +18,8 @@ export type OpenSegment = Extent & {
   tag: Uint8Array;
   state: "tagged" | "asked" | "writing" | "written" | "bad";
   wasAsked: boolean;
+  /** What the source has sent for it, the last time. */
+  change?: "patch" | "zero";
   /** How often it was read back wrong. */
   bad: number;
 };
@@ -78,12 +80,13 @@ export class OpenSegments {
   }
 
   /** A `corrupt` failure unless the source may write it. */
-  write(segment: number): OpenSegment {
+  write(segment: number, change: "patch" | "zero"): OpenSegment {
     const open = this.#open.get(segment);
     const allowed =
       open?.state === "bad" || (open?.state === "tagged" && segment >= this.#settledUpTo);
     if (!open || !allowed) throw this.#refuse("write", segment);
     open.state = "writing";
+    open.change = change;
     return open;
   }
 

@@ -4,6 +4,9 @@ import type { Where } from "../base/where.ts";
 import type { Channel } from "./channel.ts";
 import { encodeFrame, FrameDecoder, MAGIC } from "./frame-stream.ts";
 import type { Frame, Hello, Role } from "./frames.ts";
+import type { SyncCounters } from "./counters.ts";
+import { newCounters } from "./counters.ts";
+import { Pulse, TIMEOUT_TICKS } from "./pulse.ts";
 
 /** The versions of the protocol that this domus speaks. */
 export const VERSION_MIN = 1;
@@ -14,14 +17,31 @@ const BLOCK_BITS = 12;
 const FAILED = 1;
 /** How long the reason is waited for when the other side no longer reads. */
 const LAST_WORDS_MS = 1000;
+export const DEFAULT_TIMEOUT_MS = 60_000;
+
+export type PeerOptions = {
+  /** Its `sentBytes` and `receivedBytes` are counted here. */
+  readonly counters?: SyncCounters;
+  /**
+   * Silence after which the other side is taken for dead, in milliseconds. `alive` is sent after a twelfth of it, so what
+   * both sides are given must not differ by more than a few times.
+   */
+  readonly timeoutMs?: number;
+};
 
 export class Peer {
   readonly where: Where;
-  /** Of frames, without the greeting. */
-  sentBytes = 0;
   /** Time that writes have waited for, in milliseconds: with `sentBytes`, the rate of the wire. */
   sendingMs = 0;
   readonly #channel: Channel;
+  readonly #counters: SyncCounters;
+  readonly #timeoutMs: number;
+  readonly #pulse = new Pulse();
+  #ticking: ReturnType<typeof setInterval> | undefined;
+  #listening = false;
+  #writes = 0;
+  /** The other side was silent for too long. */
+  #dead: FailureError | undefined;
   readonly #decoder: FrameDecoder;
   readonly #ready: Frame[] = [];
   /** Resolved when nothing more can be received. */
@@ -30,15 +50,17 @@ export class Peer {
   /** Somebody waits for a frame, or has learnt that none will come. */
   #receiving = false;
 
-  constructor(channel: Channel, where: Where) {
+  constructor(channel: Channel, where: Where, options: PeerOptions = {}) {
     this.where = where;
     this.#channel = channel;
+    this.#counters = options.counters ?? newCounters();
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#decoder = new FrameDecoder(where);
   }
 
   async send(frame: Frame): Promise<void> {
     const pieces = encodeFrame(frame);
-    for (const piece of pieces) this.sentBytes += piece.length;
+    for (const piece of pieces) this.#counters.sentBytes += piece.length;
     const start = performance.now();
     await this.#write(pieces);
     this.sendingMs += performance.now() - start;
@@ -59,13 +81,18 @@ export class Peer {
   }
 
   async #write(pieces: readonly Uint8Array[]): Promise<void> {
+    this.#writes += 1;
+    this.#pulse.said();
     try {
       await this.#channel.write(pieces);
     } catch (error) {
+      if (this.#dead) throw this.#dead;
       // A side that gave up has said why before it let go: that is in what is still to be read.
       if (!this.#receiving) this.#readToEnd().catch(() => {});
       await Promise.race([this.#over.promise, delay(LAST_WORDS_MS)]);
       throw this.#lastWords ?? error;
+    } finally {
+      this.#writes -= 1;
     }
   }
 
@@ -80,14 +107,23 @@ export class Peer {
       if (frame?.type === "error")
         throw new PeerFailureError(ioFailure(this.where, "the copy", frame.text).failure);
       if (frame) return frame;
+      this.#listening = true;
       const chunk = await this.#channel.read();
+      this.#listening = false;
+      if (this.#dead) throw this.#dead;
       if (!chunk) throw this.#ended();
+      this.#pulse.heard();
+      this.#counters.receivedBytes += chunk.length;
       this.#ready.push(...this.#decoder.push(chunk));
     }
   }
 
-  /** Says who we are, and fails unless the other side is what it has to be. */
+  /**
+   * Says who we are, and fails unless the other side is what it has to be. From here on until `close` or `giveUp` it is
+   * noticed when the other side says nothing any more.
+   */
   async greet(role: Role, program: string): Promise<void> {
+    this.#ticking = setInterval(() => this.#tick(), this.#timeoutMs / TIMEOUT_TICKS);
     const hello: Hello = {
       type: "hello",
       versionMin: VERSION_MIN,
@@ -123,11 +159,24 @@ export class Peer {
       // Nobody waits for it: it may be the connection that has failed, or a side that is stopped.
       this.send({ type: "error", code: FAILED, text }).catch(() => {});
     }
-    this.#channel.close();
+    this.close();
   }
 
   close(): void {
+    clearInterval(this.#ticking);
     this.#channel.close();
+  }
+
+  #tick(): void {
+    const writing = this.#writes > 0;
+    const { sayAlive, dead } = this.#pulse.tick({ listening: this.#listening, writing });
+    // Who sends next finds out when it cannot.
+    if (sayAlive) this.send({ type: "alive" }).catch(() => {});
+    if (!dead) return;
+    const seconds = Math.round(this.#timeoutMs / 100) / 10;
+    this.#dead = ioFailure(this.where, "the copy", `nothing was heard for ${seconds} s`);
+    // Ends what waits for the pipe, on this side at once and on the other one when it wakes up.
+    this.giveUp(this.#dead);
   }
 
   #ended(): FailureError {

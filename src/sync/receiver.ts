@@ -4,6 +4,8 @@
  */
 import { corrupt, overLimit } from "../base/failure.ts";
 import type { Channel } from "./channel.ts";
+import { newCounters } from "./counters.ts";
+import type { SyncCounters } from "./counters.ts";
 import type { AboutRun, CopyRecord, SyncTarget } from "./device.ts";
 import { Digester, newKey, RunDigest, sameBytes } from "./digests.ts";
 import type { Frame, Patch } from "./frames.ts";
@@ -14,7 +16,7 @@ import { unpackBlocks } from "./packing.ts";
 import { piecesOf } from "./patch.ts";
 import { Peer } from "./peer.ts";
 import { Progress, Tasks } from "./progress.ts";
-import { SegmentQueue } from "./segment-runs.ts";
+import { bytesOfRun, SegmentQueue } from "./segment-runs.ts";
 import { Tagger } from "./tagger.ts";
 import { MAX_BAD, MAX_LOOKS_WAITING } from "./windows.ts";
 
@@ -23,11 +25,17 @@ const WIDTH = 4;
 
 export type ReceiveOptions = {
   readonly target: SyncTarget;
+  /** `limitedChannel` makes one that stays under a rate. It is closed when `receive` ends. */
   readonly channel: Channel;
+  /** Name and version of the program, for the other side's messages. */
   readonly program: string;
   readonly record?: CopyRecord;
   /** 48 bytes; a new one by default. */
   readonly key?: Uint8Array;
+  /** Counted up while it runs, for who draws its progress: see `newCounters`. */
+  readonly counters?: SyncCounters;
+  /** As of `send`: milliseconds of silence after which the source is taken for dead; 60,000 by default. */
+  readonly timeoutMs?: number;
 };
 
 export type Received = {
@@ -39,11 +47,12 @@ export type Received = {
 
 /** Makes `target` what the source says. Fails with what either side has met; nothing writes when it has ended. */
 export async function receive(options: ReceiveOptions): Promise<Received> {
-  const peer = new Peer(options.channel, ["the source"]);
+  const { counters = newCounters() } = options;
+  const peer = new Peer(options.channel, ["the source"], { ...options, counters });
   const progress = new Progress();
   const tasks = new Tasks(progress, WIDTH);
   const { target, record } = options;
-  const tagger = new Tagger({ target, peer, progress, ...(record && { record }) });
+  const tagger = new Tagger({ target, peer, progress, counters, ...(record && { record }) });
   try {
     const key = options.key ?? newKey();
     await peer.greet("destination", options.program);
@@ -58,8 +67,9 @@ export async function receive(options: ReceiveOptions): Promise<Received> {
       );
     await peer.send({ type: "accept", sizeBytes: size, key });
     const sizeBytes = offer.sizeBytes;
+    counters.deviceBytes = sizeBytes;
     const about = { sizeBytes, identity: offer.identity, key };
-    return await new ReceiveRun({ options, peer, progress, tasks, tagger, about }).run();
+    return await new ReceiveRun({ options, peer, progress, tasks, tagger, about, counters }).run();
   } catch (error) {
     progress.fail(error);
     peer.giveUp(error);
@@ -78,6 +88,7 @@ type RunParts = {
   readonly tasks: Tasks;
   readonly tagger: Tagger;
   readonly about: AboutRun;
+  readonly counters: SyncCounters;
 };
 
 class ReceiveRun {
@@ -88,6 +99,7 @@ class ReceiveRun {
   readonly #tasks: Tasks;
   readonly #tagger: Tagger;
   readonly #about: AboutRun;
+  readonly #counters: SyncCounters;
   readonly #digester: Digester;
   readonly #digest = new RunDigest();
   readonly #looks: SegmentQueue;
@@ -98,7 +110,8 @@ class ReceiveRun {
   #writtenBytes = 0;
   #zeroedBytes = 0;
 
-  constructor({ options, peer, progress, tasks, tagger, about }: RunParts) {
+  constructor({ options, peer, progress, tasks, tagger, about, counters }: RunParts) {
+    this.#counters = counters;
     this.#about = about;
     this.#target = options.target;
     this.#record = options.record;
@@ -131,6 +144,7 @@ class ReceiveRun {
     switch (frame.type) {
       case "look":
         this.#looks.add(frame);
+        this.#counters.lookBytes += bytesOfRun(frame, this.#about.sizeBytes);
         if (this.#looks.length > MAX_LOOKS_WAITING)
           throw overLimit(this.#peer.where, "the runs that wait", String(MAX_LOOKS_WAITING));
         return;
@@ -139,13 +153,13 @@ class ReceiveRun {
         return this.#tasks.begin(() => this.#answer(open));
       }
       case "patch": {
-        const open = this.#open.write(frame.segment);
+        const open = this.#open.write(frame.segment, "patch");
         return this.#tasks.begin(() => this.#patch(open, frame));
       }
       case "zero": {
         // The window bounds how many can be open.
         for (let i = 0; i < frame.count; i++) {
-          const open = this.#open.write(frame.first + i);
+          const open = this.#open.write(frame.first + i, "zero");
           await this.#tasks.begin(() => this.#zero(open));
         }
         return;
@@ -195,6 +209,7 @@ class ReceiveRun {
     }
     // The tag lies in the same array.
     const tag = patch.tag.slice();
+    this.#counters.blockBytes += blocks.length;
     this.#peer.recycle(patch.blocks);
     await this.#judge(open, tag);
   }
@@ -244,13 +259,21 @@ class ReceiveRun {
   /** Says how far everything holds what was wanted, as soon as that is farther than was said. */
   async #advance(): Promise<void> {
     const verified = this.#open.takeVerified();
-    for (const { segment, tag } of verified) this.#digest.add(segment, tag);
+    for (const open of verified) this.#count(open);
     if (verified.length > 0) this.#record?.verified?.(verified);
     const upTo = this.#open.verifiedUpTo;
     if (upTo === this.#told) return;
     this.#told = upTo;
     this.#progress.changed();
     await this.#peer.send({ type: "verified", segment: upTo });
+  }
+
+  #count({ segment, tag, length, change }: OpenSegment): void {
+    this.#digest.add(segment, tag);
+    this.#counters.verifiedBytes += length;
+    if (change === "patch") this.#counters.patchedBytes += length;
+    else if (change === "zero") this.#counters.zeroedBytes += length;
+    else this.#counters.equalBytes += length;
   }
 
   async #finish(end: Extract<Frame, { type: "end" }>): Promise<Received> {

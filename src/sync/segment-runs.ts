@@ -1,8 +1,15 @@
 import { corrupt } from "../base/failure.ts";
 import type { Where } from "../base/where.ts";
+import { SEGMENT_BYTES } from "./geometry.ts";
 
 /** Segments that follow each other. */
 export type SegmentRun = { readonly first: number; readonly count: number };
+
+/** How much of a device of `deviceBytes` lies in the run. */
+export function bytesOfRun({ first, count }: SegmentRun, deviceBytes: number): number {
+  const from = first * SEGMENT_BYTES;
+  return Math.max(0, Math.min(from + count * SEGMENT_BYTES, deviceBytes) - from);
+}
 
 /**
  * Segments that are to be looked at, in order, as they become known: the source side knows all at the start, the

@@ -1,5 +1,6 @@
 /** A channel over two of Node's streams: a child's stdio, our own stdin and stdout, a socket. */
 import { ioFailure } from "../base/failure.ts";
+import type { FailureError } from "../base/failure.ts";
 import type { Where } from "../base/where.ts";
 import type { Channel } from "./channel.ts";
 
@@ -11,11 +12,15 @@ export type Streams = {
 
 export function streamChannel({ input, output, where }: Streams): Channel {
   const chunks = input[Symbol.asyncIterator]();
-  const broken = Promise.withResolvers<never>();
+  /** Writes that have not been taken. */
+  const waiting = new Set<PromiseWithResolvers<void>>();
+  let broken: FailureError | undefined;
   // Whoever waits gets it; when nobody does, the next who writes.
-  broken.promise.catch(() => {});
-  const breakOff = (errno: string, cause?: unknown) =>
-    broken.reject(ioFailure(where, "write", errno, cause));
+  const breakOff = (errno: string, cause?: unknown) => {
+    broken ??= ioFailure(where, "write", errno, cause);
+    for (const taken of waiting) taken.reject(broken);
+    waiting.clear();
+  };
   const broke = (error: NodeJS.ErrnoException) => breakOff(error.code ?? error.message, error);
   output.on("error", broke);
   output.on("close", () => breakOff("EPIPE"));
@@ -33,15 +38,21 @@ export function streamChannel({ input, output, where }: Streams): Channel {
       }
     },
     async write(pieces) {
-      if (closed) await broken.promise;
+      if (broken) throw broken;
       const taken = Promise.withResolvers<void>();
+      waiting.add(taken);
       output.cork();
       for (const [index, piece] of pieces.entries()) {
         if (index < pieces.length - 1) output.write(piece);
-        else output.write(piece, (error) => (error ? broke(error) : taken.resolve()));
+        else
+          output.write(piece, (error) => {
+            if (error) broke(error);
+            waiting.delete(taken);
+            taken.resolve();
+          });
       }
       output.uncork();
-      await Promise.race([taken.promise, broken.promise]);
+      await taken.promise;
     },
     close() {
       if (closed) return;

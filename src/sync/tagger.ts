@@ -1,8 +1,10 @@
 /** Goes through what the destination is told to look at, and sends the tags in order. */
 import { BatchTagger } from "./batch-tags.ts";
+import type { SyncCounters } from "./counters.ts";
 import type { CopyRecord, SyncTarget } from "./device.ts";
 import type { Digester } from "./digests.ts";
 import { TAG_BYTES } from "./frames.ts";
+import type { Extent } from "../disk/source.ts";
 import { segmentExtent } from "./geometry.ts";
 import type { OpenSegments } from "./open-segments.ts";
 import type { Peer } from "./peer.ts";
@@ -14,6 +16,7 @@ type TaggerParts = {
   readonly target: SyncTarget;
   readonly peer: Peer;
   readonly progress: Progress;
+  readonly counters: SyncCounters;
   readonly record?: CopyRecord;
 };
 
@@ -35,10 +38,12 @@ export class Tagger {
   readonly #target: SyncTarget;
   readonly #peer: Peer;
   readonly #progress: Progress;
+  readonly #counters: SyncCounters;
   readonly #record: CopyRecord | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor({ target, peer, progress, record }: TaggerParts) {
+  constructor({ target, peer, progress, counters, record }: TaggerParts) {
+    this.#counters = counters;
     this.#record = record;
     this.#target = target;
     this.#peer = peer;
@@ -57,7 +62,7 @@ export class Tagger {
   }
 
   async #loop({ looks, open, digester }: Work): Promise<void> {
-    const tagger = new BatchTagger(this.#target, digester);
+    const tagger = new BatchTagger(this.#target, digester, this.#counters);
     /** A batch that was asked for while the one before is sent: reading goes on meanwhile. */
     let ahead: Batch | undefined;
     try {
@@ -89,10 +94,17 @@ export class Tagger {
       segmentExtent(open.sizeBytes, first + i),
     );
     looks.take(count);
+    if (known.length > 0) this.#countKnown(segments);
     const tags = known.length > 0 ? Promise.resolve(Buffer.concat(known)) : tagger.tags(segments);
     // Who waits for it gets the failure; the run may have ended before.
     tags.catch(() => {});
     return { first, count, tags };
+  }
+
+  #countKnown(segments: readonly Extent[]): void {
+    const bytes = segments.reduce((sum, { length }) => sum + length, 0);
+    this.#counters.knownTagBytes += bytes;
+    this.#counters.taggedBytes += bytes;
   }
 
   /** The tags of segments from `first` on that the record knows, up to the first that it does not. */

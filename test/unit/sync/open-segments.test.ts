@@ -16,7 +16,7 @@ function four(): OpenSegments {
 describe("open segments", () => {
   test("leave in order, when they are settled and nothing of them is under way", () => {
     const open = four();
-    const first = open.write(0);
+    const first = open.write(0, "patch");
     const second = open.ask(1);
     open.settle(3);
     expect(open.takeVerified()).toEqual([]);
@@ -30,29 +30,29 @@ describe("open segments", () => {
 
   test("that are settled are neither asked for nor written, also when an earlier one holds them", () => {
     const open = four();
-    open.write(0);
+    open.write(0, "patch");
     open.settle(2);
     expect(open.takeVerified()).toEqual([]);
     expect(() => open.ask(1)).toThrow(FailureError);
-    expect(() => open.write(1)).toThrow("settled");
-    expect(open.write(2).offset).toBe(2 * SEGMENT_BYTES);
+    expect(() => open.write(1, "patch")).toThrow("settled");
+    expect(open.write(2, "patch").offset).toBe(2 * SEGMENT_BYTES);
   });
 
   test("that were read back wrong hold the others, and may be written again", () => {
     const open = four();
-    const one = open.write(1);
+    const one = open.write(1, "patch");
     open.settle(4);
     open.bad(one);
     expect(open.takeVerified().map(({ segment }) => segment)).toEqual([0]);
-    expect(open.write(1)).toBe(one);
-    expect(() => open.write(1)).toThrow("writing");
+    expect(open.write(1, "patch")).toBe(one);
+    expect(() => open.write(1, "patch")).toThrow("writing");
     open.written(one, TAG);
     expect(open.takeVerified()).toHaveLength(3);
   });
 
   test("end where the device does", () => {
     const open = four();
-    expect(open.write(3).length).toBe(SEGMENT_BYTES - 10);
+    expect(open.write(3, "patch").length).toBe(SEGMENT_BYTES - 10);
     expect(() => open.add(4, TAG)).toThrow(FailureError);
   });
 });

@@ -1,0 +1,139 @@
+/** Brings one segment of the destination up to date: what it has is asked for where that pays, what differs is sent. */
+import { corrupt } from "../base/failure.ts";
+import type { SyncCounters } from "./counters.ts";
+import type { SyncSource } from "./device.ts";
+import { sameBytes } from "./digests.ts";
+import type { Digester } from "./digests.ts";
+import { BLOCK_DIGEST_BYTES } from "./frames.ts";
+import type { BlockRun, Frame } from "./frames.ts";
+import { SEGMENT_BYTES, segmentExtent } from "./geometry.ts";
+import { PackingChoice } from "./packing-choice.ts";
+import { packBlocks } from "./packing.ts";
+import { allRuns, changedRuns, gatherBlocks, nonZeroRuns } from "./patch.ts";
+import type { Peer } from "./peer.ts";
+import type { Progress } from "./progress.ts";
+import type { SourceSegment } from "./source-segments.ts";
+
+type Parts = {
+  readonly source: SyncSource;
+  readonly peer: Peer;
+  readonly progress: Progress;
+  readonly digester: Digester;
+  readonly counters: SyncCounters;
+};
+
+export class SegmentSender {
+  readonly #source: SyncSource;
+  readonly #peer: Peer;
+  readonly #progress: Progress;
+  readonly #digester: Digester;
+  readonly #counters: SyncCounters;
+  readonly #packing = new PackingChoice();
+  /** The destination's block digests, for who has asked for them. */
+  readonly #answers = new Map<number, Uint8Array | undefined>();
+  readonly #buffers: Uint8Array[] = [];
+  readonly segments = { equal: 0, zeroed: 0, patched: 0 };
+
+  constructor({ source, peer, progress, digester, counters }: Parts) {
+    this.#source = source;
+    this.#peer = peer;
+    this.#progress = progress;
+    this.#digester = digester;
+    this.#counters = counters;
+  }
+
+  /** Both sides have the same there. */
+  equal(open: SourceSegment): void {
+    this.segments.equal += 1;
+    this.#counters.equalBytes += segmentExtent(this.#source.size, open.segment).length;
+    open.settled = true;
+  }
+
+  /** Sends what differs of a segment, by what it is now. `theirs` is the destination's tag. */
+  async update(open: SourceSegment, theirs: Uint8Array): Promise<void> {
+    const { offset, length } = segmentExtent(this.#source.size, open.segment);
+    const buffer = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
+    const into = buffer.subarray(0, length);
+    const bytes = this.#source.readsAsZero?.(offset, length)
+      ? into.fill(0)
+      : await this.#source.read(offset, length, undefined, into);
+    open.tag = this.#digester.tag(bytes);
+    const zeroTag = this.#digester.zeroTag(length);
+    if (sameBytes(open.tag, theirs)) this.equal(open);
+    else if (sameBytes(open.tag, zeroTag)) await this.#zero(open, length);
+    else {
+      const blank = sameBytes(theirs, zeroTag);
+      await this.#patch(open, bytes, blank ? nonZeroRuns(bytes) : await this.#ask(open, bytes));
+      this.segments.patched += 1;
+      this.#counters.patchedBytes += length;
+    }
+    this.#buffers.push(buffer);
+    open.settled = true;
+  }
+
+  /** Read again and sent whole, with the tag of what it is now: after it was read back wrong. */
+  async again(open: SourceSegment): Promise<void> {
+    const { offset, length } = segmentExtent(this.#source.size, open.segment);
+    const bytes = await this.#source.read(offset, length);
+    open.tag = this.#digester.tag(bytes);
+    await this.#patch(open, bytes, allRuns(bytes));
+  }
+
+  /** A `corrupt` failure unless they were asked for. */
+  takeBlocks(frame: Extract<Frame, { type: "blocks" }>): void {
+    const { segment, digests } = frame;
+    if (!this.#answers.has(segment) || this.#answers.get(segment) !== undefined)
+      throw this.#peer.unexpected(frame, "digests of blocks that were asked for");
+    this.#answers.set(segment, digests);
+  }
+
+  async #zero(open: SourceSegment, length: number): Promise<void> {
+    this.segments.zeroed += 1;
+    this.#counters.zeroedBytes += length;
+    open.sent = true;
+    await this.#peer.send({ type: "zero", first: open.segment, count: 1 });
+  }
+
+  /** What differs, by the destination's digests of the blocks. */
+  async #ask(open: SourceSegment, bytes: Uint8Array): Promise<readonly BlockRun[]> {
+    const { segment } = open;
+    this.#answers.set(segment, undefined);
+    await this.#peer.send({ type: "ask", segment });
+    const ours = this.#digester.blockDigests(bytes);
+    await this.#progress.until(() => this.#answers.get(segment) !== undefined);
+    const theirs = this.#answers.get(segment)!;
+    this.#answers.delete(segment);
+    if (theirs.length !== ours.length) {
+      const [found, expected] = [theirs, ours].map((all) => all.length / BLOCK_DIGEST_BYTES);
+      throw corrupt(this.#peer.where, `digests of ${found} blocks`, `of ${expected} blocks`);
+    }
+    return changedRuns(bytes, ours, theirs);
+  }
+
+  async #patch(open: SourceSegment, bytes: Uint8Array, runs: readonly BlockRun[]): Promise<void> {
+    const raw = gatherBlocks(bytes, runs);
+    const packed = await this.#pack(raw);
+    this.#counters.blockBytes += raw.length;
+    open.sent = true;
+    const before = this.#peer.sendingMs;
+    await this.#peer.send({
+      type: "patch",
+      segment: open.segment,
+      tag: open.tag,
+      packing: packed ? "zstd" : "none",
+      rawBytes: raw.length,
+      runs,
+      blocks: packed ?? raw,
+    });
+    if (raw.length > 0) this.#packing.sent((packed ?? raw).length, this.#peer.sendingMs - before);
+  }
+
+  /** Absent: to be sent as they are. */
+  async #pack(raw: Uint8Array): Promise<Uint8Array | undefined> {
+    if (raw.length === 0 || !this.#packing.next()) return undefined;
+    const start = performance.now();
+    const packed = await packBlocks(raw);
+    const tookMs = performance.now() - start;
+    return this.#packing.packed(raw.length, packed.length, tookMs) ? packed : undefined;
+  }
+}
