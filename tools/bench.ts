@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { ensurePrograms } from "./programs.ts";
 import { benchCheck } from "./bench/check.ts";
 import { benchEntries } from "./bench/entries.ts";
@@ -12,6 +13,18 @@ import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
 import { benchSyncCore } from "./bench/sync-core.ts";
+import { benchSync } from "./bench/sync.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  // Of sync alone: see bench/sync.ts.
+  options: {
+    gib: { type: "string" },
+    runs: { type: "string" },
+    scenario: { type: "string", multiple: true },
+    peer: { type: "string", multiple: true },
+  },
+});
 
 const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> = {
   start: benchStart,
@@ -21,10 +34,11 @@ const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> 
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
   "sync-core": benchSyncCore,
+  sync: () => benchSync(values),
 };
 
 const DIST = join(import.meta.dirname, "..", "dist", "domus");
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 const unknown = names.filter((name) => !BENCHES[name]);
 if (unknown.length > 0) {
   console.error(

@@ -1,0 +1,166 @@
+/**
+ * `npm run bench -- sync [--gib 8] [--runs 5] [--scenario NAME ...] [--peer 'name=command' ...]`: copying a disk over ssh on
+ * loopback, against what people use for it, in turn, with one cipher. Files in memory: what is measured is work, not a disk.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ensurePrograms } from "../programs.ts";
+import { median } from "./pair.ts";
+import { bundleSide } from "./sync/bundle.ts";
+import { costOf } from "./sync/cost.ts";
+import type { Cost } from "./sync/cost.ts";
+import { changeImage, makeImage } from "./sync/images.ts";
+import type { Changes } from "./sync/images.ts";
+import { startLoopback } from "./sync/loopback.ts";
+import type { Loopback } from "./sync/loopback.ts";
+import { enginePeer, peerOf, PEERS, SCENARIOS } from "./sync/peers.ts";
+import type { Peer, Scenario } from "./sync/peers.ts";
+
+const MIB = 1 << 20;
+const NODE = join(import.meta.dirname, "..", "..", "node_modules", "node", "bin", "node");
+
+export type SyncBenchOptions = {
+  readonly gib?: string | undefined;
+  readonly runs?: string | undefined;
+  readonly scenario?: readonly string[] | undefined;
+  readonly peer?: readonly string[] | undefined;
+};
+
+type Ran = Cost & { readonly up: number; readonly down: number };
+type Setting = {
+  readonly dir: string;
+  readonly loopback: Loopback;
+  readonly used: readonly number[];
+  readonly changes: Changes;
+  /** `name` in `dir`. */
+  readonly at: (name: string) => string;
+};
+
+export async function benchSync(options: SyncBenchOptions): Promise<void> {
+  ensurePrograms({
+    "/usr/sbin/sshd": "openssh-server",
+    ssh: "openssh-client",
+    rsync: "rsync",
+    lzop: "lzop",
+    zstd: "zstd",
+    perl: "perl",
+    "qemu-img": "qemu-utils",
+    cc: "gcc",
+    "/usr/include/openssl/evp.h": "libssl-dev",
+  });
+  const dir = mkdtempSync("/dev/shm/domus-bench-");
+  try {
+    using loopback = await startLoopback(dir);
+    const at = (name: string) => join(dir, name);
+    await bundleSide(at("side.mjs"));
+    execFileSync("cc", ["-O2", "-o", at("gmac"), join(import.meta.dirname, "gmac.c"), "-lcrypto"]);
+    const sizeMib = Math.floor(Number(options.gib ?? 8) * 1024);
+    const used = makeImage(at("old"), sizeMib);
+    execFileSync("cp", ["--sparse=always", at("old"), at("source")]);
+    const changes = changeImage(at("source"), used);
+    const looks = changes.mib.map((first) => ({ first, count: 1 }));
+    writeFileSync(at("looks"), JSON.stringify(looks));
+    const setting = { dir, loopback, used, changes, at };
+    console.log(
+      `sync: ${sizeMib} MiB, ${used.length} MiB used, ${(changes.bytes / MIB).toFixed(1)} MiB of 4 KiB blocks changed in ${changes.mib.length} MiB`,
+    );
+    const peers = [enginePeer(NODE, at("side.mjs")), ...PEERS, ...(options.peer ?? []).map(peerOf)];
+    const runs = Number(options.runs ?? 5);
+    for (const scenario of SCENARIOS)
+      if (options.scenario?.includes(scenario) ?? true)
+        await benchScenario(scenario, setting, { peers, runs });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function benchScenario(
+  scenario: Scenario,
+  setting: Setting,
+  { peers, runs }: { readonly peers: readonly Peer[]; readonly runs: number },
+): Promise<void> {
+  const reading = {
+    name: "C reads, GMAC, one side",
+    commands: { [scenario]: `${setting.at("gmac")} $SRC` },
+  };
+  const all = [...peers.filter(({ commands }) => commands[scenario]), reading];
+  const ran = new Map<Peer, Ran[]>(all.map((peer) => [peer, []]));
+  if (scenario.endsWith("kept index")) await keepIndex(peers[0]!, setting);
+  for (let run = 0; run < runs; run++)
+    for (const peer of all) {
+      const one = await runOnce(peer, scenario, setting);
+      ran.get(peer)!.push(one);
+      // A peer that does not do its work is not fast.
+      if (run === 0 && peer !== reading)
+        execFileSync("cmp", [setting.at("source"), setting.at("target")]);
+    }
+  print(scenario, ran, setting.changes);
+}
+
+async function runOnce(peer: Peer, scenario: Scenario, setting: Setting): Promise<Ran> {
+  prepare(scenario, setting);
+  const { loopback } = setting;
+  const env = environment(setting);
+  loopback.takeTransferred();
+  const cost = await costOf(peer.commands[scenario]!, { serverPid: loopback.pid, env });
+  return { ...cost, ...loopback.takeTransferred() };
+}
+
+function environment({ at, dir, loopback }: Setting): NodeJS.ProcessEnv {
+  const [SRC, DST] = [at("source"), at("target")];
+  return { SRC, DST, DIR: dir, SSH: loopback.ssh, RECORD: at("record"), LOOKS: at("looks") };
+}
+
+/** What the destination holds before. */
+function prepare(scenario: Scenario, { at, dir }: Setting): void {
+  const copy = (from: string, to: string) =>
+    execFileSync("cp", ["--sparse=always", at(from), at(to)]);
+  rmSync(at("target"), { force: true });
+  if (scenario === "first copy")
+    execFileSync("sh", ["-c", 'truncate -r "$0" "$1"', at("source"), at("target")]);
+  else copy(scenario.startsWith("nothing") ? "source" : "old", "target");
+  if (!scenario.endsWith("kept index")) return;
+  copy(scenario.startsWith("nothing") ? "record-source" : "record-old", "record");
+  execFileSync("sync", ["-f", dir]);
+}
+
+/** The record that an earlier run left, of either content. */
+async function keepIndex(domus: Peer, setting: Setting): Promise<void> {
+  const { at, loopback } = setting;
+  for (const content of ["old", "source"]) {
+    execFileSync("cp", ["--sparse=always", at(content), at("target")]);
+    const env = { ...environment(setting), SRC: at(content), RECORD: at(`record-${content}`) };
+    rmSync(at(`record-${content}`), { force: true });
+    await costOf(domus.commands["delta, kept index"]!, { serverPid: loopback.pid, env });
+  }
+}
+
+function print(scenario: Scenario, ran: ReadonlyMap<Peer, readonly Ran[]>, changes: Changes): void {
+  const [ours] = ran.values();
+  console.log(
+    `\n${scenario}${" ".repeat(Math.max(0, 30 - scenario.length))}wall s (least to most)   domus/this (least to most)   CPU s   all MiB   largest   MiB up    down`,
+  );
+  for (const [{ name }, runs] of ran) {
+    const of = (key: keyof Ran) => median(runs.map((run) => run[key]));
+    const walls = runs.map(({ wallMs }) => wallMs / 1000);
+    const ratios = ours!.map(({ wallMs }, run) => wallMs / runs[run]!.wallMs);
+    const spread = (values: readonly number[]) =>
+      `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`;
+    const columns = [
+      spread(walls).padStart(22),
+      (runs === ours ? "" : spread(ratios)).padStart(28),
+      (of("cpuMs") / 1000).toFixed(2).padStart(7),
+      of("totalMib").toFixed(0).padStart(9),
+      Math.max(...runs.map(({ largestMib }) => largestMib))
+        .toFixed(0)
+        .padStart(9),
+      (of("up") / MIB).toFixed(1).padStart(8),
+      (of("down") / MIB).toFixed(1).padStart(7),
+    ];
+    console.log(`  ${name.padEnd(28)}${columns.join(" ")}`);
+  }
+  const up = median(ours!.map((run) => run.up));
+  if (scenario.startsWith("delta"))
+    console.log(`  sent: ${(up / changes.bytes).toFixed(3)} of the changed blocks`);
+}
