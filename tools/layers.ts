@@ -21,13 +21,16 @@ const LAYERS: Record<string, Layer> = {
   xen: { may: ["base", "bytes"], outside: [] },
   check: { may: ["base", "bytes", "boot", "xen"], outside: [] },
   sync: {
-    may: ["base", "type:disk"],
+    may: ["base", "bytes", "type:disk"],
     outside: ["node:crypto", "node:util", "node:zlib"],
   },
-  host: { may: ["base", "type:disk", "type:sync"], outside: ["*"] },
-  guest: { may: ["base", "bytes", "disk", "boot", "xen", "check", "type:host"], outside: [] },
+  host: { may: ["base", "type:disk", "sync"], outside: ["*"] },
+  guest: {
+    may: ["base", "bytes", "disk", "boot", "xen", "check", "sync", "type:host"],
+    outside: [],
+  },
   cli: {
-    may: ["base", "bytes", "disk", "boot", "xen", "check", "host", "guest"],
+    may: ["base", "bytes", "disk", "boot", "xen", "check", "sync", "host", "guest"],
     outside: ["*"],
   },
   pygrub: { may: ["base", "bytes", "boot", "xen", "host", "guest"], outside: ["*"] },

@@ -11,7 +11,15 @@ import { KEY_BYTES, TAG_BYTES } from "./frames.ts";
 import { segmentCount } from "./geometry.ts";
 
 /** As of a stream of the protocol: whatever changes line ends or strips bits changes it too. */
-const MAGIC = Uint8Array.from([0, ...new TextEncoder().encode("DOMUS-COPY"), 0x0d, 0x0a, 0x1a, 0x0a, 0]);
+const MAGIC = Uint8Array.from([
+  0,
+  ...new TextEncoder().encode("DOMUS-COPY"),
+  0x0d,
+  0x0a,
+  0x1a,
+  0x0a,
+  0,
+]);
 const VERSION = 1;
 const SEGMENT_BITS = 20;
 /** "MARK" */
@@ -149,8 +157,7 @@ export function encodeRecordMark(runId: Uint8Array, fields: RecordMark): Uint8Ar
  */
 export function parseRecord(bytes: Uint8Array, where: Where): ParsedRecord {
   const fields = head.read(bytes, 0, where);
-  if (!same(fields.magic, MAGIC))
-    throw corrupt(where, "something else", "the record of a copy");
+  if (!same(fields.magic, MAGIC)) throw corrupt(where, "something else", "the record of a copy");
   if (fields.crc !== crc32(bytes.subarray(CRC_FROM, head.size)))
     throw corrupt(where, "a head whose checksum is wrong", "the record of a copy");
   if (fields.version !== VERSION || fields.segmentBits !== SEGMENT_BITS)
