@@ -14,6 +14,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import { listCommand } from "./commands/list.ts";
 import { showCommand } from "./commands/show.ts";
+import { syncCommand } from "./commands/sync.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";
 
@@ -37,19 +38,22 @@ const root = buildRouteMap({
     history: historyCommand,
     list: listCommand,
     show: showCommand,
+    sync: syncCommand,
     explain: explainCommand,
   },
   docs: {
     brief: "Looks after the guests of a plain Xen host",
     fullDescription: [
       "domus looks after the guests of a plain Xen host: says where they are, whether they will boot, shows what is on",
-      "their disks, and what changed in them. Guests' disks are never mounted and never written.",
+      "their disks, and what changed in them, and copies disks. Guests' disks are never mounted, and never written but by",
+      "domus sync.",
       "",
       "  domus list               where every guest is: config, disks, save image, and whether it runs",
       "  domus check              all guests in /etc/xen, a line each",
       "  domus check pandora      the story of one",
       "  domus entries pandora    what it could boot",
       "  domus disk ls pandora /boot",
+      "  domus sync vg0/web1 hostb:vg0/web1",
       "  domus explain initramfs-compression",
     ].join("\n"),
   },

@@ -17,37 +17,44 @@ export type Work<F extends CommandFlags, A extends readonly (string | undefined)
   ...args: A
 ) => Promise<ExitCode>;
 
+export type FailingOptions = {
+  /** With `--json` the command writes a document a line: the failure is the last of them. */
+  readonly jsonLines?: boolean;
+};
+
 /** Wraps a command so that every failure ends in a text with what, why and next, and the right exit code. */
 export function failing<F extends CommandFlags, A extends readonly (string | undefined)[]>(
   work: Work<F, A>,
+  options: FailingOptions = {},
 ) {
   return async function run(this: Context, flags: F, ...args: A): Promise<void> {
     let code: ExitCode;
     try {
       code = await work.call(this, flags, ...args);
     } catch (error) {
-      code = report(this, error, flags.json);
+      code = report(this, error, flags.json && (options.jsonLines ? "line" : "document"));
     }
     this.process.exitCode = code;
   };
 }
 
-function report(context: Context, error: unknown, json: boolean): ExitCode {
+function report(context: Context, error: unknown, json: false | "document" | "line"): ExitCode {
   const { out, signal } = context;
+  const tell = (document: Record<string, unknown>) =>
+    json === "line" ? out.line({ domus: 1, ...document }) : out.json(document);
   if (signal.aborted) {
     out.say("Interrupted.");
     return EXIT.interrupted;
   }
   if (error instanceof FailureError) {
-    if (json) out.json({ error: failureJson(error.failure) });
+    if (json) tell({ error: failureJson(error.failure) });
     out.say(failureStory(context, error.failure));
     return FAILURE_EXIT[error.failure.kind] ?? EXIT.failed;
   }
   // The reader of a pipe went away (`| head`): its choice, no error of ours.
   if (error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE") return EXIT.done;
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  if (json)
-    out.json({ error: { code: "bug", what: String(error), why: stack, next: "report it" } });
+  if (json) tell({ error: { code: "bug", what: String(error), why: stack, next: "report it" } });
   out.say(`domus: this is a bug in domus, please report it with the lines below.\n${stack}`);
   return EXIT.failed;
 }

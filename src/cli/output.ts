@@ -10,10 +10,14 @@ export type Output = {
   resultBytes(bytes: Uint8Array): Promise<void>;
   /** One JSON document. */
   json(document: Readonly<Record<string, unknown>>): void;
+  /** As it is, in one line: for a stream of documents. */
+  line(document: Readonly<Record<string, unknown>>): void;
   /** Talk: what is going on, what went wrong. */
   say(text: string): void;
   /** A line that the next one replaces; nothing where stderr is not a terminal. */
   progress(text: string): void;
+  /** Whether `progress` shows anything. */
+  readonly live: boolean;
   style(style: Style, text: string): string;
   /** Columns of the terminal; 80 where there is none. */
   readonly width: number;
@@ -43,6 +47,10 @@ export function terminalOutput(stdout: Stream, stderr: Stream, env: NodeJS.Proce
       clear();
       stdout.write(`${JSON.stringify({ domus: 1, ...document }, null, 2)}\n`);
     },
+    line(document) {
+      clear();
+      stdout.write(`${JSON.stringify(document)}\n`);
+    },
     say(text) {
       clear();
       stderr.write(`${text}\n`);
@@ -54,6 +62,7 @@ export function terminalOutput(stdout: Stream, stderr: Stream, env: NodeJS.Proce
       stderr.write(`\r\u001b[K${text.slice(0, room)}`);
       progressShown = text !== "";
     },
+    live: stderr.isTTY,
     style: (style, text) => (color ? styleText(style, text, { validateStream: false }) : text),
     width: Math.max(40, Math.min(stdout.columns || 80, 120)),
   };

@@ -1,0 +1,147 @@
+/** The near side's end of a session: asks the far side, and says why when there is no answer. */
+import {
+  attempt,
+  corrupt,
+  FailureError,
+  ioFailure,
+  remoteFailure,
+  unsupported,
+} from "../../base/failure.ts";
+import type { Channel } from "../../sync/channel.ts";
+import { explainEnding } from "./far-ending.ts";
+import { Fields, parseFailure } from "./message-fields.ts";
+import type { Connect, Far, FarOptions } from "./ports.ts";
+import { SESSION_VERSION_MAX, SESSION_VERSION_MIN } from "./serve.ts";
+import { SessionStream } from "./session-stream.ts";
+import type { Message } from "./session-stream.ts";
+
+/** For what a process says last when it has ended. */
+const ENDING_MS = 5000;
+
+export class NearSession implements AsyncDisposable {
+  readonly #far: Far;
+  readonly #stream: SessionStream;
+  readonly #options: FarOptions;
+  /** Of the far side, as it says. */
+  bootId = "";
+  farProgram = "";
+
+  private constructor(far: Far, options: FarOptions) {
+    this.#far = far;
+    this.#options = options;
+    this.#stream = new SessionStream(far.channel, [options.host ?? "the other process"]);
+  }
+
+  /** Fails with `remote` when nobody answers, with the reason as far as it can be told. */
+  static async open(connect: Connect, options: FarOptions): Promise<NearSession> {
+    const session = new NearSession(await connect(options), options);
+    try {
+      await session.#greet();
+      return session;
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #greet(): Promise<void> {
+    const fields = new Fields(
+      await this.#explained(() => this.#stream.receiveFirst()),
+      this.#stream.where,
+    );
+    const versions = fields.object("domus-sync");
+    const [min, max] = [versions.count("min"), versions.count("max")];
+    this.farProgram = fields.text("program");
+    this.bootId = fields.text("bootId");
+    if (min <= SESSION_VERSION_MAX && max >= SESSION_VERSION_MIN) return;
+    throw unsupported(
+      this.#stream.where,
+      `sync sessions of version ${min} to ${max}, as ${this.farProgram} there speaks them ` +
+        `(this domus speaks ${SESSION_VERSION_MIN} to ${SESSION_VERSION_MAX}; --bootstrap brings this one)`,
+    );
+  }
+
+  /** The answer to a question; the far side's failure is thrown here, with its host. */
+  async ask(message: Message): Promise<Fields> {
+    const fields = await this.#explained(async () => {
+      await this.#stream.send(message);
+      return this.#answer();
+    });
+    if (fields.has("failure")) throw this.#failureOf(fields);
+    return fields;
+  }
+
+  /** The engine's channel, after a `run` that was answered with ready. */
+  records(): Channel {
+    return this.#stream.records();
+  }
+
+  /**
+   * After the engine: how it went at the far side. `io` or `remote` when it does not say, within `waitMs` when that is
+   * given.
+   */
+  async report(waitMs?: number): Promise<Fields> {
+    const asking = (async () => {
+      await this.#stream.endRecords();
+      return this.ask({ ask: "report" });
+    })();
+    if (waitMs === undefined) return asking;
+    asking.catch(() => {});
+    return Promise.race([asking, this.#silence(waitMs)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stream.close();
+    const ended = await Promise.race([this.#far.ended, delay(ENDING_MS)]);
+    if (!ended) this.#far.kill();
+  }
+
+  #failureOf(fields: Fields): FailureError {
+    const { host } = this.#options;
+    const where = host === undefined ? [] : [host];
+    return new FailureError(parseFailure(fields.object("failure"), where));
+  }
+
+  async #answer(): Promise<Fields> {
+    const { timeoutSeconds } = this.#options;
+    for (;;) {
+      const coming = this.#stream.receive();
+      // The other one may win.
+      coming.catch(() => {});
+      const message = await Promise.race([coming, this.#silence(timeoutSeconds * 1000)]);
+      const fields = new Fields(message, this.#stream.where);
+      if (!fields.has("alive")) return fields;
+    }
+  }
+
+  async #silence(ms: number): Promise<never> {
+    await delay(ms);
+    const seconds = Math.round(ms / 1000);
+    throw ioFailure(this.#stream.where, "the copy", `nothing was heard for ${seconds} s`);
+  }
+
+  /** `work`, or why the far side has ended instead. */
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    const done = await attempt(work);
+    if (done.ok) return done.value;
+    throw await this.explain(new FailureError(done.failure));
+  }
+
+  /** The reason of a failure of the connection, when the process behind it has one to tell; else `error`. */
+  async explain(error: FailureError): Promise<FailureError> {
+    const { kind, where } = error.failure;
+    const ofConnection =
+      (kind === "io" || kind === "corrupt") && where[0] === this.#stream.where[0];
+    if (!ofConnection) return error;
+    this.#stream.close();
+    const ending = await Promise.race([this.#far.ended, delay(ENDING_MS)]);
+    if (!ending) return error;
+    const told = explainEnding(ending, this.#options);
+    if (told) return remoteFailure(this.#stream.where, told);
+    return kind === "corrupt" ? corrupt(where, error.failure.found, error.failure.expected) : error;
+  }
+}
+
+function delay(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
+}
