@@ -38,6 +38,8 @@ export function extentsDistrusted({ superblock, log, copyOffset }: Known): strin
   if (copyOffset !== undefined) return "a damaged superblock";
   if (log && !log.ok) return "a log that cannot be read";
   if (superblock.errorsRecorded) return "errors recorded by the kernel";
+  if (superblock.deviceCount === 1 && superblock.totalBytes !== superblock.deviceBytes)
+    return "one device, and not its size for that of the filesystem";
   // A feature that only matters to writers may well change what the extent tree means.
   return unknownFeatures(superblock).find((name) => name.startsWith("compat_ro"));
 }

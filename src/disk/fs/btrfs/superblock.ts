@@ -96,6 +96,8 @@ export type Superblock = Features & {
   readonly nodeSizeBytes: number;
   /** Of all devices together. */
   readonly totalBytes: number;
+  /** Of all extents together, each once, whatever copies there are. */
+  readonly usedBytes: number;
   readonly deviceCount: number;
   /** This device. */
   readonly deviceId: bigint;
@@ -145,6 +147,7 @@ export function parseSuperblock(bytes: Uint8Array, offset: number, where: Where)
     sectorSizeBytes: raw.sectorsize,
     nodeSizeBytes: raw.nodesize,
     totalBytes: raw.total_bytes,
+    usedBytes: raw.bytes_used,
     deviceCount: raw.num_devices,
     deviceId: raw.dev_item_devid,
     deviceUuid: raw.dev_item_uuid,

@@ -7,6 +7,7 @@
  */
 import { corrupt } from "../../../base/failure.ts";
 import { MIB } from "../../../base/units.ts";
+import { within } from "../../../base/where.ts";
 import type { Extent } from "../../source.ts";
 import type { Chunk } from "./chunk.ts";
 import { chunkAt, partsByPlace } from "./chunk-map.ts";
@@ -68,13 +69,16 @@ async function* partRanges(
 ): AsyncGenerator<Extent> {
   const extra = Map.groupBy(more, ({ bytenr }) => chunkAt(volume.chunks, bytenr));
   const extentTree = await needRoot(volume, OBJECTID.EXTENT_TREE, "extent tree");
+  let committedBytes = 0;
   for (const { offset: part, chunk } of partsByPlace(volume.chunks)) {
     signal?.throwIfAborted();
     if (!chunk.copies) {
       yield { offset: part, length: chunk.partBytes };
       continue;
     }
-    const committed = chunkRanges(volume, extentTree, chunk, signal);
+    // Of each chunk once, whatever copies it has.
+    const count = chunk.parts[0] === part ? (bytes: number) => (committedBytes += bytes) : () => {};
+    const committed = counted(chunkRanges(volume, extentTree, chunk, signal), count);
     for await (const { bytenr, length } of merged(committed, extra.get(chunk) ?? [])) {
       if (bytenr + length > chunk.logical + chunk.length) {
         const expected = `an end in the chunk at ${chunk.logical}`;
@@ -82,6 +86,22 @@ async function* partRanges(
       }
       yield { offset: part + bytenr - chunk.logical, length };
     }
+  }
+  const { deviceCount, usedBytes } = volume.superblock;
+  // With several devices, what is only on others was not looked at.
+  if (deviceCount > 1 || committedBytes === usedBytes) return;
+  const where = within(volume.where, "extent tree");
+  throw corrupt(where, `extents of ${committedBytes} bytes`, `${usedBytes} as in the superblock`);
+}
+
+/** The same ranges; the length of each is told to `count`. */
+async function* counted(
+  ranges: AsyncIterable<LogicalRange>,
+  count: (bytes: number) => void,
+): AsyncGenerator<LogicalRange> {
+  for await (const range of ranges) {
+    count(range.length);
+    yield range;
   }
 }
 

@@ -19,6 +19,7 @@ export const ext4GroupDesc = struct("ext4_group_desc", 32, {
   bg_block_bitmap_lo: [0x0, u32le],
   bg_inode_bitmap_lo: [0x4, u32le],
   bg_inode_table_lo: [0x8, u32le],
+  bg_free_blocks_count_lo: [0xc, u16le],
   bg_flags: [0x12, u16le],
   bg_block_bitmap_csum_lo: [0x18, u16le],
   bg_checksum: [0x1e, u16le],
@@ -29,6 +30,7 @@ export const ext4GroupDescHigh = struct("ext4_group_desc (second half)", 32, {
   bg_block_bitmap_hi: [0x0, u32le],
   bg_inode_bitmap_hi: [0x4, u32le],
   bg_inode_table_hi: [0x8, u32le],
+  bg_free_blocks_count_hi: [0xc, u16le],
   bg_block_bitmap_csum_hi: [0x18, u16le],
 });
 
@@ -42,6 +44,8 @@ export type GroupDescriptor = {
   readonly blockBitmap: number;
   readonly inodeBitmap: number;
   readonly inodeTable: number;
+  /** Clusters (blocks, without bigalloc) that the block bitmap has as free. */
+  readonly freeClusters: number;
   /** The block bitmap was never written: nothing but the group's own metadata is in use. */
   readonly blockUninit: boolean;
   /** 32 bits, or 16 when descriptors have 32 bytes only. */
@@ -135,6 +139,8 @@ export function parseGroupDescriptor(
     blockBitmap: place("block bitmap", raw.bg_block_bitmap_lo, high?.bg_block_bitmap_hi),
     inodeBitmap: place("inode bitmap", raw.bg_inode_bitmap_lo, high?.bg_inode_bitmap_hi),
     inodeTable: place("inode table", raw.bg_inode_table_lo, high?.bg_inode_table_hi, tableBlocks),
+    freeClusters:
+      (high ? high.bg_free_blocks_count_hi * 0x1_0000 : 0) + raw.bg_free_blocks_count_lo,
     // The flag means something only when the descriptor has a checksum to prove it.
     blockUninit: superblock.checksums !== "none" && (raw.bg_flags & EXT4_BG_BLOCK_UNINIT) !== 0,
     blockBitmapChecksum:

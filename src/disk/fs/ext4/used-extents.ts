@@ -5,7 +5,8 @@
  * Source: Linux Documentation/filesystems/ext4/bitmaps.rst, fs/ext4/balloc.c (`ext4_init_block_bitmap`),
  * fs/ext4/super.c.
  */
-import { overLimit } from "../../../base/failure.ts";
+import { corrupt, overLimit } from "../../../base/failure.ts";
+import { within } from "../../../base/where.ts";
 import type { Extent } from "../../source.ts";
 import { readBlockBitmap, setRuns } from "./bitmap.ts";
 import {
@@ -75,11 +76,17 @@ async function bitmapRanges(volume: Ext4Volume, group: number): Promise<BlockRan
   const end = groupEndBlock(superblock, group);
   const ratio = superblock.blocksPerCluster;
   // At most as many bits as the bitmap has: blocks per group were checked against its size.
+  const clusters = Math.ceil((end - first) / ratio);
   const ranges: BlockRange[] = [];
-  for (const [from, to] of setRuns(bitmap, Math.ceil((end - first) / ratio))) {
+  let free = clusters;
+  for (const [from, to] of setRuns(bitmap, clusters)) {
     ranges.push([first + from * ratio, Math.min(first + to * ratio, end)]);
+    free -= to - from;
   }
-  return ranges;
+  // For filesystems without checksums nothing else tells a bitmap from what may have taken its place.
+  if (free === descriptor.freeClusters) return ranges;
+  const where = within(volume.where, `group ${group}`, "block bitmap");
+  throw corrupt(where, `${free} free clusters`, `${descriptor.freeClusters} as in the descriptor`);
 }
 
 /** Superblocks, descriptor tables with room to grow, bitmaps and inode tables of all groups, by rising start, merged. */

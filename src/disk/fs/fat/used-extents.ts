@@ -1,10 +1,13 @@
 /**
  * Which bytes of the device the filesystem uses: everything before the clusters (boot sector, its copy, FSInfo, tables, the
- * root of FAT12 and FAT16), and the clusters that the table does not mark as free.
+ * root of FAT12 and FAT16), and the clusters that the tables do not mark as free.
+ *
+ * A cluster is free when all copies of the table agree: Linux reads the first one, others the one that `ext_flags` name.
  */
 import type { Extent } from "../../source.ts";
 import { FIRST_CLUSTER } from "./boot-sector.ts";
-import { isBad } from "./fat.ts";
+import { fatTable, isBad } from "./fat.ts";
+import type { FatTable } from "./fat.ts";
 import { clusterOffset } from "./volume.ts";
 import type { FatVolume } from "./volume.ts";
 
@@ -30,17 +33,22 @@ export async function* usedExtents(
 
 /** Runs of clusters, from the first to the second number, the latter not included. */
 async function* usedClusters(
-  { geometry, table }: FatVolume,
+  volume: FatVolume,
   signal?: AbortSignal,
 ): AsyncGenerator<[number, number]> {
-  const { bits, clusterEnd } = geometry;
+  const { bits, clusterEnd } = volume.geometry;
+  const tables = allCopies(volume);
   let start = 0;
   for (let cluster = FIRST_CLUSTER; cluster < clusterEnd;) {
     signal?.throwIfAborted();
-    const piece = await table.piece(cluster, signal);
-    for (; cluster < piece.end; cluster++) {
-      const entry = piece.entry(cluster);
-      const used = entry !== 0 && !isBad(bits, entry);
+    const pieces = [];
+    for (const table of tables) pieces.push(await table.piece(cluster, signal));
+    const end = pieces[0]!.end; // of all: they are cut alike
+    for (; cluster < end; cluster++) {
+      const used = pieces.some((piece) => {
+        const entry = piece.entry(cluster);
+        return entry !== 0 && !isBad(bits, entry);
+      });
       if (used && start === 0) start = cluster;
       if (!used && start !== 0) {
         yield [start, cluster];
@@ -49,4 +57,13 @@ async function* usedClusters(
     }
   }
   if (start !== 0) yield [start, clusterEnd];
+}
+
+function allCopies({ source, where, geometry, table }: FatVolume): FatTable[] {
+  const { fatOffset, fatSizeBytes, fatCount } = geometry;
+  const others = Array.from({ length: fatCount - 1 }, (_, i) => {
+    const copy = { ...geometry, fatOffset: fatOffset + (i + 1) * fatSizeBytes, fatCount: 1 };
+    return fatTable(source, copy, where);
+  });
+  return [table, ...others];
 }

@@ -393,7 +393,7 @@ function writeSuperblock(image: Image): void {
     [80, 8, BLOCKS.root],
     [88, 8, BLOCKS.chunk],
     [112, 8, DEVICE_BYTES],
-    [120, 8, 10 * BLOCK],
+    [120, 8, 9 * BLOCK], // what the extent tree has
     [128, 8, 6],
     [136, 8, 1],
     [144, 4, BLOCK],

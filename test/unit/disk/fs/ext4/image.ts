@@ -53,6 +53,7 @@ export function makeImage(): Image {
   image.u16(1024 + 0x58, 128);
   for (const [i, block] of [3, 4, INODE_TABLE].entries()) image.u32(2 * BLOCK + 4 * i, block);
   image.block(3).fill(0xff, 0, 2);
+  image.u16(2 * BLOCK + 0xc, BLOCKS - 1 - 16); // bg_free_blocks_count: the first block is in no group
   setInode(image, 2, { mode: 0o40755, size: BLOCK, extents: [[0, 1, ROOT_BLOCK]] });
   setInode(image, FILE_INODE, { mode: 0o100644, size: 1500, extents: [[0, 2, FILE_BLOCK]] });
   setDirectory(image, ROOT_BLOCK, [["file", FILE_INODE, 1]]);
