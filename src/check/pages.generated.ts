@@ -341,6 +341,35 @@ The form is \`TARGET,FORMAT,VDEV,ACCESS\`, for example \`/dev/vg0/pandora,raw,xv
 A target with a comma or an \`=\` in it must come last, as \`target=\`.
 `,
   },
+  "config-drift": {
+    severity: "warning",
+    summary: `What runs is not what the config says.`,
+    page: `# config-drift
+
+Severity: warning (note for memory, and for the medium of a CD-ROM drive)
+
+## What it means
+
+What runs is not what the config says: a disk or a network interface was attached or detached live, vcpus were added or taken away, the guest was renamed, or the config was edited while the guest runs.
+
+## What you see
+
+Nothing. A reboot from inside the guest keeps what the domain has, for months perhaps. Then the guest is shut down and started, or the host is, and a disk is missing.
+
+## Why
+
+xl reads the config once, when it creates the domain. What is attached later, libxl keeps for the domain only; when the domain ends, it is forgotten. An edited config is not seen by a reboot.
+
+## What to do
+
+\`domus persist GUEST --dry-run\` shows what would change in the config; without \`--dry-run\` it is written, comments, order and style kept, with a copy of the old file beside it.
+If the config is right and the domain is not: \`domus persist --revert GUEST\`.
+
+## How domus knows
+
+It sets \`xl list -l\` against the config: disks by their place in the guest and by what they are after all links, network interfaces by MAC address, vcpus and memory by number. What xl makes up at every start (a MAC address or uuid that is not in the config) is not compared.
+`,
+  },
   "config-duplicate-vdev": {
     severity: "error",
     summary: `Two disks of the guest have the same name (\`vdev\`), perhaps in two spellings.`,

@@ -13,6 +13,7 @@ import { entriesCommand } from "./commands/entries.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import { listCommand } from "./commands/list.ts";
+import { persistCommand } from "./commands/persist.ts";
 import { showCommand } from "./commands/show.ts";
 import { syncCommand } from "./commands/sync.ts";
 import type { Context } from "./context.ts";
@@ -38,6 +39,7 @@ const root = buildRouteMap({
     history: historyCommand,
     list: listCommand,
     show: showCommand,
+    persist: persistCommand,
     sync: syncCommand,
     explain: explainCommand,
   },

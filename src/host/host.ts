@@ -20,6 +20,14 @@ export type RunOptions = {
 
 export type PathKind = "file" | "block-device" | "directory" | "other" | "missing";
 
+export type FileChange = {
+  /** What the file must still hold. */
+  readonly expected: Uint8Array;
+  readonly bytes: Uint8Array;
+  /** Where the old content is kept; nothing may be there yet. */
+  readonly copyPath: string;
+};
+
 export type Host = {
   /** For messages: `this host`, `hostb`, `/mnt/deadhost`. */
   readonly name: string;
@@ -35,4 +43,9 @@ export type Host = {
   kind(path: string): Promise<PathKind>;
   /** The path after following symlinks; `missing` when it leads nowhere. */
   realPath(path: string): Promise<string>;
+  /**
+   * A new content for a file, with the owner and the mode of the old one, which is kept: all or nothing, also when the power
+   * fails. `path` is no link. `refused` when the file is not what was expected. Absent: nothing is written here.
+   */
+  replaceFile?(path: string, change: FileChange): Promise<void>;
 };

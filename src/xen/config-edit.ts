@@ -220,8 +220,11 @@ function valueText(value: string | number): string {
 
 /** In quotes of the given kind. Control characters have no reliable escape in xl. */
 function quoted(text: string, quote: string): string {
-  if (/[\0-\x08\x0b-\x1f\x7f]/.test(text) || text.includes("\n"))
-    throw unsupported(["config"], "a control character in a value");
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code < 0x20 && code !== 9) || code === 0x7f)
+      throw unsupported(["config"], "a control character in a value");
+  }
   return `${quote}${text.replaceAll("\\", "\\\\").replaceAll(quote, `\\${quote}`)}${quote}`;
 }
 

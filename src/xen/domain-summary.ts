@@ -18,9 +18,22 @@ export type SummaryDisk = {
   readonly cdrom: boolean;
   /** It is not a path of dom0: a script attaches it, or another domain serves it. */
   readonly elsewhere: boolean;
+  /** The script that attaches it. */
+  readonly script?: string;
+  /** The domain that serves it, when it is not dom0. */
+  readonly backend?: string;
 };
 
-export type SummaryNic = { readonly mac?: string; readonly bridge?: string };
+export type SummaryNic = {
+  readonly mac?: string;
+  readonly bridge?: string;
+  readonly ip?: string;
+  readonly model?: string;
+  readonly vifname?: string;
+  readonly gatewaydev?: string;
+  readonly script?: string;
+  readonly backend?: string;
+};
 
 export type DomainSummary = {
   readonly name?: string;
@@ -56,10 +69,18 @@ export function summaryOfConfig(config: DomainConfig): DomainSummary {
       readonly: disk.readonly || disk.cdrom,
       cdrom: disk.cdrom,
       elsewhere: disk.script !== undefined || (disk.backend ?? "0") !== "0",
+      ...definite("script", disk.script),
+      ...definite("backend", disk.backend),
     })),
-    nics: config.vifs.map(({ mac, bridge }) => ({
-      ...(mac !== undefined && { mac: mac.toLowerCase() }),
-      ...(bridge !== undefined && { bridge }),
+    nics: config.vifs.map(({ mac, bridge, ip, model, vifname, gatewaydev, script, backend }) => ({
+      ...definite("mac", mac?.toLowerCase()),
+      ...definite("bridge", bridge),
+      ...definite("ip", ip),
+      ...definite("model", model),
+      ...definite("vifname", vifname),
+      ...definite("gatewaydev", gatewaydev),
+      ...definite("script", script),
+      ...definite("backend", backend),
     })),
   };
 }
@@ -149,6 +170,8 @@ function diskOf(value: unknown): SummaryDisk[] {
       readonly: cdrom || !isTrue(disk["readwrite"]),
       cdrom,
       elsewhere: textOf(disk["script"]) !== undefined || backend !== "" || backendId !== 0,
+      ...definite("script", textOf(disk["script"])),
+      ...definite("backend", backend || (backendId === 0 ? undefined : String(backendId))),
     },
   ];
 }
@@ -160,6 +183,12 @@ function nicOf(value: unknown): SummaryNic[] {
     {
       ...definite("mac", textOf(nic["mac"])?.toLowerCase()),
       ...definite("bridge", textOf(nic["bridge"])),
+      ...definite("ip", textOf(nic["ip"])),
+      ...definite("model", textOf(nic["model"])),
+      ...definite("vifname", textOf(nic["ifname"])),
+      ...definite("gatewaydev", textOf(nic["gatewaydev"])),
+      ...definite("script", textOf(nic["script"])),
+      ...definite("backend", textOf(nic["backend_domname"])),
     },
   ];
 }

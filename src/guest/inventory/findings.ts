@@ -5,6 +5,7 @@ import { bySeverity } from "../../base/finding.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { listText, shellWord } from "../../check/remedy.ts";
 import type { SaveImage } from "../../xen/save-image/save-image.ts";
+import { driftFindings, MIGRATING } from "./drift.ts";
 import type { BrokenLink, ImageFact, InventoryFacts } from "./facts.ts";
 import type { Guest } from "./match.ts";
 import { staleness } from "./stale.ts";
@@ -24,6 +25,7 @@ export function guestFindings(guests: readonly Guest[], facts: InventoryFacts): 
       ...withoutConfig(guest),
       ...configUnreadable(guest),
       ...duplicates(guest, sameName, sameUuid),
+      ...driftFindings(guest, facts.backings),
     ]);
   });
 }
@@ -132,9 +134,6 @@ function flaw(image: SaveImage | undefined): string | undefined {
   if (end?.kind === "unreadable") return `${failureText(end.failure)}.`;
   return undefined;
 }
-
-/** What xl calls a domain while it migrates it (xen: tools/xl/xl_migrate.c). */
-const MIGRATING = /--(?:incoming|migratedaway)$/;
 
 function leftOver({ domains }: Guest): Finding[] {
   const those = domains.filter(({ fact }) => MIGRATING.test(fact.name));

@@ -1,6 +1,7 @@
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
 import { listLocal, localKind, localRealPath, readLocalFile } from "./files.ts";
+import { replaceLocalFile } from "./replace-file.ts";
 import { runLocal } from "./run.ts";
 
 /** This machine. */
@@ -14,5 +15,6 @@ export function localHost(): Host {
     list: listLocal,
     kind: localKind,
     realPath: localRealPath,
+    replaceFile: replaceLocalFile,
   };
 }

@@ -115,7 +115,7 @@ describe("a value", () => {
 
 test("what cannot be changed safely is refused", () => {
   const refusedBy = (text: string, edit: ConfigEdit) =>
-    attemptSync(() => editConfig(text, [edit])).ok === false;
+    !attemptSync(() => editConfig(text, [edit])).ok;
   expect(refusedBy("import os\n", { kind: "set", key: "memory", value: 1 })).toBe(true);
   expect(refusedBy("disk = 'a'\n", { kind: "add", key: "disk", entry: "b" })).toBe(true);
   expect(refusedBy("disk = ['a']\n", { kind: "set", key: "disk", value: "b" })).toBe(true);

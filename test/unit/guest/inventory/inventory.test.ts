@@ -41,7 +41,9 @@ function guestOf({ guests }: Inventory, name: string) {
   return found[0]!;
 }
 
-const codes = (findings: readonly { code: string }[]) => findings.map(({ code }) => code);
+/** The domains here are made up, and differ from the configs: see drift.test.ts. */
+const codes = (findings: readonly { code: string }[]) =>
+  findings.flatMap(({ code }) => (code === "config-drift" ? [] : [code]));
 
 describe("configs", () => {
   test("are found in xl's directories and where auto leads to, each file once", async () => {
@@ -255,7 +257,7 @@ describe("domains", () => {
     const guest = guestOf(await running({}), "pandora");
     expect(guest).toMatchObject({ state: "running", uuid: PANDORA_UUID, has: { maxVcpus: 2 } });
     expect(guest.domains[0]).toMatchObject({ by: "name", fact: { domid: 3 } });
-    expect(guest.findings).toEqual([]);
+    expect(codes(guest.findings)).toEqual([]);
   });
 
   test.each([

@@ -207,6 +207,7 @@ describe("the config inside", () => {
           readonly: false,
           cdrom: false,
           elsewhere: true,
+          backend: "storage",
         },
       ],
       nics: [],

@@ -1,0 +1,130 @@
+import { explainFailure } from "../../base/explain.ts";
+import { printable } from "../../base/printable.ts";
+import { shellWord } from "../../check/remedy.ts";
+import { differenceText } from "../../guest/inventory/drift.ts";
+import { findGuest } from "../../guest/inventory/find-guest.ts";
+import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
+import { planPersist, planRevertOf, runPersist, runRevert } from "../../guest/persist/persist.ts";
+import type { Reverted } from "../../guest/persist/persist.ts";
+import type { Difference } from "../../xen/drift.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { failing } from "../failing.ts";
+import { lineChanges } from "../render/line-changes.ts";
+import { wrapLabelled } from "../render/text.ts";
+import { openInventory } from "./list-run.ts";
+
+export type PersistFlags = {
+  readonly json: boolean;
+  readonly also?: readonly string[];
+  readonly revert: boolean;
+  readonly memory: boolean;
+  readonly dryRun: boolean;
+};
+
+export const run = failing(async function (this: Context, flags: PersistFlags, name: string) {
+  const inventory = await openInventory(this, flags);
+  const guest = findGuest(inventory, "This host", name);
+  return flags.revert
+    ? revert(this, flags, inventory, guest)
+    : persist(this, flags, inventory, guest);
+});
+
+async function persist(
+  context: Context,
+  flags: PersistFlags,
+  inventory: Inventory,
+  guest: InventoryGuest,
+): Promise<ExitCode> {
+  const { out, openHost } = context;
+  const host = openHost(undefined);
+  const { memory } = flags;
+  const plan = await planPersist(host, inventory, guest, { memory, now: new Date() });
+  const { written, left, text } = plan.config;
+  const changes = lineChanges(new TextDecoder().decode(plan.expected), text);
+  const isChange = written.length > 0 && !flags.dryRun;
+  if (isChange) await runPersist(host, plan);
+  if (flags.json) {
+    out.json({
+      guest: guest.name,
+      config: plan.path,
+      done: isChange,
+      ...(isChange && { copy: plan.copyPath }),
+      written: written.map((difference) => ({ what: differenceText(difference), ...difference })),
+      left: left.map(leftJson),
+      changes,
+    });
+    return EXIT.done;
+  }
+  const lines = changes.map(({ sign, text: line }) =>
+    out.style(sign === "+" ? "green" : "red", `${sign} ${printable(line)}`),
+  );
+  const head = `${printable(plan.path)}${flags.dryRun ? " would become" : ""}:`;
+  if (written.length > 0) out.result([head, ...lines].join("\n"));
+  else out.result(`${printable(guest.name)}: nothing to write, the config says what runs.`);
+  sayLeft(context, left);
+  if (isChange) out.say(`The old file is ${printable(plan.copyPath)}.`);
+  return EXIT.done;
+}
+
+async function revert(
+  context: Context,
+  flags: PersistFlags,
+  inventory: Inventory,
+  guest: InventoryGuest,
+): Promise<ExitCode> {
+  const { out, openHost, signal } = context;
+  const plan = planRevertOf(inventory, guest, flags.memory);
+  const { done, failed }: Reverted = flags.dryRun
+    ? { done: [] }
+    : await runRevert(openHost(undefined), plan, signal);
+  if (flags.json) {
+    out.json({
+      guest: guest.name,
+      domid: plan.domain.domid,
+      steps: plan.steps.map((step) => ({
+        what: differenceText(step.difference),
+        command: step.argv,
+        done: done.includes(step),
+      })),
+      left: plan.left.map(leftJson),
+      ...(failed && { failed: explainFailure(failed.failure) }),
+    });
+    return failed ? EXIT.failed : EXIT.done;
+  }
+  const shown = flags.dryRun ? plan.steps : done;
+  const lines = shown.map(({ argv }) => printable(argv.map(shellWord).join(" ")));
+  if (plan.steps.length === 0)
+    out.result(`${printable(guest.name)}: nothing to do, what runs is what the config says.`);
+  else if (lines.length > 0)
+    out.result(
+      [flags.dryRun ? "Would run:" : "Done:", ...lines.map((line) => `  ${line}`)].join("\n"),
+    );
+  sayLeft(context, plan.left);
+  if (!failed) return EXIT.done;
+  const { what, why } = explainFailure(failed.failure);
+  out.say(`${out.style("red", "domus:")} ${printable(what)}`);
+  for (const line of wrapLabelled("why", printable(why), out.width)) out.say(line);
+  const rest = plan.steps.length - done.length - 1;
+  const undone =
+    rest === 0 ? "" : ` ${rest} more ${rest === 1 ? "step was" : "steps were"} not begun.`;
+  for (const line of wrapLabelled(
+    "next",
+    `What is done stays.${undone} domus persist --revert --dry-run ${shellWord(guest.name)} shows what is left.`,
+    out.width,
+  ))
+    out.say(line);
+  return EXIT.failed;
+}
+
+type Left = { readonly difference: Difference; readonly why: string };
+
+function leftJson({ difference, why }: Left) {
+  return { what: differenceText(difference), why, ...difference };
+}
+
+function sayLeft({ out }: Context, left: readonly Left[]): void {
+  for (const { difference, why } of left)
+    out.say(`Left as it is: ${printable(differenceText(difference))} (${printable(why)})`);
+}

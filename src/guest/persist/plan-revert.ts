@@ -1,0 +1,83 @@
+/** Which commands of xl make a domain what its config says. Pure. */
+import { diskText, nicText } from "../../xen/device-text.ts";
+import type { Difference } from "../../xen/drift.ts";
+
+export type RevertStep = {
+  readonly difference: Difference;
+  readonly argv: readonly string[];
+  /** The path in dom0 that the step gives to the guest: nobody else may write it. */
+  readonly attaches?: string;
+};
+
+export type RevertPlan = {
+  /** First what is taken away, then what comes. */
+  readonly steps: readonly RevertStep[];
+  readonly left: readonly { readonly difference: Difference; readonly why: string }[];
+};
+
+/** Domains are named by their id: a name of digits alone is taken for one by xl, and names are given again. */
+export function planRevert(
+  differences: readonly Difference[],
+  domid: number,
+  memory: boolean,
+): RevertPlan {
+  const away: RevertStep[] = [];
+  const come: RevertStep[] = [];
+  const left: { difference: Difference; why: string }[] = [];
+  const xl = (...args: (string | number)[]) => ["xl", ...args.map(String)];
+  for (const difference of differences) {
+    switch (difference.of) {
+      case "disk": {
+        const { config, live } = difference;
+        if (config?.cdrom && live?.cdrom) {
+          const verb = config.target === "" ? ["cd-eject"] : ["cd-insert"];
+          const medium = config.target === "" ? [] : [config.target];
+          come.push({ difference, argv: xl(...verb, domid, live.vdev, ...medium) });
+          break;
+        }
+        if (live) away.push({ difference, argv: xl("block-detach", domid, live.vdev) });
+        if (config)
+          come.push({
+            difference,
+            argv: xl("block-attach", domid, diskText(config)),
+            ...(config.elsewhere ? {} : { attaches: config.target }),
+          });
+        break;
+      }
+      case "nic": {
+        const { config, live } = difference;
+        if (live && live.mac === undefined) {
+          left.push({ difference, why: "without its MAC address xl cannot be told which one" });
+          break;
+        }
+        if (live) away.push({ difference, argv: xl("network-detach", domid, live.mac!) });
+        // Unlike in a config, each key is a word of its own.
+        if (config)
+          come.push({
+            difference,
+            argv: xl("network-attach", domid, ...nicText(config).split(",").filter(Boolean)),
+          });
+        break;
+      }
+      case "vcpus":
+        come.push({ difference, argv: xl("vcpu-set", domid, difference.config) });
+        break;
+      case "memoryKib":
+        if (memory) come.push({ difference, argv: xl("mem-set", domid, `${difference.config}k`) });
+        else
+          left.push({
+            difference,
+            why: "memory is given and taken all the time; --memory sets it",
+          });
+        break;
+      case "name":
+        come.push({ difference, argv: xl("rename", domid, difference.config) });
+        break;
+      case "maxVcpus":
+      case "maxMemoryKib":
+      case "type":
+        left.push({ difference, why: "Xen can change it only with a new start of the guest" });
+    }
+  }
+  return { steps: [...away, ...come], left };
+}
