@@ -13,10 +13,13 @@ export type SyncSource = ByteSource & {
 
 export type SegmentTagger = {
   /** One tag of 16 bytes for each of the segments, one after the other. An `io` failure as of `read`. */
-  tags(segments: readonly Extent[]): Promise<Uint8Array>;
+  tags(segments: readonly TaggedExtent[]): Promise<Uint8Array>;
   /** Nothing is read any more when it resolves. What was asked for and is not answered fails. */
   close(): Promise<void>;
 };
+
+/** A segment, and what of it counts as zero whatever is there: by rising place, inside of the segment. */
+export type TaggedExtent = Extent & { readonly zeroes?: readonly Extent[] };
 
 export type SyncTarget = SyncSource & {
   /** Writes all of `bytes` at `offset`, inside the device. The array is the caller's again when it is done. */

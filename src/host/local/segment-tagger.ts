@@ -8,7 +8,9 @@ import type { Where } from "../../base/where.ts";
 import type { SegmentTagger } from "../../sync/device.ts";
 import { errnoOf } from "./errno.ts";
 
-type Question = { readonly id: number; readonly segments: readonly (readonly [number, number])[] };
+/** Offset and length of a segment, then of what counts as zero in it, one after the other. */
+type SegmentNumbers = readonly [offset: number, length: number, ...zeroes: number[]];
+type Question = { readonly id: number; readonly segments: readonly SegmentNumbers[] };
 type Answer = {
   readonly id: number;
   readonly tags?: Uint8Array;
@@ -53,7 +55,11 @@ export function openSegmentTagger({ fd, key, where }: TaggerOptions): SegmentTag
       const id = next++;
       const question: Question = {
         id,
-        segments: segments.map(({ offset, length }) => [offset, length]),
+        segments: segments.map(({ offset, length, zeroes = [] }) => [
+          offset,
+          length,
+          ...zeroes.flatMap((zero) => [zero.offset, zero.length]),
+        ]),
       };
       return new Promise((resolve, reject) => {
         waiting.set(id, { resolve, reject });
@@ -78,12 +84,28 @@ function tagWorker(): void {
   const piece = new Uint8Array(262_144);
   const tagBytes = 16;
 
-  const tagOf = (offset: number, length: number) => {
+  /** Makes zero what of `got` bytes at `at` is in `zeroes`; gives how many bytes that were. */
+  const clear = (at: number, got: number, zeroes: readonly number[]) => {
+    let cleared = 0;
+    for (let i = 0; i < zeroes.length; i += 2) {
+      const from = Math.max(zeroes[i]! - at, 0);
+      const to = Math.min(zeroes[i]! + zeroes[i + 1]! - at, got);
+      if (from >= to) continue;
+      piece.fill(0, from, to);
+      cleared += to - from;
+    }
+    return cleared;
+  };
+
+  const tagOf = ([offset, length, ...zeroes]: SegmentNumbers) => {
     const gmac = createCipheriv("aes-128-gcm", key, nonce);
     for (let done = 0; done < length;) {
       const want = Math.min(piece.length, length - done);
-      const got = readSync(fd, piece, 0, want, offset + done);
+      // What is zero as a whole is not read at all.
+      const known = zeroes.length > 0 && clear(offset + done, want, zeroes) === want;
+      const got = known ? want : readSync(fd, piece, 0, want, offset + done);
       if (got === 0) throw Object.assign(new Error(), { code: "unexpected end" });
+      if (!known) clear(offset + done, got, zeroes);
       gmac.setAAD(got === piece.length ? piece : piece.subarray(0, got));
       done += got;
     }
@@ -95,9 +117,9 @@ function tagWorker(): void {
     const tags = new Uint8Array(segments.length * tagBytes);
     let at = 0;
     try {
-      for (const [index, [offset, length]] of segments.entries()) {
-        at = offset;
-        tags.set(tagOf(offset, length), index * tagBytes);
+      for (const [index, segment] of segments.entries()) {
+        at = segment[0];
+        tags.set(tagOf(segment), index * tagBytes);
       }
       parentPort!.postMessage({ id, tags } satisfies Answer);
     } catch (error) {

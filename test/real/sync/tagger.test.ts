@@ -40,6 +40,38 @@ describe("a tagger", () => {
     }
   });
 
+  test("takes for zero what it is told to", async () => {
+    const digester = new Digester(newKey());
+    const size = 2 * SEGMENT_BYTES + 5001;
+    const bytes = diskBytes(size, 77).map((byte) => byte | 1);
+    const { fd } = fileOf("zeroes", bytes);
+    const tagger = openSegmentTagger({ fd, key: digester.tagKey, where: ["file"] });
+    const zeroes = [
+      { offset: 0, length: 1 },
+      { offset: 262_143, length: 3 },
+      { offset: 300_001, length: 500_000 }, // with a whole piece of reading in it
+      { offset: SEGMENT_BYTES - 4096, length: 4096 },
+      { offset: 2 * SEGMENT_BYTES, length: 5001 },
+    ];
+    const masked = Uint8Array.from(bytes);
+    for (const { offset, length } of zeroes) masked.fill(0, offset, offset + length);
+    const extents = Array.from({ length: segmentCount(size) }, (_, i) => segmentExtent(size, i));
+    const inside = (extent: { offset: number; length: number }) =>
+      zeroes.filter(
+        ({ offset }) => offset >= extent.offset && offset < extent.offset + extent.length,
+      );
+    const asked = extents.map((extent) => ({ ...extent, zeroes: inside(extent) }));
+    const expected = extents.map(({ offset, length }) =>
+      digester.tag(masked.subarray(offset, offset + length)),
+    );
+    expect(Buffer.compare(await tagger.tags(asked), Buffer.concat(expected))).toBe(0);
+    // What counts as zero as a whole is not read: the file may even end before it.
+    truncateSync(join(dir, "zeroes"), 2 * SEGMENT_BYTES);
+    expect(Buffer.compare(await tagger.tags(asked), Buffer.concat(expected))).toBe(0);
+    await tagger.close();
+    closeSync(fd);
+  });
+
   test("of a file that has become shorter, or that cannot be read, says so; the next question is answered", async () => {
     const { path, fd } = fileOf("shorter", new Uint8Array(100));
     const tagger = openSegmentTagger({ fd, key: new Uint8Array(16), where: [path] });
