@@ -75,5 +75,6 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   "systemd-analyze": "systemd",
   "qemu-system-x86_64": "qemu-system-x86",
   debootstrap: "debootstrap",
+  sshd: "openssh-server",
   ...LAB_PACKAGES,
 };
