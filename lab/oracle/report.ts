@@ -30,7 +30,7 @@ export function resultTable(results: readonly OracleResult[]): string {
     predictedText(said),
     seen.outcome,
     seen.seconds.toFixed(0),
-    comparison.agrees ? "" : `DISAGREES: ${comparison.problems.join("; ")}`,
+    comparison.agrees ? "" : `${wrong(seen)}: ${comparison.problems.join("; ")}`,
   ]);
   const all = [["Xen", "case", "predicted", "seen", "s", ""], ...rows];
   const widths = all[0]!.map((_, at) => Math.max(...all.map((row) => row[at]!.length)));
@@ -40,18 +40,24 @@ export function resultTable(results: readonly OracleResult[]): string {
     .join("\n");
 }
 
+function wrong({ outcome }: Observation): string {
+  return outcome === "lost" ? "LOST" : "DISAGREES";
+}
+
 /** How many, and how they ended. */
 export function summary(results: readonly OracleResult[]): string {
   const count = (test: (one: OracleResult) => boolean) => results.filter(test).length;
   const agreed = count(({ comparison }) => comparison.agrees);
   const open = count(({ comparison }) => comparison.open);
   const booted = count(({ seen }) => seen.outcome === "userland");
-  return `${results.length} guests: ${agreed} as predicted (${open} of them left open), ${results.length - agreed} not; ${booted} booted, ${results.length - booted} did not`;
+  const lost = count(({ seen }) => seen.outcome === "lost");
+  return `${results.length} guests: ${agreed} as predicted (${open} of them left open), ${results.length - agreed} not; ${booted} booted, ${results.length - booted - lost} did not${lost === 0 ? "" : `; ${lost} that nobody saw`}`;
 }
 
 /** The lines that say why a guest did not boot; empty when it did. */
 export function decisiveLines({ seen }: OracleResult): string[] {
   if (seen.outcome === "userland" || seen.outcome === "built") return [];
+  if (seen.outcome === "lost") return seen.xl.split("\n");
   return [...keyLines(seen.xl, XL_LINES), ...keyLines(seen.console, CONSOLE_LINES)];
 }
 

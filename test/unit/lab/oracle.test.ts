@@ -5,8 +5,9 @@ import type { OracleCase } from "../../../lab/oracle/case.ts";
 import { CASES } from "../../../lab/oracle/cases.ts";
 import { compare, EVIDENCE } from "../../../lab/oracle/compare.ts";
 import { fixtureOf } from "../../../lab/oracle/fixture.ts";
-import { parseTried, type Observation } from "../../../lab/oracle/observe.ts";
+import { observe, parseTried, type Dom0, type Observation } from "../../../lab/oracle/observe.ts";
 import type { Prediction } from "../../../lab/oracle/predict.ts";
+import type { Ran } from "../../../lab/ssh.ts";
 
 const CASE: OracleCase = { name: "a case", releases: ["bookworm"] };
 const PANIC =
@@ -23,23 +24,98 @@ function seen(outcome: Observation["outcome"], text: Partial<Observation> = {}):
   return { outcome, xl: "", console: "", seconds: 1, ...text };
 }
 
+/** What dom0's part prints. */
+function printed(code: number, end: string, { xl = "", console = "" } = {}): string {
+  return `code=${code} end=${end}\n${xl}\n=== console\n${console}\n=== end\n`;
+}
+
+const REACHED = "x\ndomus-lab: userland reached\n";
+
 describe("parseTried", () => {
   test.each([
-    ["code=0 end=said\n\n=== console\nx\ndomus-lab: userland reached\n", "userland"],
-    ["code=0 end=said\n\n=== console\ndomus-lab: no device for root=/dev/x\n", "stuck"],
-    [`code=0 end=said\n\n=== console\n${PANIC}`, "panic"],
-    ["code=0 end=gone\n\n=== console\nx\n", "gone"],
-    ["code=0 end=limit\n\n=== console\nx\n", "time is up"],
-    ["code=0 end=built\n\n=== console\n", "built"],
-    ["code=1 end=built\nxc: error: panic\n=== console\n", "refused"],
-    ["code=124 end=built\n\n=== console\n", "time is up"],
-  ] as const)("%j", (printed, outcome) => {
-    expect(parseTried(printed).outcome).toBe(outcome);
+    ["said", REACHED, "userland"],
+    ["said", "domus-lab: no device for root=/dev/x\n", "stuck"],
+    ["said", PANIC, "panic"],
+    ["gone", "x\n", "gone"],
+    ["limit", "x\n", "time is up"],
+    ["built", "", "built"],
+  ] as const)("xl went through, %s: %j", (end, console, outcome) => {
+    expect(parseTried(printed(0, end, { console }))?.outcome).toBe(outcome);
+  });
+
+  test("what xl says by its exit code", () => {
+    const xl = "xc: error: panic\n";
+    expect(parseTried(printed(1, "built", { xl }))?.outcome).toBe("refused");
+    expect(parseTried(printed(124, "built", { xl }))?.outcome).toBe("time is up");
+  });
+
+  test("an xl that died of a signal, or failed beside a guest that runs, says nothing", () => {
+    expect(parseTried(printed(139, "built"))).toBeUndefined();
+    expect(parseTried(printed(1, "built", { console: REACHED }))).toBeUndefined();
+  });
+
+  test("what did not get here whole says nothing, wherever it ends", () => {
+    const whole = printed(1, "built", { xl: "xl: refused\n" });
+    expect(parseTried(whole)?.outcome).toBe("refused");
+    const cuts = Array.from({ length: whole.length }, (_, length) => whole.slice(0, length));
+    expect(cuts.filter((cut) => parseTried(cut) !== undefined)).toEqual([]);
+    expect(parseTried(whole.replace("code=1", "code="))).toBeUndefined();
   });
 
   test("keeps what xl and the console said apart", () => {
-    const printed = "code=1 end=built\nxl one\nxl two\r\n=== console\nguest\r\n";
-    expect(parseTried(printed)).toMatchObject({ xl: "xl one\nxl two", console: "guest\n" });
+    const text = printed(0, "said", { xl: "xl one\nxl two\r\n", console: "guest\r\n" });
+    expect(parseTried(text)).toMatchObject({ xl: "xl one\nxl two", console: "guest\n" });
+  });
+});
+
+describe("observe", () => {
+  /** A dom0 that gives these answers to tries, in order, and notes what is asked of it. */
+  function dom0(tries: readonly Partial<Ran>[]): Dom0 & { readonly asked: string[] } {
+    const asked: string[] = [];
+    const left = [...tries];
+    const quiet: Ran = { code: 0, stdout: "", stderr: "", timedOut: false };
+    return {
+      asked,
+      output: () => Promise.resolve(""),
+      run: (command) => {
+        const [, script = ""] = /\/([a-z-]+) oracle1/.exec(command) ?? [];
+        asked.push(script);
+        return Promise.resolve({ ...quiet, ...(script === "try" ? left.shift() : {}) });
+      },
+    };
+  }
+  const staged = { one: CASE, guest: "oracle1", configPath: "/srv/oracle/configs/oracle1.cfg" };
+  const booted = { stdout: printed(0, "said", { console: REACHED }) };
+
+  test("a whole answer counts", async () => {
+    const host = dom0([booted]);
+    expect((await observe(host, staged, "")).outcome).toBe("userland");
+    expect(host.asked).toEqual(["try"]);
+  });
+
+  test.each([
+    ["no answer", { code: 255, stderr: "mux_client_read_packet: Broken pipe" }],
+    ["half an answer", { stdout: booted.stdout.slice(0, -20) }],
+    ["no end", { ...booted, timedOut: true }],
+  ] as const)("%s: the guest is taken away and created once more", async (_, broken) => {
+    const host = dom0([broken, booted]);
+    expect((await observe(host, staged, "")).outcome).toBe("userland");
+    expect(host.asked).toEqual(["try", "take-away", "try"]);
+  });
+
+  test("twice: it is told as what it is, and is no verdict", async () => {
+    const broken = { code: 255, stderr: "Connection to 127.0.0.1 closed" };
+    const host = dom0([broken, { timedOut: true }, booted]);
+    const lost = await observe(host, staged, "");
+    expect(lost).toMatchObject({ outcome: "lost", console: "" });
+    expect(lost.xl).toContain("ended with exit code 255");
+    expect(lost.xl).toContain("Connection to 127.0.0.1 closed");
+    expect(lost.xl).toContain("has not ended in time");
+    for (const verdict of ["boots", "fails", "unknown"] as const) {
+      const { agrees, problems } = compare({ ...CASE, open: true }, said(verdict), lost);
+      expect(agrees).toBe(false);
+      expect(problems).toEqual(["nobody saw what became of the guest: the lab failed, twice"]);
+    }
   });
 });
 
