@@ -41,6 +41,11 @@ export class BatchTagger {
     return out;
   }
 
+  /** The tag of a segment as it is on the device, whatever is known of it. */
+  readBack(segment: Extent): Promise<Uint8Array> {
+    return this.#tagger.tags([segment]);
+  }
+
   #zeroTag(length: number): Uint8Array {
     this.#counters.taggedBytes += length;
     this.#counters.knownZeroBytes += length;

@@ -31,8 +31,10 @@ export type PeerOptions = {
 
 export class Peer {
   readonly where: Where;
-  /** Time that writes have waited for, in milliseconds: with `sentBytes`, the rate of the wire. */
-  sendingMs = 0;
+  /** Time in which something waited to be taken by the wire, in milliseconds, and the bytes that were: its rate. */
+  busyMs = 0;
+  takenBytes = 0;
+  #busySince = 0;
   readonly #channel: Channel;
   readonly #counters: SyncCounters;
   readonly #timeoutMs: number;
@@ -61,9 +63,7 @@ export class Peer {
   async send(frame: Frame): Promise<void> {
     const pieces = encodeFrame(frame);
     for (const piece of pieces) this.#counters.sentBytes += piece.length;
-    const start = performance.now();
     await this.#write(pieces);
-    this.sendingMs += performance.now() - start;
   }
 
   /** The next frame. An `error` frame and the end of the connection are failures of kind `io`. */
@@ -81,8 +81,9 @@ export class Peer {
   }
 
   async #write(pieces: readonly Uint8Array[]): Promise<void> {
-    this.#writes += 1;
     this.#pulse.said();
+    if (this.#writes === 0) this.#busySince = performance.now();
+    this.#writes += 1;
     try {
       await this.#channel.write(pieces);
     } catch (error) {
@@ -92,6 +93,10 @@ export class Peer {
       await Promise.race([this.#over.promise, delay(LAST_WORDS_MS)]);
       throw this.#lastWords ?? error;
     } finally {
+      const now = performance.now();
+      this.busyMs += now - this.#busySince;
+      this.#busySince = now;
+      for (const piece of pieces) this.takenBytes += piece.length;
       this.#writes -= 1;
     }
   }

@@ -223,7 +223,7 @@ class ReceiveRun {
 
   /** What is there now is what counts, not what was written. */
   async #judge(open: OpenSegment, tag: Uint8Array): Promise<void> {
-    const found = await this.#withSegment(open, async (bytes) => this.#digester.tag(bytes));
+    const found = await this.#tagger.readBack(open);
     if (sameBytes(found, tag)) this.#open.written(open, tag);
     else {
       this.#open.bad(open);

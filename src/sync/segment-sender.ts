@@ -1,5 +1,6 @@
 /** Brings one segment of the destination up to date: what it has is asked for where that pays, what differs is sent. */
 import { corrupt } from "../base/failure.ts";
+import { KIB } from "../base/units.ts";
 import type { SyncCounters } from "./counters.ts";
 import type { SyncSource } from "./device.ts";
 import { sameBytes } from "./digests.ts";
@@ -13,6 +14,9 @@ import { allRuns, changedRuns, gatherBlocks, nonZeroRuns } from "./patch.ts";
 import type { Peer } from "./peer.ts";
 import type { Progress } from "./progress.ts";
 import type { SourceSegment } from "./source-segments.ts";
+
+/** Less tells more of the clock than of the wire. */
+const LEAST_JUDGED_BYTES = 64 * KIB;
 
 type Parts = {
   readonly source: SyncSource;
@@ -32,6 +36,7 @@ export class SegmentSender {
   /** The destination's block digests, for who has asked for them. */
   readonly #answers = new Map<number, Uint8Array | undefined>();
   readonly #buffers: Uint8Array[] = [];
+  #judged = { bytes: 0, ms: 0 };
   readonly segments = { equal: 0, zeroed: 0, patched: 0 };
 
   constructor({ source, peer, progress, digester, counters }: Parts) {
@@ -111,11 +116,11 @@ export class SegmentSender {
   }
 
   async #patch(open: SourceSegment, bytes: Uint8Array, runs: readonly BlockRun[]): Promise<void> {
-    const raw = gatherBlocks(bytes, runs);
+    const scratch = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
+    const raw = gatherBlocks(bytes, runs, scratch);
     const packed = await this.#pack(raw);
     this.#counters.blockBytes += raw.length;
     open.sent = true;
-    const before = this.#peer.sendingMs;
     await this.#peer.send({
       type: "patch",
       segment: open.segment,
@@ -125,7 +130,17 @@ export class SegmentSender {
       runs,
       blocks: packed ?? raw,
     });
-    if (raw.length > 0) this.#packing.sent((packed ?? raw).length, this.#peer.sendingMs - before);
+    this.#buffers.push(scratch);
+    this.#judgeWire();
+  }
+
+  /** All that was sent since the last time counts, and the time in which any of it waited: patches wait side by side. */
+  #judgeWire(): void {
+    const { takenBytes, busyMs } = this.#peer;
+    const bytes = takenBytes - this.#judged.bytes;
+    if (bytes < LEAST_JUDGED_BYTES) return;
+    this.#packing.sent(bytes, busyMs - this.#judged.ms);
+    this.#judged = { bytes: takenBytes, ms: busyMs };
   }
 
   /** Absent: to be sent as they are. */

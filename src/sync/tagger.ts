@@ -40,6 +40,7 @@ export class Tagger {
   readonly #progress: Progress;
   readonly #counters: SyncCounters;
   readonly #record: CopyRecord | undefined;
+  #tagger: BatchTagger | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor({ target, peer, progress, counters, record }: TaggerParts) {
@@ -55,6 +56,11 @@ export class Tagger {
     this.#running = this.#loop(work).catch((error: unknown) => this.#progress.fail(error));
   }
 
+  /** The tag of what is on the device there, after `start`. */
+  readBack(segment: Extent): Promise<Uint8Array> {
+    return this.#tagger!.readBack(segment);
+  }
+
   /** Until nothing reads any more. The run has to have failed or ended. */
   idle(): Promise<void> {
     this.#progress.fail(ENDED);
@@ -63,6 +69,7 @@ export class Tagger {
 
   async #loop({ looks, open, digester }: Work): Promise<void> {
     const tagger = new BatchTagger(this.#target, digester, this.#counters);
+    this.#tagger = tagger;
     /** A batch that was asked for while the one before is sent: reading goes on meanwhile. */
     let ahead: Batch | undefined;
     try {

@@ -56,12 +56,21 @@ describe("a patch", () => {
         const runs = changedRuns(wanted, ours, digester.blockDigests(old));
         const changed = pairs.filter(([a, b]) => a !== b).length;
         expect(runs.reduce((sum, run) => sum + run.count, 0)).toBe(changed);
-        expect(same(apply(old, runs, gatherBlocks(wanted, runs)), wanted)).toBe(true);
+        expect(
+          same(apply(old, runs, gatherBlocks(wanted, runs, new Uint8Array(wanted.length))), wanted),
+        ).toBe(true);
         const all = allRuns(wanted);
-        expect(same(apply(old, all, gatherBlocks(wanted, all)), wanted)).toBe(true);
+        expect(
+          same(apply(old, all, gatherBlocks(wanted, all, new Uint8Array(wanted.length))), wanted),
+        ).toBe(true);
         const some = nonZeroRuns(wanted);
         const blank = new Uint8Array(wanted.length);
-        expect(same(apply(blank, some, gatherBlocks(wanted, some)), wanted)).toBe(true);
+        expect(
+          same(
+            apply(blank, some, gatherBlocks(wanted, some, new Uint8Array(wanted.length))),
+            wanted,
+          ),
+        ).toBe(true);
         expect(some.some((run) => run.zero)).toBe(false);
       }),
       { numRuns: 200, seed: 1 },
