@@ -33,6 +33,17 @@ export type HostMount = {
   readonly keys: readonly string[];
 };
 
+/** A copy to a disk that was begun and is not finished. */
+export type UnfinishedCopy = {
+  /** As in `NeighbourDisk`. */
+  readonly key: string;
+  /** The path of its record. */
+  readonly record: string;
+  /** As domus sync called it. Absent when the record cannot be read, as the time is. */
+  readonly source?: string;
+  readonly begunMs?: number;
+};
+
 export type HostInterface = { readonly name: string; readonly bridge: boolean };
 
 export type HostAround = {
@@ -41,6 +52,8 @@ export type HostAround = {
   /** Absent: not known, as on a file tree. */
   readonly mounts?: readonly HostMount[];
   readonly interfaces?: readonly HostInterface[];
+  /** Of devices; what is copied to a file is told beside it. */
+  readonly unfinishedDevices?: readonly UnfinishedCopy[];
   /** What a vif without bridge= is put on: of xl.conf, else libxl's own. */
   readonly defaultBridge: string;
   /** vif.default.script of xl.conf. */
@@ -48,7 +61,11 @@ export type HostAround = {
 };
 
 /** The host around one guest. */
-export type Surroundings = HostAround & { readonly self: Neighbour };
+export type Surroundings = HostAround & {
+  readonly self: Neighbour;
+  /** Of this guest's disks. */
+  readonly unfinished?: readonly UnfinishedCopy[];
+};
 
 /** Those that are other guests: not this one by another path, and no second config of it. */
 export function otherGuests({ guests, self }: Surroundings): Neighbour[] {

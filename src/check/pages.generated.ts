@@ -843,6 +843,35 @@ If it is on purpose, see that the two never run at one time. Otherwise correct \
 From the configs in /etc/xen and /etc/xen/auto; all names of a device count as one. A partition and its whole disk are not compared.
 `,
   },
+  "disk-unfinished": {
+    severity: "error",
+    summary: `A disk is the destination of a copy that was cut off.`,
+    page: `# disk-unfinished
+
+Severity: error
+
+## What it means
+
+The disk is the destination of a \`domus sync\` that was cut off, or that still runs. Or the record of a copy to it cannot be read, so that nobody can tell.
+
+## What you see
+
+Nothing, or a guest that starts with a damaged filesystem: fsck errors, a root that does not mount, files of two different days.
+
+## Why
+
+A copy writes to the disk piece by piece. Until both sides agree that all of it is there, part of the disk is old and part is new.
+
+## What to do
+
+Run the same \`domus sync\` again: it goes on where it was, and sends only what is missing.
+If the disk was filled in another way since (\`dd\`, a restored backup) and is whole, remove the record that the finding names.
+
+## How domus knows
+
+Each copy leaves a record: \`NAME.domus-sync\` beside a file, in \`/var/lib/domus/sync\` for a device. It says \`unfinished\` from before the first byte is written until both sides have agreed on the digest of the whole disk.
+`,
+  },
   "disk-unknown-format": {
     severity: "note",
     summary: `A disk is of a kind that domus does not read: qcow2 with a backing file, qed, a script's, another domain's.`,

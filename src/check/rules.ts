@@ -9,6 +9,7 @@ import { diskMounted } from "./rules/disk-mounted.ts";
 import { diskReadOnly } from "./rules/disk-read-only.ts";
 import { diskShared } from "./rules/disk-shared.ts";
 import { diskUnknownFormat } from "./rules/disk-unknown-format.ts";
+import { diskUnfinished } from "./rules/disk-unfinished.ts";
 import { diskUnreadable } from "./rules/disk-unreadable.ts";
 import { duplicateMac } from "./rules/duplicate-mac.ts";
 import { duplicateName } from "./rules/duplicate-name.ts";
@@ -63,6 +64,7 @@ export const HOST_RULES: readonly Rule[] = [
   duplicateName,
   duplicateUuid,
   diskMissing,
+  diskUnfinished,
   diskMounted,
   diskReadOnly,
   diskShared,

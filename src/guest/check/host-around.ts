@@ -6,13 +6,15 @@ import { attempt } from "../../base/failure.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
-import { decodeBytes, devicePath } from "../../boot/root-device.ts";
+import { decodeBytes } from "../../boot/root-device.ts";
 import type {
   HostAround,
   HostInterface,
   HostMount,
   Neighbour,
   NeighbourDisk,
+  Surroundings,
+  UnfinishedCopy,
 } from "../../check/host-around.ts";
 import type { Host } from "../../host/host.ts";
 import { parseConfig } from "../../xen/config-syntax.ts";
@@ -21,7 +23,9 @@ import type { Settings } from "../../xen/config-settings.ts";
 import { parseDomainConfig } from "../../xen/domain-config.ts";
 import type { DomainConfig } from "../../xen/domain-config.ts";
 import { findConfigs } from "../config/find-configs.ts";
+import { deviceKey } from "../disks/device-key.ts";
 import { diskTarget } from "../disks/open-disks.ts";
+import { readDeviceCopies, readFileCopy } from "../sync/copy-state.ts";
 
 const XL_CONF = "/etc/xen/xl.conf";
 /** libxl's own (libxl_nic.c, libxl__device_nic_setdefault). */
@@ -40,12 +44,17 @@ export async function readHostAround(host: Host): Promise<HostAround> {
   const defaultScript = text("vif.default.script");
   const mounts = host.live ? await readMounts(host) : undefined;
   const interfaces = host.live ? await readInterfaces(host) : undefined;
+  const copies = await attempt(() => readDeviceCopies(host));
+  const unfinishedDevices = (copies.ok ? copies.value : []).flatMap(({ key, state, ...copy }) =>
+    key !== undefined && state === "unfinished" ? [{ ...copy, key }] : [],
+  );
   return {
     guests: await readNeighbours(host),
     defaultBridge: text("vif.default.bridge") ?? DEFAULT_BRIDGE,
     ...(defaultScript !== undefined && { defaultScript }),
     ...(mounts && { mounts }),
     ...(interfaces && { interfaces }),
+    ...(unfinishedDevices.length > 0 && { unfinishedDevices }),
   };
 }
 
@@ -85,7 +94,7 @@ export async function neighbourOf(
     disks.push({
       vdev: spec.vdev,
       target,
-      key: await keyOf(host, target),
+      key: await deviceKey(host, target),
       readonly: spec.readonly || spec.cdrom,
       blockDevice: kind.ok && kind.value === "block-device",
     });
@@ -100,14 +109,26 @@ export async function neighbourOf(
   };
 }
 
+/** The host around one guest, and what is known of copies to its disks. */
+export async function surroundingsOf(
+  host: Host,
+  around: HostAround,
+  self: Neighbour,
+): Promise<Surroundings> {
+  const unfinished: UnfinishedCopy[] = [];
+  for (const { key, target } of self.disks) {
+    // Who may not read the record may not read the disk either, and is told so there.
+    const beside = await attempt(() => readFileCopy(host, target));
+    if (beside.ok && beside.value?.state === "unfinished")
+      unfinished.push({ ...beside.value, key });
+    unfinished.push(...(around.unfinishedDevices ?? []).filter((copy) => copy.key === key));
+  }
+  return { ...around, self, ...(unfinished.length > 0 && { unfinished }) };
+}
+
 async function realPath(host: Host, path: string): Promise<string> {
   const real = await attempt(() => host.realPath(path));
   return real.ok ? real.value : path;
-}
-
-/** One for all links to a device; on a file tree, where /dev is empty, for the names that LVM gives it. */
-async function keyOf(host: Host, path: string): Promise<string> {
-  return devicePath(await realPath(host, path));
 }
 
 async function readMounts(host: Host): Promise<HostMount[] | undefined> {
@@ -140,7 +161,7 @@ function unescape(field: string): string {
  * (Documentation/ABI/stable/sysfs-block).
  */
 async function keysUnder(host: Host, device: string): Promise<string[]> {
-  const keys = new Set([await keyOf(host, device)]);
+  const keys = new Set([await deviceKey(host, device)]);
   // A set gives what is added during the walk as well, each key once.
   for (const key of keys) {
     if (keys.size > MAX_UNDER || !key.startsWith("/dev/")) continue;
@@ -148,7 +169,7 @@ async function keysUnder(host: Host, device: string): Promise<string[]> {
     const slaves = await attempt(() => host.list(`${sys}/slaves`));
     for (const name of slaves.ok ? slaves.value : []) keys.add(`/dev/${name}`);
     const file = (await readText(host, `${sys}/loop/backing_file`))?.replace(/\n$/, "");
-    if (file) keys.add(await keyOf(host, file));
+    if (file) keys.add(await deviceKey(host, file));
     const partition = await attempt(() => host.kind(`${sys}/partition`));
     if (!partition.ok || partition.value !== "file") continue;
     const disk = fileName(directoryOf(await realPath(host, sys)));

@@ -29,7 +29,7 @@ import type { FactsCache } from "./facts-cache.ts";
 import { volumesInBootOrder } from "./boot-order.ts";
 import { findGrubChain } from "./grub-chain.ts";
 import type { GrubChain } from "./grub-chain.ts";
-import { neighbourOf } from "./host-around.ts";
+import { neighbourOf, surroundingsOf } from "./host-around.ts";
 import { bootPaths, findBoot, pygrubBoot, usesBootloader } from "./find-boot.ts";
 import type { BootSearch, FoundBoot } from "./find-boot.ts";
 import { readBootFiles } from "./read-boot-files.ts";
@@ -91,7 +91,11 @@ export async function survey(options: SurveyOptions): Promise<GuestFacts> {
     changes: [],
     ...(rootFs && { rootFiles: await readRootFiles(rootFs, { volumes, complete }) }),
     ...(options.around && {
-      around: { ...options.around, self: await neighbourOf(host, config, configPath) },
+      around: await surroundingsOf(
+        host,
+        options.around,
+        await neighbourOf(host, config, configPath),
+      ),
     }),
     ...(boot && { boot }),
     ...(pygrub && { pygrub }),

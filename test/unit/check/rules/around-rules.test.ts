@@ -1,7 +1,8 @@
-import type { HostAround, Neighbour } from "../../../../src/check/host-around.ts";
+import type { HostAround, Neighbour, UnfinishedCopy } from "../../../../src/check/host-around.ts";
 import { bridgeMissing } from "../../../../src/check/rules/bridge-missing.ts";
 import { diskMounted } from "../../../../src/check/rules/disk-mounted.ts";
 import { diskReadOnly } from "../../../../src/check/rules/disk-read-only.ts";
+import { diskUnfinished } from "../../../../src/check/rules/disk-unfinished.ts";
 import { diskShared } from "../../../../src/check/rules/disk-shared.ts";
 import { duplicateMac } from "../../../../src/check/rules/duplicate-mac.ts";
 import { duplicateName } from "../../../../src/check/rules/duplicate-name.ts";
@@ -275,5 +276,32 @@ testRule(initramfsNoVolumeDriver, {
         ]),
       },
     }),
+  },
+});
+
+const unfinished = {
+  key: "/dev/dm-3",
+  record: "/var/lib/domus/sync/dev-vg0-pandora-0123456789abcdef.domus-sync",
+  source: "hosta:/dev/vg0/pandora",
+  begunMs: Date.UTC(2026, 10, 21, 8, 15),
+};
+
+/** The good guest, with such a copy to its disk. */
+function copiedTo(one: UnfinishedCopy) {
+  const around = { self, guests: [self], defaultBridge: "xenbr0", unfinished: [one] };
+  return guestWith({ guest: { around } });
+}
+
+testRule(diskUnfinished, {
+  fires: {
+    "a copy that was cut off": [copiedTo(unfinished), "error"],
+    "a record that cannot be read": [
+      copiedTo({ key: unfinished.key, record: "/srv/a b.img.domus-sync" }),
+      "error",
+    ],
+  },
+  silent: {
+    "a copy to another disk": copiedTo({ ...unfinished, key: "/dev/dm-4" }),
+    "no copy at all": beside({}),
   },
 });
