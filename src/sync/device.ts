@@ -9,6 +9,11 @@ export type SyncSource = ByteSource & {
    * (measured). Absent: the engine reads and hashes. `key` is the one of tags, 16 bytes.
    */
   openTagger?(key: Uint8Array): SegmentTagger;
+  /**
+   * Called once, when all was read and is on the destination, before the run is called finished: fails when what
+   * `readsAsZero` or `read` have said turns out not to be true any more.
+   */
+  confirm?(): Promise<void>;
 };
 
 export type SegmentTagger = {

@@ -87,6 +87,7 @@ export class SendRun {
     await this.#patches.idle();
     await this.#announce();
     await this.#progress.until(() => this.#segments.size === 0);
+    await this.#source.confirm?.();
     const looked = this.#segments.digested;
     const digest = this.#segments.digest();
     this.#ending = true;

@@ -45,8 +45,7 @@ export class ExtentListBuilder {
       this.#ends[this.#count - 1] = offset + length;
       return;
     }
-    // Lengths are below 2^53, so after that many turns nothing is left.
-    while (this.#count >= this.#maxExtents) this.#dropShortest();
+    if (this.#count >= this.#maxExtents) this.#dropShortest();
     if (length < this.#minBytes) return;
     if (this.#count === this.#starts.length) this.#grow();
     this.#starts[this.#count] = offset;
@@ -67,16 +66,24 @@ export class ExtentListBuilder {
     return { count: this.#count, starts, ends, bytes };
   }
 
+  /** A quarter of the list goes, and what comes must be longer than that: so it ends, whatever the lengths are. */
   #dropShortest(): void {
-    this.#minBytes *= 2;
+    const lengths = new Float64Array(this.#count);
+    for (let i = 0; i < this.#count; i++) lengths[i] = this.#ends[i]! - this.#starts[i]!;
+    const limit = lengths.toSorted()[this.#count >>> 2]!;
+    let toDrop = Math.ceil(this.#count / 4);
     let kept = 0;
-    for (let i = 0; i < this.#count; i++) {
-      if (this.#ends[i]! - this.#starts[i]! < this.#minBytes) continue;
+    for (const [i, length] of lengths.entries()) {
+      if (length <= limit && toDrop > 0) {
+        toDrop -= 1;
+        continue;
+      }
       this.#starts[kept] = this.#starts[i]!;
       this.#ends[kept] = this.#ends[i]!;
       kept += 1;
     }
     this.#count = kept;
+    this.#minBytes = limit + 1;
   }
 
   #grow(): void {

@@ -30,18 +30,16 @@ export type UnusedViewOptions = UnusedSpaceOptions & {
 export type UnusedView =
   | {
       readonly kind: "view";
-      /** The source with zeroes in place of unused blocks. */
+      /**
+       * The source with zeroes in place of unused blocks. Its `confirm` is a `corrupt` failure when the source was changed in a way
+       * that matters, so that what was copied cannot be relied on.
+       */
       readonly source: SyncSource;
       readonly unused: ExtentList;
       readonly usedBytes: number;
       readonly volumes: readonly VolumeSpace[];
       /** A line for each part of the disk. With text from the disk: not escaped. */
       readonly notes: readonly string[];
-      /**
-       * Looks again, after all was read and before the copy is called finished: a `corrupt` failure when the source was changed
-       * in a way that matters, so that what was copied cannot be relied on.
-       */
-      confirm(): Promise<void>;
     }
   /** All of the source is to be copied. `reason` is a whole sentence, with text from the disk in it. */
   | { readonly kind: "refused"; readonly reason: string; readonly notes: readonly string[] };
@@ -69,12 +67,11 @@ export async function openUnusedView(
   }
   return {
     kind: "view",
-    source: view,
+    source: { ...view, confirm: () => assertUnchanged(source, space, options) },
     unused,
     usedBytes: source.size - unused.bytes,
     volumes,
     notes,
-    confirm: () => assertUnchanged(source, space, options),
   };
 }
 
@@ -98,6 +95,7 @@ async function assertUnchanged(
 ): Promise<void> {
   const where = within(source.where, "unused blocks");
   const expected = "nobody who uses the source while it is copied";
+  await source.confirm?.();
   const user = inTheWay(await options.findUsers());
   if (user) throw corrupt(where, user.what, expected);
   const now = await findUnusedSpace(source, options);
