@@ -1,0 +1,128 @@
+/** What a dm-snapshot says of changes: see docs/design/changed-blocks.md. */
+import { within } from "../../base/where.ts";
+import { sha256 } from "../../bytes/sha256.ts";
+import { ChangeMap } from "../../disk/dm/change-map.ts";
+import { readExceptions } from "../../disk/dm/exception-store.ts";
+import type { Exception } from "../../disk/dm/exception-store.ts";
+import type { Host } from "../../host/host.ts";
+import { devicePath, NotKnown, readDmStatus, runOrNotKnown } from "./dm-devices.ts";
+import type { DmDevice } from "./dm-devices.ts";
+
+/** The exceptions that tell one store from another: the first ones stay as they are. */
+const STATE_EXCEPTIONS = 256;
+
+/** What a snapshot and its source have in common, or why nothing follows from it. */
+export function relateSnapshot(
+  devices: readonly DmDevice[],
+  source: DmDevice,
+  snapshot: DmDevice,
+): { readonly stores: readonly DmDevice[] } {
+  const origin = snapshot.args[0];
+  const merging = devices.some(
+    ({ target, args }) => target === "snapshot-merge" && args[0] === origin,
+  );
+  if (merging) throw new NotKnown("A snapshot is being merged into its origin.");
+  const family = devices.filter(({ target, args }) => target === "snapshot" && args[0] === origin);
+  const passedDown = family.find(({ args }) => args.includes("discard_passdown_origin"));
+  if (passedDown) {
+    throw new NotKnown(`${passedDown.name} passes discards on to its origin: no store has them.`);
+  }
+  if (source.target === "snapshot-origin" && source.args[0] === origin)
+    return { stores: [snapshot] };
+  if (family.includes(source)) return { stores: [source, snapshot] };
+  throw new NotKnown(
+    `${snapshot.name} is not a snapshot of ${source.name}, nor of the same origin.`,
+  );
+}
+
+/** The changes that the stores of these snapshots have, all of one origin. */
+export async function readSnapshotChanges(
+  host: Host,
+  devices: readonly DmDevice[],
+  { stores, sizeBytes }: { readonly stores: readonly DmDevice[]; readonly sizeBytes: number },
+): Promise<{ readonly map: ChangeMap }> {
+  // Stores of several chunk sizes have the smallest in common, as all are powers of 2.
+  const chunkBytes = Math.min(...stores.map(chunkBytesOf));
+  const map = new ChangeMap({ deviceBytes: sizeBytes, chunkBytes, where: [stores[0]!.name] });
+  for (const snapshot of stores) {
+    const own = chunkBytesOf(snapshot);
+    const chunks = Math.ceil(sizeBytes / chunkBytes);
+    await readStore(host, devices, snapshot, (exceptions) => {
+      for (const { oldChunk } of exceptions) {
+        const first = oldChunk * (own / chunkBytes);
+        const end = Math.min(first + own / chunkBytes, chunks);
+        for (let chunk = first; chunk < end; chunk++) map.add(chunk);
+      }
+    });
+  }
+  return { map };
+}
+
+/** One line that the same snapshot keeps, whatever is written to it or its origin. */
+export async function readStoreState(
+  host: Host,
+  devices: readonly DmDevice[],
+  snapshot: DmDevice,
+  /** How many exceptions count; by default as many as there are. */
+  count = STATE_EXCEPTIONS,
+): Promise<string> {
+  const first: Exception[] = [];
+  await readStore(host, devices, snapshot, (exceptions) => {
+    if (first.length < count) first.push(...exceptions.slice(0, count - first.length));
+  });
+  const text = first.map(({ oldChunk, newChunk }) => `${oldChunk} ${newChunk}`).join("\n");
+  const digest = Buffer.from(sha256(new TextEncoder().encode(text)).subarray(0, 16)).toString(
+    "hex",
+  );
+  return ["dm-snapshot", snapshot.uuid, snapshot.sizeBytes, first.length, digest].join(" ");
+}
+
+/** Whether `recorded`, a state of an earlier time, is of this snapshot. */
+export async function isStateOfStore(
+  host: Host,
+  devices: readonly DmDevice[],
+  { snapshot, recorded }: { readonly snapshot: DmDevice; readonly recorded: string },
+): Promise<boolean> {
+  const [kind, uuid, sizeBytes, count] = recorded.split(" ");
+  if (kind !== "dm-snapshot" || uuid !== snapshot.uuid) return false;
+  if (sizeBytes !== String(snapshot.sizeBytes) || !/^\d{1,3}$/.test(count ?? "")) return false;
+  return (await readStoreState(host, devices, snapshot, Number(count))) === recorded;
+}
+
+function chunkBytesOf(snapshot: DmDevice): number {
+  const sectors = Number(snapshot.args[3]);
+  // The kernel takes powers of 2 only; the store's own header is compared later.
+  if (!Number.isSafeInteger(sectors) || sectors <= 0 || (sectors & (sectors - 1)) !== 0) {
+    throw new NotKnown(`${snapshot.name} has chunks of ${snapshot.args[3]} sectors.`);
+  }
+  return sectors * 512;
+}
+
+async function readStore(
+  host: Host,
+  devices: readonly DmDevice[],
+  snapshot: DmDevice,
+  take: (exceptions: readonly Exception[]) => void,
+): Promise<void> {
+  const [, cow, persistence] = snapshot.args;
+  if (cow === undefined || !persistence?.startsWith("P")) {
+    throw new NotKnown(`${snapshot.name} keeps its list of changes in memory only.`);
+  }
+  const path = devicePath(devices, cow);
+  // The kernel writes the store past the page cache, which may have it as it was.
+  await runOrNotKnown(host, ["blockdev", "--flushbufs", path]);
+  await using device = await host.openBlock(path);
+  const exceptions = readExceptions({ ...device, where: within(device.where, snapshot.name) });
+  let step = await exceptions.next();
+  for (; !step.done; step = await exceptions.next()) take(step.value);
+  if (step.value.chunkBytes !== chunkBytesOf(snapshot)) {
+    throw new NotKnown(`${snapshot.name} and its store do not agree on the size of a chunk.`);
+  }
+  // Asked last: what made the list useless in the meantime shows.
+  const status = await readDmStatus(host, snapshot);
+  if (!/^\d+\/\d+$/.test(status[0] ?? "")) {
+    throw new NotKnown(
+      `${snapshot.name} is no longer valid (${status.join(" ")}): it was full once.`,
+    );
+  }
+}
