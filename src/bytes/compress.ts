@@ -2,14 +2,12 @@
 import { constants, createGzip } from "node:zlib";
 import { MIB } from "../base/units.ts";
 
-/** Fast rather than small: the result lives until the guest has unpacked it. */
-const LEVEL = constants.Z_BEST_SPEED;
-
 /** One gzip member of all that `input` yields. Memory is bounded: it waits for its reader. */
 export async function* packGzip(
   input: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void> {
-  const gzip = createGzip({ level: LEVEL, chunkSize: MIB });
+  // Fast rather than small: the result lives until the guest has unpacked it.
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: MIB });
   const feeding = feed(input, gzip);
   try {
     for await (const chunk of gzip) {

@@ -1,30 +1,19 @@
 /** Devices and image files of this machine, read-only. */
-import { constants, fstat, read } from "node:fs";
-import type { Stats } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { constants, readFile } from "node:fs";
 import { promisify } from "node:util";
 import { ioFailure, unsupported } from "../../base/failure.ts";
 import type { Where } from "../../base/where.ts";
 import { assertInside } from "../../base/range.ts";
 import type { BlockDevice } from "../../disk/source.ts";
+import { inheritedDescriptor, openDescriptor } from "./descriptor.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { errnoOf } from "./errno.ts";
-
-/** What reading a disk takes; a file handle has it, and a descriptor that was handed over can be given it. */
-type Readable = {
-  read(
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ readonly bytesRead: number }>;
-  stat(): Promise<Stats>;
-  close(): Promise<void>;
-};
 
 /** Opens `path` for reading. `io` when it cannot be opened, `unsupported` when it is no disk at all. */
 export async function openLocalBlock(path: string, where: Where): Promise<BlockDevice> {
   // O_NONBLOCK: opening a FIFO or an empty CD-ROM drive must not wait for anybody.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error) => {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const handle = await openDescriptor(path, flags).catch((error) => {
     throw ioFailure(where, "open", errnoOf(error), error);
   });
   return describeBlock(handle, where);
@@ -32,17 +21,11 @@ export async function openLocalBlock(path: string, where: Where): Promise<BlockD
 
 /** A disk that another process has opened for this one. The descriptor stays open. */
 export function openInheritedBlock(fd: number, where: Where): Promise<BlockDevice> {
-  const readable: Readable = {
-    read: (buffer, offset, length, position) =>
-      promisify(read)(fd, buffer, offset, length, position),
-    stat: () => promisify(fstat)(fd),
-    close: async () => {},
-  };
-  return describeBlock(readable, where);
+  return describeBlock(inheritedDescriptor(fd), where);
 }
 
 /** What `handle` reads, as a disk; it is closed with it, and when it is none. */
-export async function describeBlock(handle: Readable, where: Where): Promise<BlockDevice> {
+export async function describeBlock(handle: Descriptor, where: Where): Promise<BlockDevice> {
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw unsupported(where, "a directory as a disk");
@@ -74,7 +57,7 @@ async function readGeometry(rdev: number, where: Where): Promise<Geometry> {
   const major = Math.floor(rdev / 256) % 4096;
   const minor = (rdev % 256) + Math.floor(rdev / 0x100000) * 256;
   const dir = `/sys/dev/block/${major}:${minor}`;
-  const number = async (file: string) => Number((await readFile(file, "utf8")).trim());
+  const number = async (file: string) => Number((await promisify(readFile)(file, "utf8")).trim());
   try {
     const size = (await number(`${dir}/size`)) * 512;
     // A partition has no queue of its own: its disk's is one level up.
@@ -88,7 +71,7 @@ async function readGeometry(rdev: number, where: Where): Promise<Geometry> {
   }
 }
 
-function blockDevice(handle: Readable, where: Where, geometry: Geometry): BlockDevice {
+function blockDevice(handle: Descriptor, where: Where, geometry: Geometry): BlockDevice {
   const { size, blockSize, readOnly, modifiedMs } = geometry;
   const device: BlockDevice = {
     size,

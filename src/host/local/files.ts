@@ -1,8 +1,9 @@
-import { constants } from "node:fs";
-import { open, readdir, realpath, stat } from "node:fs/promises";
+import { constants, readdir, realpath, stat } from "node:fs";
+import { promisify } from "node:util";
 import { ioFailure, misuse, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { PathKind } from "../host.ts";
+import { openDescriptor } from "./descriptor.ts";
 import { errnoOf } from "./errno.ts";
 
 const DEFAULT_LIMIT_BYTES = 16 * MIB;
@@ -15,7 +16,7 @@ export async function readLocalFile(
   // /dev/fd/63 (`<(xl info)`) is one too, with a writer at its other end.
   const handedOver = /^\/(dev\/(fd\/|stdin$)|proc\/self\/fd\/)/.test(path);
   const flags = constants.O_RDONLY | (handedOver ? 0 : constants.O_NONBLOCK);
-  const handle = await open(path, flags).catch((error) => fail(path, "open", error));
+  const handle = await openDescriptor(path, flags).catch((error) => fail(path, "open", error));
   try {
     const stats = await handle.stat();
     if (stats.isDirectory()) throw ioFailure([path], "read", "EISDIR");
@@ -42,13 +43,13 @@ export async function readLocalFile(
 }
 
 export async function listLocal(path: string): Promise<readonly string[]> {
-  const names = await readdir(path).catch((error) => fail(path, "list", error));
+  const names = await promisify(readdir)(path).catch((error) => fail(path, "list", error));
   return names.sort();
 }
 
 export async function localKind(path: string): Promise<PathKind> {
   try {
-    const stats = await stat(path);
+    const stats = await promisify(stat)(path);
     if (stats.isFile()) return "file";
     if (stats.isBlockDevice()) return "block-device";
     return stats.isDirectory() ? "directory" : "other";
@@ -60,7 +61,7 @@ export async function localKind(path: string): Promise<PathKind> {
 }
 
 export function localRealPath(path: string): Promise<string> {
-  return realpath(path).catch((error) => fail(path, "follow", error));
+  return promisify(realpath.native)(path).catch((error) => fail(path, "follow", error));
 }
 
 function fail(path: string, op: string, error: unknown): never {
