@@ -2,10 +2,10 @@
  * The files that the answer names: made as Python's mkstemp makes them (8 random characters, 0600, exclusively), removed
  * again whatever happens unless they are kept.
  */
-import { randomInt } from "node:crypto";
-import { closeSync, constants, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, unlinkSync, write } from "node:fs";
 import { resolve } from "node:path";
-import { FailureError, ioFailure, overLimit } from "../base/failure.ts";
+import { promisify } from "node:util";
+import { ioFailure, overLimit } from "../base/failure.ts";
 import { sizeText } from "../base/units.ts";
 import type { Out } from "../guest/bootloader/handover-bytes.ts";
 import { errnoOf } from "../host/local/errno.ts";
@@ -22,7 +22,7 @@ export function createTempFile(directory: string, prefix: string): TempFile {
   for (let i = 1; ; i++) {
     const random = Array.from(
       { length: RANDOM_LENGTH },
-      () => CHARACTERS[randomInt(CHARACTERS.length)],
+      () => CHARACTERS[Math.floor(Math.random() * CHARACTERS.length)],
     );
     const path = resolve(directory, prefix + random.join(""));
     try {
@@ -51,28 +51,29 @@ function attemptTo(work: () => void): void {
 /** Writes to a descriptor, at most `limitBytes`. `io` with ENOSPC and the like, `limit` above the limit. */
 export function descriptorOut(fd: number, name: string, limitBytes: number): Out {
   let position = 0;
-  const guarded = (operation: string, work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      if (error instanceof FailureError) throw error;
-      throw ioFailure([name], operation, errnoOf(error), error);
-    }
+  const failed = (operation: string) => (error: unknown) => {
+    throw ioFailure([name], operation, errnoOf(error), error);
   };
   return {
     async write(chunk) {
       if (position + chunk.length > limitBytes) {
         throw overLimit([name], "its size", sizeText(limitBytes));
       }
-      guarded("write", () => {
-        for (let done = 0; done < chunk.length;) {
-          done += writeSync(fd, chunk, done, chunk.length - done, position + done);
-        }
-      });
-      position += chunk.length;
+      for (let done = 0; done < chunk.length;) {
+        const left = chunk.length - done;
+        const { bytesWritten } = await promisify(write)(fd, chunk, done, left, position).catch(
+          failed("write"),
+        );
+        done += bytesWritten;
+        position += bytesWritten;
+      }
     },
     async restart() {
-      guarded("truncate", () => ftruncateSync(fd, 0));
+      try {
+        ftruncateSync(fd, 0);
+      } catch (error) {
+        failed("truncate")(error);
+      }
       position = 0;
     },
   };

@@ -12,6 +12,7 @@ import type { RamdiskPlan } from "./plan-ramdisk.ts";
 
 /** Where a file of the handover goes. */
 export type Out = {
+  /** `chunk` stays as it is until the promise is settled. */
   write(chunk: Uint8Array): Promise<void>;
   /** Forgets what was written. */
   restart(): Promise<void>;
@@ -78,8 +79,10 @@ async function copy(files: readonly GuestFile[], out: Out, watch?: MemberWatch):
     const gap = padding(position);
     if (gap.length > 0) await out.write(gap);
     for await (const chunk of file.chunks()) {
+      // The system writes while the chunk is looked through here and the next one is read.
+      const writing = out.write(chunk);
       watch?.push(chunk);
-      await out.write(chunk);
+      await writing;
     }
     position += gap.length + file.sizeBytes;
   }
