@@ -1,8 +1,9 @@
 /**
  * `npm run build`: makes `dist/domus`, one executable that needs no Node.js, and its other name `dist/domus-pygrub`.
  *
- * rolldown bundles the sources into one CommonJS file, Node turns it into a single-executable blob (with V8's code
- * cache, so that starting compiles nothing: build/program.ts), and postject puts the blob into a copy of the Node binary.
+ * rolldown bundles the sources of each into one CommonJS file, Node turns both into a single-executable blob (with V8's
+ * code cache, so that starting compiles nothing: build/program.ts), and postject puts the blob into a copy of the Node
+ * binary. Two bundles, because loading one takes the longer the more is in it, and domus-pygrub needs a part only.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,7 +19,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
-import { makeProgram } from "./build/program.ts";
+import { makePrograms } from "./build/program.ts";
+import type { Bundle } from "./build/program.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
@@ -44,7 +46,7 @@ async function bundle(entry: string, to: string): Promise<void> {
     minify: { compress: true, mangle: false },
   });
   await build.close();
-  writeFileSync(to, sign(withLateModules(readFileSync(to, "utf8"))));
+  writeFileSync(to, withLateModules(readFileSync(to, "utf8")));
 }
 
 /**
@@ -62,9 +64,10 @@ function withLateModules(text: string): string {
   );
   const used = declared.replaceAll(
     /(\bnew )?\b(node_\w+)\b(?!=lateModule)(\.?)/g,
-    (_match, made: string | undefined, name: string, dot: string) => {
-      if (!names.has(name) || dot === "")
-        throw new Error(`the bundle uses ${name} in an unknown way`);
+    (match, made: string | undefined, name: string, dot: string) => {
+      // A name of ours, as fields on disk have them.
+      if (!names.has(name)) return match;
+      if (dot === "") throw new Error(`the bundle uses ${name} in an unknown way`);
       // `new node_tty().ReadStream()` would make an object of the function
       return made === undefined ? `${name}().` : `new (${name}()).`;
     },
@@ -76,16 +79,17 @@ function withLateModules(text: string): string {
  * Puts a digest of the whole program into it. What one build has found out and kept is of no use to another
  * (docs/design/facts-cache.md).
  */
-function sign(text: string): string {
-  const digest = createHash("sha256").update(process.version).update(text).digest("hex");
+function sign(script: string): void {
+  const text = readFileSync(script, "utf8");
   if (!text.includes(BUILD_MARK)) throw new Error("the bundle has lost its build mark");
-  return text.replaceAll(BUILD_MARK, digest);
+  const digest = createHash("sha256").update(process.version).update(text).digest("hex");
+  writeFileSync(script, text.replaceAll(BUILD_MARK, digest));
 }
 
-function executable(script: string, to: string): void {
-  const blob = `${script}.blob`;
-  const { main, assets, files } = makeProgram(script, NODE);
-  const config = `${script}.sea.json`;
+function executable(bundles: readonly Bundle[], to: string): void {
+  const blob = `${to}.blob`;
+  const { main, assets, files } = makePrograms(bundles, DIST, NODE);
+  const config = `${to}.sea.json`;
   writeFileSync(
     config,
     JSON.stringify({
@@ -110,11 +114,20 @@ function executable(script: string, to: string): void {
 }
 
 mkdirSync(DIST, { recursive: true });
-const script = join(DIST, "domus.cjs");
-await bundle("src/main.ts", script);
+const domus = join(DIST, "domus.cjs");
+const pygrub = join(DIST, "domus-pygrub.cjs");
+await bundle("src/cli/main.ts", domus);
+sign(domus);
+await bundle("src/pygrub/main.ts", pygrub);
 const target = join(DIST, "domus");
-executable(script, target);
-// Its other name, which is what it goes by: src/main.ts.
+executable(
+  [
+    { name: "domus", script: domus },
+    { name: "domus-pygrub", script: pygrub },
+  ],
+  target,
+);
+// Its other name, which is what it goes by.
 const other = join(DIST, "domus-pygrub");
 rmSync(other, { force: true });
 symlinkSync("domus", other);

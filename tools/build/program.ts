@@ -1,14 +1,17 @@
 /**
- * The bundle as the executable holds it: a script of one-byte characters with V8's code cache of it, both assets of the
- * executable, and the few lines that start it.
+ * The bundles as the executable holds them: each a script of one-byte characters with V8's code cache of it, all of them
+ * assets of the executable, and the few lines that start the one whose name was called.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ext4Image } from "../sample/image.ts";
 
-export type Program = {
+/** One of the executable's names, and the CommonJS script behind it. */
+export type Bundle = { readonly name: "domus" | "domus-pygrub"; readonly script: string };
+
+export type Programs = {
   /** The executable's main script. */
   readonly main: string;
   /** Names of assets and the files that they are made of. */
@@ -16,45 +19,64 @@ export type Program = {
   readonly files: readonly string[];
 };
 
+/** What is not called domus-pygrub is domus, whatever it is called. */
 const MAIN = `
 const { getRawAsset } = require("node:sea");
 const { Script } = require("node:vm");
-const source = Buffer.from(getRawAsset("program")).latin1Slice();
-const cachedData = Buffer.from(getRawAsset("cache"));
-const script = new Script(source, { filename: "domus.cjs", cachedData });
+const name = /(^|\\/)domus-pygrub$/.test(process.argv0) ? "domus-pygrub" : "domus";
+const source = Buffer.from(getRawAsset(name + ".program")).latin1Slice();
+const cachedData = Buffer.from(getRawAsset(name + ".cache"));
+const script = new Script(source, { filename: name + ".cjs", cachedData });
 script.runInThisContext()(exports, require, module, __filename, __dirname);
 `;
 
-/** `bundle` is a CommonJS script; `node` the binary that the executable is made of. */
-export function makeProgram(bundle: string, node: string): Program {
-  const program = `${bundle}.program`;
-  const cache = `${bundle}.cache`;
-  const main = `${bundle}.main.cjs`;
-  const text = readFileSync(bundle, "utf8").replace(/^#!.*/, "");
-  // In strings, templates and patterns, and nowhere else, does the bundle have others.
-  const ascii = text.replaceAll(
-    /[^\0-\x7f]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  writeFileSync(program, `(function(exports,require,module,__filename,__dirname){${ascii}\n})`);
-  rmSync(cache, { force: true });
-  warmUp(node, program, cache);
+/** `node` is the binary that the executable is made of. */
+export function makePrograms(bundles: readonly Bundle[], dir: string, node: string): Programs {
+  const assets: Record<string, string> = {};
+  const main = join(dir, "main.cjs");
   writeFileSync(main, MAIN);
-  return { main, assets: { program, cache }, files: [program, cache, main] };
+  for (const bundle of bundles) {
+    const program = `${bundle.script}.program`;
+    const cache = `${bundle.script}.cache`;
+    writeFileSync(program, wrapped(readFileSync(bundle.script, "utf8")));
+    rmSync(cache, { force: true });
+    warmUp(node, bundle.name, { program, cache });
+    assets[`${bundle.name}.program`] = program;
+    assets[`${bundle.name}.cache`] = cache;
+  }
+  return { main, assets, files: [main, ...Object.values(assets)] };
 }
 
-/** Lists the entries of a small guest: what it takes to read a disk is what most commands need. */
-function warmUp(node: string, program: string, cache: string): void {
+function wrapped(bundle: string): string {
+  // In strings, templates and patterns, and nowhere else, does a bundle have others.
+  const ascii = bundle
+    .replace(/^#!.*/, "")
+    .replaceAll(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `(function(exports,require,module,__filename,__dirname){${ascii}\n})`;
+}
+
+/** What each does most: `domus` lists the entries of a small guest, `domus-pygrub` prepares its boot. */
+function warmUp(
+  node: string,
+  name: Bundle["name"],
+  { program, cache }: { program: string; cache: string },
+): void {
   const dir = mkdtempSync(join(tmpdir(), "domus-build-"));
   const script = join(import.meta.dirname, "warm-up.ts");
   try {
     const image = join(dir, "guest.img");
+    const out = join(dir, "out");
+    mkdirSync(out);
     // Without mkfs.ext4 it looks at a disk with nothing on it: that starts slower, and is no reason not to build.
     if (spawnSync("mkfs.ext4", ["-V"]).error) writeFileSync(image, new Uint8Array(1 << 21));
     else
       ext4Image(image, { sizeMib: 16, uuid: "6f1d2a34-0d5b-4c0e-9a51-4a0f3c1de0ff", tree: TREE });
+    const args = {
+      domus: ["entries", image],
+      "domus-pygrub": ["-q", `--output-directory=${out}`, "--output-format=simple0", image],
+    }[name];
     // It may end with 1, when there is no menu; the cache is written all the same.
-    const ran = spawnSync(node, [script, program, cache, "entries", image], { encoding: "utf8" });
+    const ran = spawnSync(node, [script, program, cache, name, ...args], { encoding: "utf8" });
     if (!existsSync(cache)) throw new Error(`the program does not run: ${ran.stderr}`);
   } finally {
     rmSync(dir, { recursive: true });
@@ -63,7 +85,8 @@ function warmUp(node: string, program: string, cache: string): void {
 
 const TREE = {
   "boot/vmlinuz-1": "sample",
-  "boot/initrd.img-1": "sample",
+  // What most initramfs images begin with.
+  "boot/initrd.img-1": Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3),
   "boot/grub/grub.cfg": `set default="0"
 if [ x$feature_menuentry_id = xy ]; then menuentry_id_option="--id"; else menuentry_id_option=""; fi
 function load_video { insmod all_video; }
