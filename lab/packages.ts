@@ -49,6 +49,8 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   losetup: "mount",
   lvm: "lvm2",
   pvcreate: "lvm2",
+  thin_restore: "thin-provisioning-tools",
+  thin_delta: "thin-provisioning-tools",
   "qemu-img": "qemu-utils",
   "qemu-io": "qemu-utils",
   // compression and archives

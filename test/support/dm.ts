@@ -130,6 +130,8 @@ export type PoolBytes = {
   /** Whether a metadata snapshot is reserved; then the live trees are empty. Default: true. */
   readonly held?: boolean;
   readonly metadataBlocks?: number;
+  /** For entries of a node; a multiple of 3. Other readers want a third of them taken. Default: as many as fit. */
+  readonly places?: number;
   /** Changes the superblock that counts before it is sealed. */
   readonly edit?: (superblock: DataView) => void;
 };
@@ -193,7 +195,8 @@ export class PoolWriter {
     valueBytes = 8,
   ): void {
     const view = this.view(block);
-    const places = Math.floor((METADATA_BLOCK_BYTES - 32) / (8 + valueBytes) / 3) * 3;
+    const room = Math.floor((METADATA_BLOCK_BYTES - 32) / (8 + valueBytes) / 3) * 3;
+    const places = this.#pool.places ?? room;
     view.setUint32(4, node.leaf ? 2 : 1, true);
     view.setBigUint64(8, BigInt(block), true);
     view.setUint32(16, node.keys.length, true);
