@@ -47,6 +47,16 @@ describe("the store of a dm-snapshot", () => {
     expect(await oldChunks(store(counted(PER_AREA), { chunkCount }))).toEqual(counted(PER_AREA));
   });
 
+  test("ends at the first empty place, whatever lies behind it", async () => {
+    const exceptions = [
+      [5, 2],
+      [6, 3],
+      [0, 0],
+      [7, 4],
+    ] as const;
+    expect(await oldChunks(exceptionStore({ chunkSectors: SECTORS, exceptions }))).toEqual([5, 6]);
+  });
+
   test("says which chunk of it holds what was there", async () => {
     const pieces = [];
     for await (const piece of readExceptions(memorySource(store([5, 9])))) pieces.push(...piece);

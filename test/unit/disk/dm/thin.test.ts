@@ -113,21 +113,37 @@ describe("what two maps differ in", () => {
     expect(await differences(pool, 2, 1)).toHaveLength(700);
   });
 
-  test("is found without opening what both share", async () => {
-    const base = mapOf(range(20_000));
-    const pool = poolOf(base, insert(base, 9_999, mapping(77_777, 1)));
-    const read: number[] = [];
-    const inner = source(pool.bytes);
+  /** How many nodes are read to find these differences between `left` and `right`. */
+  async function nodesRead(left: Node, right: Node, expected: readonly number[]): Promise<number> {
+    const inner = source(poolOf(left, right).bytes);
+    let count = 0;
     const counting: ByteSource = {
       ...inner,
       read: (offset, length) => {
-        read.push(offset / 4096);
+        count += 1;
         return inner.read(offset, length);
       },
     };
-    expect(await differences(counting)).toEqual([9_999]);
+    expect(await differences(counting)).toEqual(expected);
+    return count;
+  }
+
+  test("is found without opening what both share", async () => {
+    const base = mapOf(range(20_000));
+    const other = insert(base, 9_999, mapping(77_777, 1));
     // Of some 160 leaves each volume has one of its own.
-    expect(read.length).toBeLessThan(24);
+    expect(await nodesRead(base, other, [9_999])).toBeLessThan(24);
+  });
+
+  test("is found so, too, when one of them has grown by a level", async () => {
+    const small = mapOf(range(1200), 6);
+    const added = Array.from({ length: 900 }, (_, at) => at + 1200);
+    const large = added.reduce((root, key) => insert(root, key, mapping(key, 1), 6), small);
+    const levels = (node: Node): number => (node.leaf ? 1 : 1 + levels(node.children[0]!));
+    expect(levels(large)).toBe(levels(small) + 1);
+    // Of each about 400 nodes; those of the second that are new, and the path to them in the first.
+    expect(await nodesRead(small, large, added)).toBeLessThan(550);
+    expect(await nodesRead(large, small, added)).toBeLessThan(550);
   });
 
   test("is what comparing every block would find, whatever was written, discarded and snapshotted", async () => {

@@ -376,6 +376,18 @@ describe("since a thin snapshot", () => {
     });
   });
 
+  test("what lies behind the snapshot's end", async () => {
+    const small = lvsText([
+      lvsRow({ lv_name: "s1", lv_size: String(GIB - MIB), thin_id: "1", pool_lv: "pool" }),
+    ]);
+    const programs = { [LVS]: small };
+    const { host } = thinScene({ before, after: before, programs });
+    const recorded = STATE(4).replace(String(GIB), String(GIB - MIB));
+    expect(await reason(host, "vg0/thin", "vg0/s1", recorded)).toMatchObject({
+      looks: [{ first: 1023, count: 1 }],
+    });
+  });
+
   test("the metadata are released whatever goes wrong", async () => {
     const damaged = thinScene({ before, contents: { "dm-0": new Uint8Array(65_536) } });
     expect(await reason(damaged.host, "vg0/thin", "vg0/t1", STATE(4))).toContain("checksum");
