@@ -17,7 +17,14 @@ import {
 } from "./host-files.ts";
 import type { LabImage } from "./image.ts";
 import { withLock } from "./lock.ts";
-import { accelerator, killMachine, runningPid, startMachine, type MachineOptions } from "./qemu.ts";
+import {
+  accelerator,
+  killMachine,
+  machineKey,
+  runningPid,
+  startMachine,
+  type MachineOptions,
+} from "./qemu.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 import { closeConnection, openConnection, runOver, type SshTarget } from "./ssh.ts";
 
@@ -152,7 +159,7 @@ export async function freshSnapshot(
   image: LabImage,
   say: (line: string) => void,
 ): Promise<Snapshot> {
-  const dir = join(image.dir, `fresh-${accelerator()}-${qemuVersion()}`);
+  const dir = join(image.dir, `fresh-${accelerator()}-${qemuVersion()}-${machineKey()}`);
   await withLock(join(cacheDir("lab"), `${image.release}.lock`), async () => {
     if (existsSync(dir)) return;
     say(`booting the ${image.release} host for the first time (once, about a minute)`);

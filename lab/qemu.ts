@@ -3,6 +3,7 @@
  * that starts it; the pid file and the process's start time say which one is ours to end.
  */
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -61,13 +62,21 @@ function acceleration(): string[] {
     : ["-accel", "tcg,thread=multi", "-cpu", "max,-smap"];
 }
 
+/**
+ * Without it (and Xen leaves it out on AMD's processors, and with `spec-ctrl=no`) Xen gives a processor's vector registers
+ * to another guest only when that one touches them, which it learns by CR0.TS and #NM. QEMU's emulated XSAVE and XRSTOR
+ * do not look at CR0.TS (target/i386/tcg/translate.c), so that a dom0 kernel that changes between two of its processes
+ * saves and loads the registers of another guest: processes in dom0 crash, hang or compute nonsense.
+ */
+const EAGER_FPU = "eager-fpu";
+
 function bootArguments(): string[] {
   const xen = [
     `dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M`,
     "dom0_max_vcpus=1",
     "console=com1",
     "loglvl=warning",
-    "spec-ctrl=no",
+    `spec-ctrl=no,${EAGER_FPU}`,
     "xpti=no",
     "pv-l1tf=no",
     "bootscrub=0",
@@ -75,6 +84,12 @@ function bootArguments(): string[] {
   const dom0 = ["console=hvc0", "root=/dev/vda", "net.ifnames=0", "quiet", "mitigations=off"];
   const modules = `vmlinuz ${dom0.join(" ")},initrd`;
   return ["-kernel", "xen", "-append", xen.join(" "), "-initrd", modules];
+}
+
+/** A short name of all that a saved machine has from its first boot on: saved states of others are of no use. */
+export function machineKey(): string {
+  const decisive = JSON.stringify([MEMORY_MIB, acceleration(), bootArguments()]);
+  return createHash("sha256").update(decisive).digest("hex").slice(0, 8);
 }
 
 function machineArguments(machine: MachineOptions): string[] {
