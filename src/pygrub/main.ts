@@ -6,7 +6,9 @@ import { CHILD_MARK } from "./unprivileged.ts";
 
 async function main(): Promise<void> {
   const argv = process.argv.slice(2);
-  process.exitCode = await (argv[0] === CHILD_MARK ? child() : pygrub(argv));
+  if (argv[0] === CHILD_MARK) process.exitCode = await child();
+  // Everything is written and closed: what else Node.js would put away when it ends, the system does sooner.
+  else process.exit(await pygrub(argv));
 }
 
 void main();
