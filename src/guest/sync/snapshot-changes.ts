@@ -53,6 +53,7 @@ export async function readSnapshotChanges(
         const end = Math.min(first + own / chunkBytes, chunks);
         for (let chunk = first; chunk < end; chunk++) map.add(chunk);
       }
+      return true;
     });
   }
   return { map };
@@ -68,7 +69,8 @@ export async function readStoreState(
 ): Promise<string> {
   const first: Exception[] = [];
   await readStore(host, devices, snapshot, (exceptions) => {
-    if (first.length < count) first.push(...exceptions.slice(0, count - first.length));
+    first.push(...exceptions.slice(0, count - first.length));
+    return first.length < count;
   });
   const text = first.map(({ oldChunk, newChunk }) => `${oldChunk} ${newChunk}`).join("\n");
   const digest = Buffer.from(sha256(new TextEncoder().encode(text)).subarray(0, 16)).toString(
@@ -98,11 +100,12 @@ function chunkBytesOf(snapshot: DmDevice): number {
   return sectors * 512;
 }
 
+/** Until `take` says that it has enough. */
 async function readStore(
   host: Host,
   devices: readonly DmDevice[],
   snapshot: DmDevice,
-  take: (exceptions: readonly Exception[]) => void,
+  take: (exceptions: readonly Exception[]) => boolean,
 ): Promise<void> {
   const [, cow, persistence] = snapshot.args;
   if (cow === undefined || !persistence?.startsWith("P")) {
@@ -114,8 +117,8 @@ async function readStore(
   await using device = await host.openBlock(path);
   const exceptions = readExceptions({ ...device, where: within(device.where, snapshot.name) });
   let step = await exceptions.next();
-  for (; !step.done; step = await exceptions.next()) take(step.value);
-  if (step.value.chunkBytes !== chunkBytesOf(snapshot)) {
+  while (!step.done && take(step.value)) step = await exceptions.next();
+  if (step.done && step.value.chunkBytes !== chunkBytesOf(snapshot)) {
     throw new NotKnown(`${snapshot.name} and its store do not agree on the size of a chunk.`);
   }
   // Asked last: what made the list useless in the meantime shows.
