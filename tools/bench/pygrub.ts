@@ -30,7 +30,7 @@ export function benchPygrub(dist: string): void {
     ];
     const a = { name: "domus-pygrub", argv: cleaned(ours) };
     const b = { name: "pygrub", argv: cleaned(["env", ...settings, ...pygrub.argv]) };
-    console.log(`pygrub\n${pairText(a, b, pair(a, b, { runs: 15 }), 1)}`);
+    console.log(`pygrub\n${pairText(a, b, pair(a, b, { runs: 41 }), 1)}`);
   } finally {
     rmSync(dir, { recursive: true });
   }
