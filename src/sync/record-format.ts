@@ -29,6 +29,7 @@ const SOURCE_NAME_BYTES = 1024;
 /** PATH_MAX of Linux. */
 const PATH_BYTES = 4096;
 const WITNESS_BYTES = 512;
+const SOURCE_STATE_BYTES = 430;
 export const RUN_ID_BYTES = 16;
 export const IDENTITY_BYTES = 32;
 
@@ -63,6 +64,8 @@ const mark = struct("domus_copy_mark", 1024, {
   endedMs: [64, u64le],
   taggedSegments: [72, u64le],
   witness: [80, bytesField(WITNESS_BYTES)],
+  sourceStateBytes: [592, u16le],
+  sourceState: [594, bytesField(SOURCE_STATE_BYTES)],
 });
 const MARK_CRC_FROM = 8;
 
@@ -102,6 +105,8 @@ export type RecordMark = {
   readonly taggedSegments: number;
   /** What the system said of the target when the run had ended; see target-witness.ts. Empty: nothing is known. */
   readonly witness: string;
+  /** Of a source that was a snapshot, what tells it from all others: see docs/design/changed-blocks.md. */
+  readonly sourceState?: string;
 };
 
 export type ParsedRecord = { readonly head: RecordHead; readonly mark?: RecordMark };
@@ -147,6 +152,12 @@ export function encodeRecordMark(runId: Uint8Array, fields: RecordMark): Uint8Ar
   writeU64(bytes, fields.endedMs, 64);
   writeU64(bytes, fields.taggedSegments, 72);
   bytes.set(kept, 80);
+  const state = Buffer.from(fields.sourceState ?? "", "utf8");
+  // A part of it would be another one's.
+  if (state.length <= SOURCE_STATE_BYTES) {
+    bytes.writeUInt16LE(state.length, 592);
+    bytes.set(state, 594);
+  }
   bytes.writeUInt32LE(crc32(bytes.subarray(MARK_CRC_FROM)), 4);
   return bytes;
 }
@@ -191,7 +202,8 @@ function parseMark(bytes: Uint8Array, { runId, sizeBytes }: RecordHead): RecordM
     fields.crc === crc32(whole.subarray(MARK_CRC_FROM)) &&
     same(fields.runId, runId) &&
     (fields.state === 1 || fields.state === 2) &&
-    fields.witnessBytes <= WITNESS_BYTES;
+    fields.witnessBytes <= WITNESS_BYTES &&
+    fields.sourceStateBytes <= SOURCE_STATE_BYTES;
   if (!sound || fields.taggedSegments > segmentCount(sizeBytes)) return undefined;
   const finished = fields.state === 2;
   return {
@@ -200,6 +212,9 @@ function parseMark(bytes: Uint8Array, { runId, sizeBytes }: RecordHead): RecordM
     endedMs: fields.endedMs,
     taggedSegments: fields.tagged === 1 ? fields.taggedSegments : 0,
     witness: text(fields.witness.subarray(0, fields.witnessBytes)),
+    ...(fields.sourceStateBytes > 0 && {
+      sourceState: text(fields.sourceState.subarray(0, fields.sourceStateBytes)),
+    }),
   };
 }
 

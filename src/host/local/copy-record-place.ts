@@ -15,6 +15,8 @@ export const RECORD_SUFFIX = ".domus-sync";
 const NEW_SUFFIX = ".new";
 /** Of a name in a directory, on every filesystem of Linux. */
 const MAX_NAME_BYTES = 255;
+/** A process that was killed lets go of its files a moment later. */
+const PATIENCE_SECONDS = "2";
 /** Devices of one host; what lies there beyond is not looked at. */
 const MAX_RECORDS = 4096;
 
@@ -212,7 +214,7 @@ async function isHeld(path: string): Promise<boolean> {
  */
 function lock(handle: FileHandle): Promise<boolean> {
   return new Promise((done, reject) => {
-    const child = spawn("flock", ["-n", "-x", "3"], {
+    const child = spawn("flock", ["-x", "-w", PATIENCE_SECONDS, "3"], {
       stdio: ["ignore", "ignore", "ignore", handle.fd],
     });
     child.on("error", (error) => {

@@ -51,6 +51,10 @@ export type RecordOptions = {
   };
   /** Identity of the snapshot that the target is equal to, when only what has changed since is looked at. */
   readonly since?: Uint8Array;
+  /** State of that snapshot: the record has to have the same one, see docs/design/changed-blocks.md. */
+  readonly recorded?: string;
+  /** State of the source, when that is a snapshot: for the record of this run. */
+  readonly sourceState?: string;
   /** Whether the next run may find the tags of this one when it is finished. */
   readonly keepIndex?: boolean;
   /** Nothing of an earlier run is believed. */
@@ -68,6 +72,11 @@ export type OpenedCopyRecord = CopyRecord &
     readonly key: Uint8Array;
     /** Segments that need not be read, as far as the record and a sample prove it. */
     readonly knownSegments: number;
+    /**
+     * The target is what the last run has left, a finished one, as far as the system can tell: with the source of this one,
+     * or the snapshot whose state is `recorded`.
+     */
+    readonly unchanged: boolean;
     /** Why the record's tags are not used, for people; undefined when they are, or when there is no record. */
     readonly distrust?: string;
     /** Of the last run, as far as the record can be read. */
@@ -102,6 +111,7 @@ type Former = {
   readonly record?: ParsedRecord;
   readonly state: OpenedCopyRecord["state"];
   readonly distrust?: string;
+  readonly unchanged?: boolean;
   /** Believed. */
   readonly tags?: TagReader;
 };
@@ -127,24 +137,44 @@ async function readFormer(
   const state = record.mark?.state === "finished" ? "finished" : "unfinished";
   const count = segmentCount(record.head.sizeBytes);
   const tags = new TagReader(handle.fd, count);
-  const distrust = (await isOwn(handle))
-    ? await findDoubt(record, tags, options)
+  const change = (await isOwn(handle))
+    ? await findChange(record, options)
     : "others than this user can read its record, and the key in it";
-  return { handle, record, state, ...(distrust === undefined ? { tags } : { distrust }) };
+  const unchanged = change === undefined && state === "finished";
+  const distrust = change ?? (await findDoubt(record, tags, options));
+  return {
+    handle,
+    record,
+    state,
+    unchanged,
+    ...(distrust === undefined ? { tags } : { distrust }),
+  };
 }
 
-/** Why the tags may not be what is on the disk. */
+/** Why the target may not be what the last run has left, or that run not have been one of these two disks. */
+async function findChange(
+  { head, mark }: ParsedRecord,
+  { target, source, since, recorded }: RecordOptions,
+): Promise<string | undefined> {
+  if (!same(head.target, target.identity)) return "it is another disk than that of the last copy";
+  const sameSource =
+    recorded === undefined
+      ? same(head.source, source.identity) || (since && same(head.source, since))
+      : mark?.sourceState === recorded;
+  if (!sameSource) return "its last copy had another source";
+  // What others wrote is counted when it leaves the kernel's memory.
+  if (target.kind === "block-device") await target.flush();
+  return explainWitness(mark?.witness ?? "", await readTargetWitness(target.path));
+}
+
+/** Why the tags may not be what is on the disk, although nothing changed there. */
 async function findDoubt(
   { head, mark }: ParsedRecord,
   tags: TagReader,
-  { target, source, since, full }: RecordOptions,
+  { target, source, full }: RecordOptions,
 ): Promise<string | undefined> {
   if (full) return "all of it is to be read";
-  if (!same(head.target, target.identity)) return "it is another disk than that of the last copy";
-  const sameSource = same(head.source, source.identity) || (since && same(head.source, since));
-  if (!sameSource || head.sizeBytes !== source.sizeBytes) return "its last copy had another source";
-  const witness = explainWitness(mark?.witness ?? "", await readTargetWitness(target.path));
-  if (witness !== undefined) return witness;
+  if (head.sizeBytes !== source.sizeBytes) return "its last copy had another source";
   if (!mark || mark.taggedSegments === 0) return "the last run kept no index";
   const { key, sizeBytes } = head;
   const tagOf = (segment: number) => tags.get(segment);
@@ -164,6 +194,7 @@ class RecordRun implements OpenedCopyRecord {
   readonly path: string;
   readonly key: Uint8Array;
   readonly knownSegments: number;
+  readonly unchanged: boolean;
   readonly distrust?: string;
   readonly last?: ParsedRecord;
   readonly #options: RecordOptions;
@@ -186,6 +217,7 @@ class RecordRun implements OpenedCopyRecord {
     this.path = place.path;
     this.key = tags && record ? record.head.key : newKey();
     this.knownSegments = tags ? (record?.mark?.taggedSegments ?? 0) : 0;
+    this.unchanged = former.unchanged ?? false;
     if (distrust !== undefined) this.distrust = distrust;
     if (record) this.last = record;
     this.#tags = new TagWriter(held.handle.fd);
@@ -271,8 +303,14 @@ class RecordRun implements OpenedCopyRecord {
     digest?: Uint8Array,
   ): Promise<void> {
     const witness = await readTargetWitness(this.#options.target.path);
+    const { sourceState } = this.#options;
     const fields = { state, taggedSegments, witness, endedMs: Date.now() };
-    const bytes = encodeRecordMark(this.#head.runId, { ...fields, ...(digest && { digest }) });
+    const bytes = encodeRecordMark(this.#head.runId, {
+      ...fields,
+      ...(digest && { digest }),
+      // One that is cut off is equal to nothing.
+      ...(state === "finished" && sourceState !== undefined && { sourceState }),
+    });
     await this.#write(bytes, MARK_OFFSET);
     await this.#sync(this.#held.handle);
   }
