@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,6 +89,29 @@ test("called domus-pygrub it starts a guest, also without rights", () => {
     expect(lines[2]).toBe("args root=/dev/xvda1 ro");
     const kernel = lines[0]!.replace("kernel ", "");
     expect(readFileSync(join(chroot, kernel), "utf8")).toBe("/boot/vmlinuz-1");
+  }
+});
+
+test("preparing a boot loads no module of Node.js that takes long and that it does without", () => {
+  const dir = mkdtempSync(join(tmpdir(), "domus-modules-"));
+  try {
+    const list = join(dir, "list.cjs");
+    writeFileSync(
+      list,
+      `process.on("exit", () => process._rawDebug(process.moduleLoadList.join("\\n")))`,
+    );
+    const image = ext4(tree({ "/boot/grub/grub.cfg": THREE }));
+    const bundle = join(ROOT, "dist/domus-pygrub.cjs");
+    const args = ["-r", list, bundle, "-q", `--output-directory=${dir}`, image];
+    const ran = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect(ran.status, ran.stderr).toBe(0);
+    const loaded = ran.stderr.split("\n");
+    expect(loaded).toContain("NativeModule fs");
+    for (const name of ["zlib", "crypto", "fs/promises", "stream", "child_process", "tty"]) {
+      expect(loaded).not.toContain(`NativeModule ${name}`);
+    }
+  } finally {
+    rmSync(dir, { recursive: true });
   }
 });
 
