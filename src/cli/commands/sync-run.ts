@@ -1,13 +1,18 @@
 /** `domus sync`: parses, shows, and ends with the right words; guest/sync does the work. */
+import { resolve } from "node:path";
 import { misuse } from "../../base/failure.ts";
+import { printable } from "../../base/printable.ts";
+import type { SyncPlan } from "../../guest/sync/plan.ts";
 import { serveSync } from "../../guest/sync/serve.ts";
 import { SessionStream } from "../../guest/sync/session-stream.ts";
 import { syncDisks } from "../../guest/sync/sync-disks.ts";
-import type { SyncRequest } from "../../guest/sync/sync-disks.ts";
+import type { StartedRun, SyncDone, SyncRequest } from "../../guest/sync/sync-disks.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
-import { doneJson, planJson, planText, summaryText } from "../render/sync-summary.ts";
+import type { Output } from "../output.ts";
+import { doneJson, planJson, planText, startedLines, summaryText } from "../render/sync-summary.ts";
 import { connectFar, localSyncPorts, servedChannel } from "../sync/local-sync.ts";
 import { showProgress } from "../sync/show-progress.ts";
 import { parseEnd, parseRate, parseTimeout, splitCommand } from "../sync/sync-arguments.ts";
@@ -16,6 +21,14 @@ import { VERSION } from "../version.ts";
 export type SyncFlags = {
   readonly json: boolean;
   readonly dryRun: boolean;
+  readonly check: boolean;
+  readonly allBlocks: boolean;
+  readonly shutDown: boolean;
+  readonly since?: string;
+  readonly keepIndex: boolean;
+  readonly full: boolean;
+  readonly verify: boolean;
+  readonly stateDir?: string;
   readonly bwlimit?: string;
   readonly nice: boolean;
   readonly timeout?: string;
@@ -34,8 +47,7 @@ export const run = failing(
       return EXIT.done;
     }
     const request = requestOf(flags, names);
-    await copy(this, request, flags.json);
-    return EXIT.done;
+    return copy(this, request, flags.json);
   },
   { jsonLines: true },
 );
@@ -56,17 +68,25 @@ function requestOf(flags: SyncFlags, names: readonly string[]): SyncRequest {
     source: parseEnd(source),
     destination: parseEnd(destination),
     dryRun: flags.dryRun,
+    checkOnly: flags.check,
+    ...pickFlags(flags),
+    ...(flags.since !== undefined && { since: flags.since }),
+    ...(flags.stateDir !== undefined && { stateDir: resolve(flags.stateDir) }),
     ssh: splitCommand(flags.ssh ?? "ssh"),
     farDomus: flags.farDomus ?? "domus",
     bootstrap: flags.bootstrap,
     timeoutSeconds: parseTimeout(flags.timeout),
     bytesPerSecond: parseRate(flags.bwlimit),
-    nice: flags.nice,
   };
 }
 
-async function copy(context: Context, request: SyncRequest, json: boolean): Promise<void> {
+function pickFlags({ allBlocks, shutDown, keepIndex, full, verify, nice }: SyncFlags) {
+  return { allBlocks, shutDown, keepIndex, full, verify, nice };
+}
+
+async function copy(context: Context, request: SyncRequest, json: boolean): Promise<ExitCode> {
   const { out, signal } = context;
+  const show = json ? jsonShow(out) : textShow(out);
   let begun = false;
   let endProgress = () => {};
   try {
@@ -75,25 +95,54 @@ async function copy(context: Context, request: SyncRequest, json: boolean): Prom
       connect: connectFar,
       program: PROGRAM,
       signal,
-      onPlan(found) {
-        if (json) out.line({ event: "plan", ...planJson(found) });
-        else out.say(planText(found, out.width));
-      },
-      onRun(found, counters) {
+      onPlan: show.plan,
+      onRun(started) {
         begun = true;
-        endProgress = showProgress({ out, json, counters, totalBytes: found.sizeBytes });
+        show.started(started);
+        const { source, plan: found, counters } = started;
+        const totalBytes = source.partial ? source.lookBytes : found.sizeBytes;
+        endProgress = showProgress({ out, json, counters, totalBytes });
       },
     });
     endProgress();
-    if (json) out.line({ domus: 1, ...planJson(plan), done: done ? doneJson(done) : null });
-    else if (done) out.result(summaryText(plan, done, out.width));
+    show.done(plan, done);
+    return done?.differing?.equal === false ? EXIT.findings : EXIT.done;
   } catch (error) {
     endProgress();
-    if (begun) {
-      const { host, path } = request.destination;
-      const name = host === undefined ? path : `${host}:${path}`;
-      out.say(`${name} is unfinished. Run the same command again: it goes on where it was.`);
-    }
+    if (begun && !request.checkOnly) out.say(unfinishedText(request));
     throw error;
   }
+}
+
+/** Said whatever it was that ended the run. */
+function unfinishedText({ destination: { host, path } }: SyncRequest): string {
+  const name = printable(host === undefined ? path : `${host}:${path}`);
+  return `${name} is unfinished. Run the same command again: it goes on where it was.`;
+}
+
+type Show = {
+  readonly plan: (plan: SyncPlan) => void;
+  readonly started: (run: StartedRun) => void;
+  readonly done: (plan: SyncPlan, done: SyncDone | undefined) => void;
+};
+
+function textShow(out: Output): Show {
+  return {
+    plan: (plan) => out.say(planText(plan, out.width)),
+    started: (found) => {
+      for (const line of startedLines(found, out.width)) out.say(line);
+    },
+    done: (plan, done) => {
+      if (done) out.result(summaryText(plan, done, out.width));
+    },
+  };
+}
+
+function jsonShow(out: Output): Show {
+  return {
+    plan: (plan) => out.line({ event: "plan", ...planJson(plan) }),
+    started: ({ source, destination }) => out.line({ event: "begin", source, destination }),
+    done: (plan, done) =>
+      out.line({ domus: 1, ...planJson(plan), done: done ? doneJson(done) : null }),
+  };
 }

@@ -20,6 +20,11 @@ export const syncCommand = buildCommand<SyncFlags, string[], Context>({
       "  domus sync hostb:/srv/web1.img web1.img   from there to here",
       "  domus sync web1.img hostb:/dev/vg0/web1 --dry-run",
       "",
+      "  domus sync --check vg0/web1 hostb:vg0/web1",
+      "",
+      "Not read and not sent: holes, and blocks that an ext2/3/4 filesystem does not use (others: --shut-down). They become holes",
+      "at the destination. When anybody may be writing to SRC, all of it is read.",
+      "",
       "A destination that somebody uses (mounted, swap, LVM, md, a guest, ...) or that is too small is refused: exit code 4.",
       "A file at the destination is made when there is none; a device has to be there.",
     ].join("\n"),
@@ -29,6 +34,24 @@ export const syncCommand = buildCommand<SyncFlags, string[], Context>({
     flags: {
       json: { ...jsonFlag, brief: "Events, one JSON document a line, the result as the last one" },
       dryRun: off("Say what would be done, change nothing"),
+      check: off("Compare only, and change nothing: exit code 3 when they differ"),
+      allBlocks: off("Copy blocks that no filesystem uses, too"),
+      shutDown: off(
+        "The guest of SRC was shut down, not saved or paused: leave out unused blocks of XFS, btrfs, FAT and swap, too",
+      ),
+      since: text(
+        "DST is a finished copy of this snapshot of SRC's volume (vg/lv): look only at what changed since",
+        "SNAPSHOT",
+      ),
+      keepIndex: off("Keep digests beside the record of the copy: the next run need not read DST"),
+      full: off("Read all of DST, whatever is known of it from earlier runs"),
+      verify: off(
+        "Read again from the disk what was compared and written, before it is called done",
+      ),
+      stateDir: text(
+        "Keep records of copies to devices there, at DST's host (default: /var/lib/domus)",
+        "DIR",
+      ),
       bwlimit: text("Send at most so much a second: 500K, 10M, 1G", "RATE"),
       nice: off("Let everything else on both machines have processor and disk first"),
       timeout: text("Give up when nothing is heard for so long (default: 60)", "SECONDS"),

@@ -3,7 +3,8 @@ import { printable } from "../../base/printable.ts";
 import { sizeText } from "../../base/units.ts";
 import { endName } from "../../guest/sync/plan.ts";
 import type { PlannedEnd, SyncPlan } from "../../guest/sync/plan.ts";
-import type { SyncDone } from "../../guest/sync/sync-disks.ts";
+import type { Differing } from "../../guest/sync/end-report.ts";
+import type { StartedRun, SyncDone } from "../../guest/sync/sync-disks.ts";
 import { clockText } from "./sync-progress.ts";
 import { wrapLabelled } from "./text.ts";
 
@@ -11,7 +12,7 @@ import { wrapLabelled } from "./text.ts";
 export function planText(plan: SyncPlan, width: number): string {
   const { source, destination, sizeBytes, resumes, notes } = plan;
   const lines = [
-    `${printable(endName(source))} to ${printable(endName(destination))}: ${sizeText(sizeBytes)}`,
+    `${printable(endName(source))} to ${printable(endName(destination))}: ${sizeText(sizeBytes)}.`,
     ...wrapLabelled("from", endText(source), width),
     ...wrapLabelled("to", DESTINATION[plan.destinationIs], width),
     ...(resumes
@@ -39,22 +40,91 @@ function endText(end: PlannedEnd): string {
   return `${kind} of ${sizeText(end.sizeBytes)}${holes}.`;
 }
 
+/** When both ends are open: what is left out and what is read all the same. */
+export function startedLines({ source, destination }: StartedRun, width: number): string[] {
+  const ignored = source.partial && !destination.unchanged;
+  const all = [
+    ...(ignored
+      ? [
+          `All of it is looked at: the destination has changed (${destination.distrust ?? "by its record"}).`,
+        ]
+      : []),
+    ...source.notes,
+    ...destination.notes,
+  ];
+  return all.flatMap((note) => wrapLabelled("note", printable(note), width));
+}
+
 export function summaryText(plan: SyncPlan, done: SyncDone, width: number): string {
-  const { counters, seconds, zeroedBytes } = done;
-  const wireBytes = Math.max(counters.sentBytes, counters.receivedBytes);
+  const { counters, seconds, differing } = done;
+  const names = [plan.destination, plan.source].map((end) => printable(endName(end)));
+  const took = `${sizeText(plan.sizeBytes)} in ${clockText(seconds)}.`;
+  if (differing) return differenceText(names as [string, string], differing, width);
   const changed = [
     ...(counters.blockBytes > 0 ? [`${sizeText(counters.blockBytes)} of blocks`] : []),
-    ...(zeroedBytes > 0 ? [`${sizeText(zeroedBytes)} of zeroes`] : []),
+    ...(done.zeroedBytes > 0 ? [`${sizeText(done.zeroedBytes)} of zeroes`] : []),
   ];
+  const part = done.source.partial && done.destination.unchanged;
   return [
-    `${printable(endName(plan.destination))} is equal to ${printable(endName(plan.source))}: ${sizeText(plan.sizeBytes)} in ${clockText(seconds)}.`,
+    `${names[0]} is equal to ${names[1]}: ${took}`,
     ...wrapLabelled("changed", changed.length === 0 ? "nothing" : changed.join(", "), width),
-    ...wrapLabelled("on the wire", sizeText(wireBytes), width),
-    ...(counters.knownZeroBytes > 0
-      ? wrapLabelled("not read", `${sizeText(counters.knownZeroBytes)} that are holes`, width)
+    ...wrapLabelled("sent", wireText(counters), width),
+    ...(part ? wrapLabelled("looked at", sizeText(counters.lookBytes), width) : []),
+    ...notReadLines(done, width),
+    ...(done.rereadBytes > 0
+      ? wrapLabelled("verified", `${sizeText(done.rereadBytes)} read again from the disk`, width)
       : []),
   ].join("\n");
 }
+
+function wireText({ sentBytes, receivedBytes }: SyncDone["counters"]): string {
+  return `${sizeText(sentBytes)} from here, ${sizeText(receivedBytes)} to here`;
+}
+
+function notReadLines({ counters, source, destination }: SyncDone, width: number): string[] {
+  const { knownZeroBytes } = counters;
+  const { unusedBytes } = source;
+  const parts = [
+    ...(unusedBytes > 0 ? [`${sizeText(unusedBytes)} that no filesystem uses`] : []),
+    ...(unusedBytes === 0 && knownZeroBytes > 0 ? [`${sizeText(knownZeroBytes)} of holes`] : []),
+    ...(destination.knownBytes > 0
+      ? [`${sizeText(destination.knownBytes)} of the destination, which its record knows`]
+      : []),
+  ];
+  return parts.length === 0 ? [] : wrapLabelled("not read", parts.join(", "), width);
+}
+
+/** Of a comparison. Places are in MiB: what is compared at a time. */
+function differenceText(
+  [destination, source]: readonly [string, string],
+  { equal, sourceBytes, destinationBytes, differingBytes, runs }: Differing,
+  width: number,
+): string {
+  if (equal) return `${destination} is equal to ${source}: ${sizeText(sourceBytes)}.`;
+  const places = runs
+    .slice(0, MAX_PLACES)
+    .map(({ first, count }) => (count === 1 ? `${first}` : `${first} to ${first + count - 1}`));
+  const more = runs.length > MAX_PLACES ? ", ..." : "";
+  return [
+    `${destination} differs from ${source}.`,
+    ...(sourceBytes === destinationBytes
+      ? []
+      : wrapLabelled(
+          "size",
+          `${sizeText(destinationBytes)} (${destinationBytes} bytes), the source ${sizeText(sourceBytes)} (${sourceBytes} bytes)`,
+          width,
+        )),
+    ...(differingBytes === 0
+      ? wrapLabelled("differs", "nothing of what both have", width)
+      : wrapLabelled(
+          "differs",
+          `${sizeText(differingBytes)}, in whole MiB: MiB ${places.join(", ")}${more}`,
+          width,
+        )),
+  ].join("\n");
+}
+
+const MAX_PLACES = 10;
 
 export function planJson(plan: SyncPlan): Record<string, unknown> {
   return {

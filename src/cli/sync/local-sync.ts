@@ -5,10 +5,14 @@ import { Socket } from "node:net";
 import { hostname } from "node:os";
 import { ioFailure, misuse } from "../../base/failure.ts";
 import type { Far, FarOptions, SyncPorts } from "../../guest/sync/ports.ts";
+import { openCopyRecord } from "../../host/local/copy-record.ts";
+import { stateDirectory } from "../../host/local/copy-record-place.ts";
+import { dropCache } from "../../host/local/drop-cache.ts";
 import { findDeviceUsers, sameDevice } from "../../host/local/device-users.ts";
 import { errnoOf } from "../../host/local/errno.ts";
 import { ownCommand, startFar } from "../../host/local/far-process.ts";
 import { localHost } from "../../host/local/local-host.ts";
+import { PipeReader } from "../../host/local/pipe-reader.ts";
 import { openSyncSource } from "../../host/local/sync-source.ts";
 import { openSyncTarget } from "../../host/local/sync-target.ts";
 import { yieldToOthers } from "../../host/local/yield.ts";
@@ -16,14 +20,19 @@ import type { Channel } from "../../sync/channel.ts";
 import { streamChannel } from "../../sync/stream-channel.ts";
 
 export function localSyncPorts(): SyncPorts {
+  const host = localHost();
   return {
+    host,
+    stateDir: stateDirectory(process.env),
+    openRecord: openCopyRecord,
+    dropCache,
     hostNames: async () => ({
       host: hostname(),
       bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     }),
     openSource: openSyncSource,
     openTarget: openSyncTarget,
-    findUsers: (path) => findDeviceUsers(localHost(), path),
+    findUsers: (path) => findDeviceUsers(host, path),
     sameDevice,
     async fileRoom(path) {
       try {
@@ -63,12 +72,12 @@ export async function connectFar(options: FarOptions): Promise<Far> {
 /** Our own stdin and stdout as the channel of the far side. */
 export function servedChannel(): Channel {
   try {
-    return streamChannel({
-      // Not process.stdout: Node writes to a pipe there without letting anything else go on.
-      input: new Socket({ fd: 0, readable: true, writable: false }),
-      output: new Socket({ fd: 1, readable: false, writable: true }),
-      where: ["the near side"],
-    });
+    const where = ["the near side"];
+    const reader = new PipeReader(0, where);
+    // Not process.stdout: Node writes to a pipe there without letting anything else go on.
+    const output = new Socket({ fd: 1, readable: false, writable: true });
+    const channel = streamChannel({ input: reader.socket, output, where });
+    return { ...channel, read: () => reader.read() };
   } catch (error) {
     if (errnoOf(error) !== "ERR_INVALID_FD_TYPE") throw error;
     throw misuse(

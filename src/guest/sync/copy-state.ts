@@ -19,6 +19,8 @@ export type CopyState = {
   /** For people: what the source was called, when it began. Absent when the record cannot be read. */
   readonly source?: string;
   readonly begunMs?: number;
+  /** Of a finished copy of a snapshot, what tells that one from all others. */
+  readonly sourceState?: string;
 };
 
 /** A record of the state directory, and which device it speaks of. */
@@ -85,7 +87,11 @@ async function readRecord(
   if (read.ok) {
     const { head, mark } = read.value;
     const state = mark?.state === "finished" ? "finished" : "unfinished";
-    return { state, record, source: head.sourceName, begunMs: head.begunMs, path: head.path };
+    const sourceState = mark?.sourceState;
+    return {
+      ...{ state, record, source: head.sourceName, begunMs: head.begunMs, path: head.path },
+      ...(sourceState !== undefined && { sourceState }),
+    };
   }
   const { failure } = read;
   if (isAbsent(failure)) return undefined;

@@ -22,8 +22,12 @@ export type EndFacts = {
   readonly freeBytes?: number;
   /** What a file takes of its filesystem: less than its size when it has holes. */
   readonly allocatedBytes?: number;
-  /** Of a destination, what the record of an earlier copy to it says. */
+  /** What the record of an earlier copy to it says. */
   readonly record: "none" | "unfinished" | "finished";
+  /** Of a destination, the state of the snapshot that it was made equal to, as its record has it. */
+  readonly recordedState?: string;
+  /** Of a source that is a snapshot, what tells it from all others. */
+  readonly snapshotState?: string;
 };
 
 const USER_KINDS = [
@@ -43,6 +47,9 @@ export function parseEndFacts(fields: Fields): EndFacts {
   const optionalCount = (name: string) => fields.optional(name, (all) => all.count(name));
   const freeBytes = optionalCount("freeBytes");
   const allocatedBytes = optionalCount("allocatedBytes");
+  const optionalText = (name: string) => fields.optional(name, (all) => all.text(name));
+  const recordedState = optionalText("recordedState");
+  const snapshotState = optionalText("snapshotState");
   return {
     path: fields.text("path"),
     resolved: fields.text("resolved"),
@@ -57,6 +64,8 @@ export function parseEndFacts(fields: Fields): EndFacts {
     ...(freeBytes !== undefined && { freeBytes }),
     ...(allocatedBytes !== undefined && { allocatedBytes }),
     record: fields.oneOf("record", ["none", "unfinished", "finished"]),
+    ...(recordedState !== undefined && { recordedState }),
+    ...(snapshotState !== undefined && { snapshotState }),
   };
 }
 

@@ -14,6 +14,10 @@ export type PlanInput = {
   readonly destination: PlannedEnd;
   /** Both names lead to one device. */
   readonly same: boolean;
+  /** They are compared, and nothing is written. */
+  readonly checkOnly: boolean;
+  /** The snapshot that the destination was made equal to. */
+  readonly since?: string;
 };
 
 export type SyncPlan = {
@@ -24,25 +28,49 @@ export type SyncPlan = {
   readonly destinationIs: "new file" | "file" | "device" | "stream";
   /** An earlier run to it was cut off. */
   readonly resumes: boolean;
+  /** For the source: the snapshot, and its state as the destination's record has it. */
+  readonly since?: { readonly snapshot: string; readonly recorded: string };
   /** What a person should know before it begins, a sentence or two each. */
   readonly notes: readonly string[];
 };
 
 /** Fails with `refused` when going on could lose data. */
 export function planSync(input: PlanInput): SyncPlan {
-  const { source, destination } = input;
+  const { source, destination, checkOnly, since } = input;
   refuseSame(input);
-  refuseUsed(destination);
-  refuseUnfinishedSource(source);
-  refuseSmall(input);
+  if (!checkOnly) {
+    refuseUsed(destination);
+    refuseUnfinishedSource(source);
+    refuseSmall(input);
+  }
+  const recorded = destination.record === "finished" ? destination.recordedState : undefined;
   return {
     source,
     destination,
     sizeBytes: source.sizeBytes,
     destinationIs: DESTINATION_IS[destination.kind],
-    resumes: destination.record === "unfinished",
-    notes: [...usedNotes(source), ...sizeNotes(input), ...roomNotes(input)],
+    resumes: destination.record === "unfinished" && !checkOnly,
+    ...(since !== undefined && recorded !== undefined && { since: { snapshot: since, recorded } }),
+    notes: checkOnly
+      ? [...usedNotes(source), ...usedNotes(destination)]
+      : [
+          ...usedNotes(source),
+          ...sizeNotes(input),
+          ...roomNotes(input),
+          ...sinceNotes(input, recorded),
+        ],
   };
+}
+
+function sinceNotes({ since, destination }: PlanInput, recorded: string | undefined): string[] {
+  if (since === undefined || recorded !== undefined) return [];
+  const why =
+    destination.record === "none"
+      ? "has no record of a copy"
+      : destination.record === "unfinished"
+        ? "is unfinished"
+        : "was not made from a snapshot";
+  return [`All of it is looked at: ${endName(destination)} ${why}, so --since says nothing.`];
 }
 
 const DESTINATION_IS = {
@@ -129,7 +157,7 @@ function usedNotes(source: PlannedEnd): string[] {
   const writers = source.users.filter(({ writes }) => writes).map(({ what }) => what);
   if (writers.length === 0) return [];
   return [
-    `${endName(source)} can change while it is copied: it is ${listText(writers)}. All of it is read, and the copy is a mixture of moments. ` +
+    `${endName(source)} can change meanwhile: it is ${listText(writers)}. All of it is read, and what is read is a mixture of moments. ` +
       "For a copy of one moment, stop what uses it, or copy a snapshot (lvcreate -s).",
   ];
 }

@@ -1,10 +1,15 @@
 /** What a copy needs of the machine that it runs on. `host/local` has the real ones; tests make their own. */
+import type { Host } from "../../host/host.ts";
+import type { OpenedCopyRecord, RecordOptions } from "../../host/local/copy-record.ts";
 import type { DeviceUser } from "../../host/local/device-users.ts";
 import type { OpenedSource } from "../../host/local/sync-source.ts";
 import type { OpenedTarget } from "../../host/local/sync-target.ts";
 import type { Channel } from "../../sync/channel.ts";
 
 export type SyncPorts = {
+  readonly host: Host;
+  /** Where records of copies to devices lie. */
+  readonly stateDir: string;
   /** Name and boot of this machine: two processes with the same boot see the same devices. */
   hostNames(): Promise<{ readonly host: string; readonly bootId: string }>;
   openSource(path: string, options?: { readonly holes?: boolean }): Promise<OpenedSource>;
@@ -18,6 +23,9 @@ export type SyncPorts = {
   sameDevice(one: string, other: string): Promise<boolean>;
   /** Where a file lies, or will: what is free there, and what the file takes by now. */
   fileRoom(path: string): Promise<FileRoom>;
+  openRecord(options: RecordOptions): Promise<OpenedCopyRecord>;
+  /** So that reading comes from the disk; false when that cannot be had. */
+  dropCache(path: string): Promise<boolean>;
   /** Gives way to everything else that wants the processor or the disk. */
   yieldToOthers(): Promise<void>;
 };

@@ -2,10 +2,11 @@
 import { corrupt, FailureError } from "../../base/failure.ts";
 import { newCounters } from "../../sync/counters.ts";
 import { endFactsMessage } from "./end-facts.ts";
+import { aboutMessage, reportMessage } from "./end-report.ts";
 import { failureMessage, Fields } from "./message-fields.ts";
 import type { SyncPorts } from "./ports.ts";
 import { openEnd } from "./run-end.ts";
-import type { EndReport } from "./run-end.ts";
+import type { OpenedEnd } from "./run-end.ts";
 import { parseOrder } from "./run-order.ts";
 import type { Message, SessionStream } from "./session-stream.ts";
 import { surveyEnd } from "./survey.ts";
@@ -27,15 +28,16 @@ export type ServeOptions = {
 export async function serveSync(options: ServeOptions): Promise<void> {
   const { stream, ports, program } = options;
   const versions = { min: SESSION_VERSION_MIN, max: SESSION_VERSION_MAX };
+  const server = new Server(options);
   try {
     await stream.send({ "domus-sync": versions, program, ...(await ports.hostNames()) });
-    const server = new Server(options);
     for (;;) {
       const message = await stream.receiveOrEnd();
       if (!message) return;
       await server.answer(new Fields(message, stream.where));
     }
   } finally {
+    await server.letGo();
     stream.close();
   }
 }
@@ -44,6 +46,7 @@ class Server {
   readonly #stream: SessionStream;
   readonly #ports: SyncPorts;
   readonly #program: string;
+  #opened: OpenedEnd | undefined;
   #report: Message | undefined;
 
   constructor({ stream, ports, program }: ServeOptions) {
@@ -53,64 +56,73 @@ class Server {
   }
 
   async answer(fields: Fields): Promise<void> {
-    switch (fields.oneOf("ask", ["survey", "run", "report"])) {
+    switch (fields.oneOf("ask", ["survey", "open", "run", "report"])) {
       case "survey":
-        await this.#saying(() => this.#survey(fields));
-        return;
+        return this.#saying(() => this.#survey(fields));
+      case "open":
+        return this.#saying(() => this.#openEnd(fields));
       case "run":
         return this.#run(fields);
       case "report":
-        await this.#saying(async () => this.#report ?? this.#nothingRun());
+        return this.#saying(async () => this.#report ?? this.#outOfTurn("report"));
     }
   }
 
   async #survey(fields: Fields): Promise<Message> {
     const role = fields.oneOf("role", ["source", "destination"]);
-    const facts = await surveyEnd(this.#ports, role, fields.text("path"));
+    const stateDir = fields.optional("stateDir", (all) => all.text("stateDir"));
+    const facts = await surveyEnd(this.#ports, { role, path: fields.text("path"), stateDir });
     return { facts: endFactsMessage(facts) };
   }
 
+  async #openEnd(fields: Fields): Promise<Message> {
+    if (this.#opened) return this.#outOfTurn("open");
+    this.#opened = await openEnd(this.#ports, parseOrder(fields));
+    return { about: aboutMessage(this.#opened.about) };
+  }
+
   async #run(fields: Fields): Promise<void> {
-    const end = await this.#saying(async () => {
-      const opened = await openEnd(this.#ports, parseOrder(fields));
-      return { ready: true, opened };
-    });
-    if (!end) return;
-    await using opened = end.opened;
+    const lookAtAll = fields.flag("lookAtAll");
+    if (!this.#opened) return this.#saying(async () => this.#outOfTurn("run"));
+    const opened = this.#opened;
+    await this.#stream.send({ ready: true });
     const channel = this.#stream.records();
     try {
-      const report: EndReport = await opened.run({
-        channel,
-        program: this.#program,
-        counters: newCounters(),
-      });
-      this.#report = { report };
+      const work = { channel, program: this.#program, counters: newCounters(), lookAtAll };
+      this.#report = { report: reportMessage(await opened.run(work)) };
     } catch (error) {
       this.#report = failed(error);
+    } finally {
+      await this.letGo();
     }
     await this.#stream.endRecords();
   }
 
-  #nothingRun(): Message {
-    return failed(corrupt(this.#stream.where, "the question how it went", "a run before it"));
+  /** Of what was opened; its record says then how far the copy came. */
+  async letGo(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.[Symbol.asyncDispose]();
+  }
+
+  #outOfTurn(ask: string): Message {
+    return failed(corrupt(this.#stream.where, `the question ${ask}`, "another one before it"));
   }
 
   /** Sends what `work` comes to, or how it failed. */
-  async #saying<T extends Message>(work: () => Promise<T>): Promise<T | undefined> {
+  async #saying(work: () => Promise<Message>): Promise<void> {
     const ticking = setInterval(() => {
       this.#stream.send({ alive: true }).catch(() => {});
     }, ALIVE_MS);
+    let answer: Message;
     try {
-      const answer = await work();
-      const { opened: _, ...said } = answer as Message;
-      await this.#stream.send(said);
-      return answer;
+      answer = await work();
     } catch (error) {
-      await this.#stream.send(failed(error));
-      return undefined;
+      answer = failed(error);
     } finally {
       clearInterval(ticking);
     }
+    await this.#stream.send(answer);
   }
 }
 

@@ -2,17 +2,28 @@
 import { attempt, FailureError, isAbsent, misuse } from "../../base/failure.ts";
 import { directoryOf } from "../../base/path.ts";
 import type { DeviceUser } from "../../host/local/device-users.ts";
+import { readSnapshotState } from "./changed-since.ts";
+import { readCopyState } from "./copy-state.ts";
 import type { EndFacts, Role } from "./end-facts.ts";
 import type { SyncPorts } from "./ports.ts";
 
+export type Survey = {
+  readonly role: Role;
+  readonly path: string;
+  /** Of records of devices, in place of the usual one. */
+  readonly stateDir?: string | undefined;
+};
+
 /** `missing` when there is no such source; of a destination that is a fact like others. */
-export async function surveyEnd(ports: SyncPorts, role: Role, path: string): Promise<EndFacts> {
+export async function surveyEnd(ports: SyncPorts, survey: Survey): Promise<EndFacts> {
+  const { role, path } = survey;
   const opened = await attempt(() => ports.openSource(path, { holes: false }));
   if (!opened.ok) {
     if (role === "source" || !isAbsent(opened.failure)) throw new FailureError(opened.failure);
     return missingEnd(ports, path);
   }
   await using device = opened.value;
+  const copy = await readCopyState(ports.host, device.path, survey.stateDir ?? ports.stateDir);
   return {
     path,
     resolved: device.path,
@@ -21,8 +32,15 @@ export async function surveyEnd(ports: SyncPorts, role: Role, path: string): Pro
     identity: Buffer.from(device.identity).toString("hex"),
     users: await usersOf(ports, device.path),
     ...(device.kind === "file" && (await ports.fileRoom(device.path))),
-    record: "none",
+    record: copy?.state ?? "none",
+    ...(copy?.sourceState !== undefined && { recordedState: copy.sourceState }),
+    ...(role === "source" && device.kind === "block-device" && (await snapshotOf(ports, device))),
   };
+}
+
+async function snapshotOf({ host }: SyncPorts, { path }: { readonly path: string }) {
+  const found = await readSnapshotState(host, path);
+  return found.kind === "state" ? { snapshotState: found.state } : {};
 }
 
 /** A file that will be made. */

@@ -7,13 +7,14 @@ import { newCounters } from "../../sync/counters.ts";
 import type { SyncCounters } from "../../sync/counters.ts";
 import { parseEndFacts } from "./end-facts.ts";
 import type { EndFacts, Role } from "./end-facts.ts";
-import type { Fields } from "./message-fields.ts";
 import { NearSession } from "./near-session.ts";
-import { planSync } from "./plan.ts";
+import { endName, planSync } from "./plan.ts";
 import type { SyncPlan } from "./plan.ts";
 import type { Connect, SyncPorts } from "./ports.ts";
+import { parseAbout, parseReport } from "./end-report.ts";
+import type { EndAbout, EndReport } from "./end-report.ts";
 import { openEnd } from "./run-end.ts";
-import type { EndReport } from "./run-end.ts";
+import type { OpenedEnd } from "./run-end.ts";
 import { orderMessage } from "./run-order.ts";
 import type { RunOrder } from "./run-order.ts";
 import { surveyEnd } from "./survey.ts";
@@ -24,19 +25,33 @@ export type SyncEnd = {
   readonly path: string;
 };
 
-export type SyncRequest = {
-  readonly source: SyncEnd;
-  readonly destination: SyncEnd;
-  readonly dryRun: boolean;
+export type SyncRequest = FarChoice &
+  Pick<
+    RunOrder,
+    | "timeoutSeconds"
+    | "bytesPerSecond"
+    | "nice"
+    | "checkOnly"
+    | "allBlocks"
+    | "shutDown"
+    | "keepIndex"
+    | "full"
+    | "verify"
+    | "stateDir"
+  > & {
+    readonly source: SyncEnd;
+    readonly destination: SyncEnd;
+    readonly dryRun: boolean;
+    /** The snapshot of the source's volume that the destination was made equal to. */
+    readonly since?: string;
+  };
+
+/** How the far side is reached. */
+export type FarChoice = {
   /** The command and its arguments in place of `ssh`. */
   readonly ssh: readonly string[];
   readonly farDomus: string;
   readonly bootstrap: boolean;
-  /** Of silence. */
-  readonly timeoutSeconds: number;
-  /** Of what is sent, in each direction; 0 for no limit. */
-  readonly bytesPerSecond: number;
-  readonly nice: boolean;
 };
 
 export type SyncWorld = {
@@ -47,8 +62,15 @@ export type SyncWorld = {
   readonly signal: AbortSignal;
   /** What will be done; nothing was changed by then. */
   readonly onPlan?: (plan: SyncPlan) => void;
-  /** The engine begins; its counters grow until it ends. */
-  readonly onRun?: (plan: SyncPlan, counters: SyncCounters) => void;
+  /** Both ends are open, and the engine begins; its counters grow until it ends. */
+  readonly onRun?: (run: StartedRun) => void;
+};
+
+export type StartedRun = {
+  readonly plan: SyncPlan;
+  readonly source: EndAbout;
+  readonly destination: EndAbout;
+  readonly counters: Readonly<SyncCounters>;
 };
 
 export type SyncOutcome = {
@@ -61,6 +83,8 @@ export type SyncDone = EndReport & {
   /** Of the near side. */
   readonly counters: Readonly<SyncCounters>;
   readonly seconds: number;
+  readonly source: EndAbout;
+  readonly destination: EndAbout;
 };
 
 /** How long the far side is asked why, when a run has failed. */
@@ -100,12 +124,19 @@ type Planning = {
 };
 
 async function makePlan({ request, ports, session, nearRole }: Planning): Promise<SyncPlan> {
+  const { checkOnly, stateDir, since } = request;
   const ends = { source: request.source, destination: request.destination };
-  const farRole: Role = nearRole === "source" ? "destination" : "source";
-  const asking = session.ask({ ask: "survey", role: farRole, path: ends[farRole].path });
+  const farRole = otherRole(nearRole);
+  // What is only compared has to be there, and may be in use.
+  const surveyOf = (role: Role) => ({
+    role: checkOnly ? ("source" as const) : role,
+    path: ends[role].path,
+    ...(stateDir !== undefined && { stateDir }),
+  });
+  const asking = session.ask({ ask: "survey", ...surveyOf(farRole) });
   // When the near end fails first, nobody waits for it.
   asking.catch(() => {});
-  const near = await surveyEnd(ports, nearRole, ends[nearRole].path);
+  const near = await surveyEnd(ports, surveyOf(nearRole));
   const far = parseEndFacts((await asking).object("facts"));
   const facts = { [nearRole]: near, [farRole]: far } as Record<Role, EndFacts>;
   const sameMachine = session.bootId === (await ports.hostNames()).bootId;
@@ -116,7 +147,13 @@ async function makePlan({ request, ports, session, nearRole }: Planning): Promis
       sameMachine &&
       facts.destination.kind !== "missing" &&
       (await ports.sameDevice(facts.source.resolved, facts.destination.resolved)),
+    checkOnly,
+    ...(since !== undefined && { since }),
   });
+}
+
+function otherRole(role: Role): Role {
+  return role === "source" ? "destination" : "source";
 }
 
 type Running = {
@@ -127,40 +164,77 @@ type Running = {
   readonly nearRole: Role;
 };
 
-async function runPlan({ plan, request, world, session, nearRole }: Running): Promise<SyncDone> {
-  const { ports, program, signal } = world;
-  const order = (role: Role): RunOrder => {
-    const { path, identity, sizeBytes, kind } = plan[role];
-    const { timeoutSeconds, bytesPerSecond, nice } = request;
-    const seen = { identity, sizeBytes, kind };
-    return { role, path, seen, sizeBytes: plan.sizeBytes, timeoutSeconds, bytesPerSecond, nice };
-  };
-  await using near = await openEnd(ports, order(nearRole));
-  await session.ask(orderMessage(order(nearRole === "source" ? "destination" : "source")));
+async function runPlan(running: Running): Promise<SyncDone> {
+  const { world, plan, session } = running;
+  await using ends = await openEnds(running);
+  const { near, abouts } = ends;
+  const lookAtAll = abouts.source.partial && !abouts.destination.unchanged;
+  await session.ask({ ask: "run", lookAtAll });
   const counters = newCounters();
   const started = performance.now();
-  world.onRun?.(plan, counters);
+  world.onRun?.({ plan, ...abouts, counters });
   const channel = session.records();
   const stop = () => channel.close();
-  signal.addEventListener("abort", stop);
-  if (signal.aborted) stop();
+  world.signal.addEventListener("abort", stop);
+  if (world.signal.aborted) stop();
   try {
-    const ours = await attempt(() => near.run({ channel, program, counters }));
+    const { program, signal } = world;
+    const ours = await attempt(() => near.run({ channel, program, counters, lookAtAll }));
     if (!ours.ok) throw await reasonOf(new FailureError(ours.failure), session, signal);
     const far = parseReport((await session.report()).object("report"));
+    const differing = ours.value.differing ?? far.differing;
     return {
       writtenBytes: ours.value.writtenBytes + far.writtenBytes,
       zeroedBytes: ours.value.zeroedBytes + far.zeroedBytes,
+      rereadBytes: ours.value.rereadBytes + far.rereadBytes,
+      ...(differing && { differing }),
       counters,
       seconds: (performance.now() - started) / 1000,
+      ...abouts,
     };
   } finally {
-    signal.removeEventListener("abort", stop);
+    world.signal.removeEventListener("abort", stop);
   }
 }
 
-function parseReport(fields: Fields): EndReport {
-  return { writtenBytes: fields.count("writtenBytes"), zeroedBytes: fields.count("zeroedBytes") };
+type OpenedEnds = AsyncDisposable & {
+  readonly near: OpenedEnd;
+  readonly abouts: Readonly<Record<Role, EndAbout>>;
+};
+
+/** The source first: when it cannot be had, no file is made at the destination. */
+async function openEnds({ plan, request, world, session, nearRole }: Running): Promise<OpenedEnds> {
+  const order = (role: Role) => orderOf(plan, request, role);
+  const openFar = async (role: Role) =>
+    parseAbout((await session.ask(orderMessage(order(role)))).object("about"));
+  const farFirst = nearRole === "destination" ? await openFar("source") : undefined;
+  const near = await openEnd(world.ports, order(nearRole));
+  try {
+    const far = farFirst ?? (await openFar("destination"));
+    const abouts = { [nearRole]: near.about, [otherRole(nearRole)]: far } as Record<Role, EndAbout>;
+    return { near, abouts, [Symbol.asyncDispose]: () => near[Symbol.asyncDispose]() };
+  } catch (error) {
+    await near[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function orderOf(plan: SyncPlan, request: SyncRequest, role: Role): RunOrder {
+  const { path, identity, sizeBytes, kind } = plan[role];
+  const { snapshotState } = plan.source;
+  const { timeoutSeconds, bytesPerSecond, nice, checkOnly, allBlocks, shutDown } = request;
+  const { keepIndex, full, verify, stateDir } = request;
+  return {
+    ...{ role, path, seen: { identity, sizeBytes, kind } },
+    sizeBytes: plan.sizeBytes,
+    sourceIdentity: plan.source.identity,
+    sourceName: endName(plan.source),
+    ...{ timeoutSeconds, bytesPerSecond, nice, checkOnly, allBlocks, shutDown },
+    ...{ keepIndex, full, verify },
+    ...(plan.since && { since: plan.since }),
+    ...(snapshotState !== undefined && { sourceState: snapshotState }),
+    ...(stateDir !== undefined && { stateDir }),
+  };
 }
 
 /** How the engine calls the other side in its failures. */
@@ -175,8 +249,7 @@ async function reasonOf(
   const asked = await attempt(() => session.report(REASON_MS));
   if (signal.aborted) return signal.reason;
   const aboutPeer = PEERS.includes(ours.failure.where[0] ?? "");
-  if (!aboutPeer) return ours;
-  if (asked.ok) return ours;
+  if (!aboutPeer || asked.ok) return ours;
   const theirs = asked.failure;
   // What they say of us is our own reason.
   return theirs.where.some((step) => PEERS.includes(step)) ? ours : new FailureError(theirs);

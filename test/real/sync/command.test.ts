@@ -16,8 +16,8 @@ function change(path: string, at: number): void {
   sh(`printf changed | dd of=${path} bs=1 seek=${at} conv=notrunc status=none`);
 }
 
-function last(text: string): Record<string, any> {
-  return JSON.parse(text.trim().split("\n").at(-1)!) as Record<string, any>;
+function last(text: string): Record<string, unknown> {
+  return JSON.parse(text.trim().split("\n").at(-1)!) as Record<string, unknown>;
 }
 
 test("from a file to a new file on this host, and again for what changed", async () => {

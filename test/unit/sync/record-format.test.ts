@@ -29,6 +29,7 @@ const mark: RecordMark = {
   endedMs: 1_780_000_100_000,
   taggedSegments: 6,
   witness: "file ino=1 size=2",
+  sourceState: "dm-thin LVM-x 5242957 7 128",
 };
 
 function withMark(bytes: Uint8Array, part: Uint8Array): Uint8Array {
@@ -59,6 +60,17 @@ describe("the record of a copy", () => {
     for (const at of [0, 9, 24, 25, 40, 70, 81, 1023]) {
       const flipped = whole.map((byte, i) => (i === at ? byte ^ 4 : byte));
       expect(parseRecord(withMark(encodeRecordHead(head), flipped), [])).toEqual({ head });
+    }
+  });
+
+  test("keeps the state of its source whole or not at all", () => {
+    for (const [length, kept] of [
+      [430, 430],
+      [431, undefined],
+    ] as const) {
+      const bytes = encodeRecordMark(head.runId, { ...mark, sourceState: "s".repeat(length) });
+      const parsed = parseRecord(withMark(encodeRecordHead(head), bytes), []);
+      expect(parsed.mark?.sourceState?.length).toBe(kept);
     }
   });
 
