@@ -74,7 +74,8 @@ export class SessionStream {
       length += part.length;
       if (length > MAX_MESSAGE_BYTES)
         throw overLimit(this.where, "the length of a message", `${MAX_MESSAGE_BYTES} bytes`);
-      parts.push(part);
+      // Copied: what came is only there until more comes.
+      parts.push(part.slice());
       this.#rest = end < 0 ? EMPTY : this.#rest.subarray(end + 1);
       if (end >= 0) return parseMessage(Buffer.concat(parts), this.where);
       if (await this.#more()) continue;
@@ -108,7 +109,14 @@ export class SessionStream {
 
   /** Waits for more bytes; false when none will come. One reading at a time, whoever asked for it first. */
   #more(): Promise<boolean> {
-    this.#reading ??= this.#channel.read().then(
+    this.#reading ??= this.#readMore();
+    return this.#reading;
+  }
+
+  #readMore(): Promise<boolean> {
+    // A chunk is only there until more is read; what is left of one is a few bytes as a rule.
+    this.#rest = this.#rest.slice();
+    return this.#channel.read().then(
       (chunk) => {
         this.#reading = undefined;
         if (chunk)
@@ -120,7 +128,6 @@ export class SessionStream {
         throw error;
       },
     );
-    return this.#reading;
   }
 
   #noSession(): Error {
@@ -159,7 +166,8 @@ class Records implements Channel {
   #leftBytes = 0;
   #theirEnd = false;
   #closed = false;
-  readonly #closing = Promise.withResolvers<void>();
+  /** What waits and is ended by closing; one promise for all would keep a trace of each that has ever waited. */
+  readonly #waiting = new Set<() => void>();
   #ended: Promise<void> = Promise.resolve();
 
   constructor(channel: Channel, incoming: Incoming) {
@@ -178,19 +186,13 @@ class Records implements Channel {
     new DataView(head.buffer).setUint32(0, length, true);
     const broken = ioFailure(this.#incoming.where, "write", "EPIPE");
     if (this.#closed) throw broken;
-    const writing = this.#channel.write([head, ...pieces]);
-    await Promise.race([
-      writing,
-      this.#closing.promise.then(() => {
-        throw broken;
-      }),
-    ]);
+    await this.#orClosed(this.#channel.write([head, ...pieces]), (end) => end.reject(broken));
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closing.resolve();
+    for (const end of this.#waiting) end();
     this.#ended = this.#channel.write([new Uint8Array(LENGTH_BYTES)]);
     // Who ends the records hears of it.
     this.#ended.catch(() => {});
@@ -233,7 +235,19 @@ class Records implements Channel {
   async #moreOrClosed(more: () => Promise<boolean>, unwanted: () => boolean): Promise<boolean> {
     const reading = more();
     if (this.#closed) return reading;
-    reading.catch(() => {});
-    return Promise.race([reading, this.#closing.promise.then(() => !unwanted())]);
+    return this.#orClosed(reading, (end) => end.resolve(!unwanted()));
+  }
+
+  /** The end of `work`, or what `onClose` makes of it when this is closed before. */
+  #orClosed<T>(work: Promise<T>, onClose: (end: PromiseWithResolvers<T>) => void): Promise<T> {
+    const end = Promise.withResolvers<T>();
+    const stop = () => onClose(end);
+    this.#waiting.add(stop);
+    const over = () => this.#waiting.delete(stop);
+    work.then(
+      (value) => over() && end.resolve(value),
+      (error: unknown) => over() && end.reject(error),
+    );
+    return end.promise;
   }
 }

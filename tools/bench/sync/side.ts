@@ -3,6 +3,8 @@
  * other side itself: the engine alone, for the bench. What it took is one line of JSON on stderr.
  */
 import { spawn } from "node:child_process";
+import { Socket } from "node:net";
+import { PipeReader } from "../../../src/host/local/pipe-reader.ts";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { openSyncSource } from "../../../src/host/local/sync-source.ts";
 import { openSyncTarget } from "../../../src/host/local/sync-target.ts";
@@ -32,11 +34,11 @@ async function source(command: string, looksPath?: string) {
 
 async function destination(recordPath?: string) {
   await using target = await openSyncTarget(path);
-  const channel = streamChannel({
-    input: process.stdin,
-    output: process.stdout,
-    where: ["near side"],
-  });
+  const where = ["near side"];
+  const reader = new PipeReader(0, where);
+  const output = new Socket({ fd: 1, readable: false, writable: true });
+  const streams = streamChannel({ input: reader.socket, output, where });
+  const channel = { ...streams, read: () => reader.read() };
   const kept = recordPath === undefined ? undefined : keptTags(recordPath, target.size);
   return await receive({ target, channel, program, ...kept });
 }
