@@ -24,7 +24,7 @@ const LAYERS: Record<string, Layer> = {
     may: ["base", "bytes", "type:disk"],
     outside: ["node:crypto", "node:util", "node:zlib"],
   },
-  host: { may: ["base", "type:disk", "sync"], outside: ["*"] },
+  host: { may: ["base", "xen", "type:disk", "sync"], outside: ["*"] },
   guest: {
     may: ["base", "bytes", "disk", "boot", "xen", "check", "sync", "type:host"],
     outside: [],

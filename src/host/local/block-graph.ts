@@ -2,7 +2,7 @@
  * Which names mean the same device or file, and what the kernel has built on it: partitions, device-mapper and md devices,
  * loop devices (Documentation/ABI/stable/sysfs-block). Only reads, through the door to the operating system.
  */
-import { attempt, isAbsent } from "../../base/failure.ts";
+import { attempt } from "../../base/failure.ts";
 import { fileName } from "../../base/path.ts";
 import type { Host } from "../host.ts";
 
@@ -46,15 +46,22 @@ export function blockIdentity(number: string): Identity {
   return `block ${number}`;
 }
 
-/** A device and how it came to be one that matters. */
+/** A device whose bytes are, in part, those of the one that was asked about; and how. */
 export type RelatedDevice = {
   /** As the kernel names it: `sda1`, `dm-3`. */
   readonly name: string;
   /** `8:1` */
   readonly number: string;
-  /** Its directory in sysfs. */
+  /** Its directory in sysfs; empty when it has gone. */
   readonly sys: string;
-  readonly how: "itself" | "partition" | "whole disk" | "holder" | "loop";
+  /** `below`: the disk around a partition, the device behind a loop device. */
+  readonly how: "itself" | "partition" | "below" | "holder" | "loop";
+};
+
+export type Related = {
+  readonly devices: readonly RelatedDevice[];
+  /** The file itself, or the one behind a loop device. */
+  readonly files: readonly Identity[];
 };
 
 export type LoopDevice = {
@@ -64,12 +71,6 @@ export type LoopDevice = {
   readonly backing: Identity;
   readonly readOnly: boolean;
 };
-
-/** The sysfs directory of a device, or undefined when the kernel has none of that number. */
-export async function sysDirectory(host: Host, number: string): Promise<string | undefined> {
-  const real = await attempt(() => host.realPath(`/sys/dev/block/${number}`));
-  return real.ok ? real.value : undefined;
-}
 
 /** The first line of a small file in sysfs or proc; undefined when it is not there or cannot be read. */
 export async function readLine(host: Host, path: string): Promise<string | undefined> {
@@ -102,46 +103,77 @@ export async function readLoops(host: Host): Promise<readonly LoopDevice[]> {
 }
 
 /**
- * The devices whose bytes are those of `start`: itself, its partitions, the disk around it, what is built on any of them, and
- * loop devices on them. The disk around a partition brings nothing with it but what is built on the whole of it.
+ * All devices through which the bytes of `start` can be read or written: itself, its partitions, what is built on any of them, loop
+ * devices on them; the disk around a partition and what is behind a loop device, with what is built on the whole of those.
  */
 export async function relatedDevices(
   host: Host,
   start: Identity,
   loops: readonly LoopDevice[],
-): Promise<readonly RelatedDevice[]> {
-  const found = new Map<string, RelatedDevice>();
-  const add = async (number: string, how: RelatedDevice["how"]) => {
-    if (found.has(number) || found.size >= MAX_DEVICES) return;
-    const sys = await sysDirectory(host, number);
-    found.set(number, { name: fileName(sys ?? number), number, sys: sys ?? "", how });
-  };
-  const addLoops = async (identity: Identity) => {
-    for (const loop of loops) if (loop.backing === identity) await add(loop.number, "loop");
-  };
-  if (start.startsWith("block ")) await add(start.slice("block ".length), "itself");
-  await addLoops(start);
-  // A map gives what is added during the walk as well, each once.
-  for (const device of found.values()) {
-    if (device.sys === "") continue;
-    await addLoops(blockIdentity(device.number));
-    for (const holder of await namesIn(host, `${device.sys}/holders`)) {
-      const number = await readLine(host, `${device.sys}/holders/${holder}/dev`);
-      if (number) await add(number, "holder");
+): Promise<Related> {
+  const walk = new Walk(host, loops);
+  await walk.add(start, "itself");
+  return walk.run();
+}
+
+class Walk {
+  readonly #host: Host;
+  readonly #loops: readonly LoopDevice[];
+  readonly #devices = new Map<Identity, RelatedDevice>();
+  readonly #files = new Set<Identity>();
+
+  constructor(host: Host, loops: readonly LoopDevice[]) {
+    this.#host = host;
+    this.#loops = loops;
+  }
+
+  async run(): Promise<Related> {
+    // Maps and sets give what is added during the walk as well, each once.
+    for (const [identity, device] of this.#devices) {
+      await this.#addLoopsOn(identity);
+      if (device.sys !== "") await this.#step(device);
     }
-    if (device.how === "whole disk") continue;
-    if (device.how === "itself" && (await isThere(host, `${device.sys}/partition`))) {
-      const disk = await readLine(host, `${device.sys}/../dev`);
-      if (disk) await add(disk, "whole disk");
+    return { devices: [...this.#devices.values()], files: [...this.#files] };
+  }
+
+  async add(identity: Identity, how: RelatedDevice["how"]): Promise<void> {
+    if (identity.startsWith("file ")) {
+      if (this.#files.has(identity)) return;
+      this.#files.add(identity);
+      return this.#addLoopsOn(identity);
     }
-    for (const name of await namesIn(host, device.sys)) {
-      if (!name.startsWith(device.name)) continue;
-      if (!(await isThere(host, `${device.sys}/${name}/partition`))) continue;
-      const number = await readLine(host, `${device.sys}/${name}/dev`);
-      if (number) await add(number, "partition");
+    if (this.#devices.has(identity) || this.#devices.size >= MAX_DEVICES) return;
+    const number = identity.slice("block ".length);
+    const real = await attempt(() => this.#host.realPath(`/sys/dev/block/${number}`));
+    const sys = real.ok ? real.value : "";
+    this.#devices.set(identity, { name: fileName(sys) || number, number, sys, how });
+  }
+
+  async #addLoopsOn(backing: Identity): Promise<void> {
+    for (const loop of this.#loops)
+      if (loop.backing === backing) await this.add(blockIdentity(loop.number), "loop");
+  }
+
+  async #step({ name, number, sys, how }: RelatedDevice): Promise<void> {
+    const host = this.#host;
+    for (const holder of await namesIn(host, `${sys}/holders`))
+      await this.#addBySys(`${sys}/holders/${holder}`, "holder");
+    if (how === "itself" || how === "below") {
+      if (await isThere(host, `${sys}/partition`)) await this.#addBySys(`${sys}/..`, "below");
+      const loop = this.#loops.find((one) => one.number === number);
+      if (loop) await this.add(loop.backing, "below");
+    }
+    if (how === "below") return;
+    for (const part of await namesIn(host, sys)) {
+      if (part.startsWith(name) && (await isThere(host, `${sys}/${part}/partition`)))
+        await this.#addBySys(`${sys}/${part}`, "partition");
     }
   }
-  return [...found.values()];
+
+  async #addBySys(sys: string, how: RelatedDevice["how"]): Promise<void> {
+    const number = await readLine(this.#host, `${sys}/dev`);
+    if (number) await this.add(blockIdentity(number), how);
+  }
 }
 
 async function isThere(host: Host, path: string): Promise<boolean> {
@@ -149,8 +181,8 @@ async function isThere(host: Host, path: string): Promise<boolean> {
   return kind.ok && kind.value !== "missing";
 }
 
-async function namesIn(host: Host, path: string): Promise<readonly string[]> {
+/** Sorted; none when there is no such directory, or it cannot be read. */
+export async function namesIn(host: Host, path: string): Promise<readonly string[]> {
   const names = await attempt(() => host.list(path));
-  if (!names.ok && !isAbsent(names.failure)) return [];
   return names.ok ? names.value : [];
 }

@@ -1,15 +1,13 @@
 /** Who uses a disk beside the one who asks: the one piece of code that decides whether it may be written. */
-import { attempt, missing } from "../../base/failure.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { missing } from "../../base/failure.ts";
 import type { Host } from "../host.ts";
-import {
-  blockIdentity,
-  readIdentities,
-  readLine,
-  readLoops,
-  relatedDevices,
-} from "./block-graph.ts";
-import type { LoopDevice, RelatedDevice } from "./block-graph.ts";
+import { blockIdentity, readIdentities, readLoops, relatedDevices } from "./block-graph.ts";
+import { guestUsers } from "./guest-users.ts";
+import { builtUsers, mountUsers, swapUsers } from "./kernel-users.ts";
 import { localHost } from "./local-host.ts";
+import { processUsers } from "./process-users.ts";
+import type { ProcessUser } from "./process-users.ts";
 
 export type DeviceUser = {
   readonly kind:
@@ -23,78 +21,81 @@ export type DeviceUser = {
     | "guest"
     | "process"
     | "sync";
-  /** For people, behind "it is": `mounted at /srv`, `part of volume group vg0`, `a disk of domain web1 (running)`. */
+  /** For people, behind "it is": `mounted at /srv`, `part of volume group vg0`, `disk xvda of domain web1 (running)`. */
   readonly what: string;
   /** It may write. */
   readonly writes: boolean;
 };
 
+/** A process that has it open for a moment, or was just killed, is no user: it is looked for again so often. */
+const PROCESS_LOOKS = 5;
+const BETWEEN_LOOKS_MS = 200;
+
 /**
- * All who use the disk at `path`, a device or a file, under whatever name; partitions of the device and the disk around a
- * partition count too. `missing` when nothing is at `path`.
+ * All who use the disk at `path`, a device or a file, under whatever name, this process left out. Partitions of the device, the disk
+ * around a partition and what is behind a loop device count too. `missing` when nothing is at `path`; a failure when it cannot
+ * be told, as on a Xen host whose `xl` does not answer.
+ *
+ * A volume group whose volumes are not active is not found: a guest's disk may be one, and a copy of it is as well.
  */
 export async function findDeviceUsers(host: Host, path: string): Promise<readonly DeviceUser[]> {
   const identity = (await readIdentities(host, [path])).get(path);
   if (identity === undefined) throw missing([path], "such disk");
   const loops = await readLoops(host);
-  const devices = await relatedDevices(host, identity, loops);
-  const users: DeviceUser[] = [];
-  for (const device of devices) users.push(...(await builtUser(host, device, loops)));
-  users.push(...(await mountUsers(host, devices)));
+  const related = await relatedDevices(host, identity, loops);
+  const kernel = [
+    ...(await mountUsers(host, related)),
+    ...(await swapUsers(host, related)),
+    ...(await builtUsers(host, related, loops)),
+  ];
+  const look = () => processUsers(host, path, related);
+  const processes = await lasting(await look(), look);
+  const guests = await guestUsers(host, related, processes);
+  const others = processes.filter(({ domid }) => domid === undefined);
+  return distinct([...kernel, ...guests, ...others]);
+}
+
+async function lasting(
+  first: readonly ProcessUser[],
+  look: () => Promise<readonly ProcessUser[]>,
+): Promise<readonly ProcessUser[]> {
+  let users = first;
+  for (let i = 1; i < PROCESS_LOOKS && users.some(isPassing); i++) {
+    await sleep(BETWEEN_LOOKS_MS);
+    const now = new Set((await look()).map(({ pid }) => pid));
+    users = users.filter(({ pid }) => now.has(pid));
+  }
   return users;
 }
 
-/** Whether writing to one of two disks of this machine changes the other: one device, a partition of it, a loop device on it. */
+/** What serves a domain stays. */
+function isPassing({ domid }: ProcessUser): boolean {
+  return domid === undefined;
+}
+
+/** Volumes of a group are many, and the group is one. */
+function distinct(users: readonly DeviceUser[]): readonly DeviceUser[] {
+  const found = new Map<string, DeviceUser>();
+  for (const { kind, what, writes } of users) {
+    const before = found.get(what);
+    found.set(what, { kind, what, writes: writes || before?.writes === true });
+  }
+  return [...found.values()];
+}
+
+/**
+ * Whether writing to one of two disks of this machine changes the other: one device or file under two names, a partition and its
+ * disk, a loop device and what is behind it, a device and what is built on it. False when one is not there.
+ */
 export async function sameDevice(a: string, b: string): Promise<boolean> {
   const host = localHost();
   const found = await readIdentities(host, [a, b]);
   const [one, other] = [found.get(a), found.get(b)];
   if (one === undefined || other === undefined) return false;
-  if (one === other) return true;
   const loops = await readLoops(host);
-  for (const [from, to] of [[one, other] as const, [other, one] as const]) {
-    const related = await relatedDevices(host, from, loops);
-    if (related.some(({ number }) => blockIdentity(number) === to)) return true;
-  }
-  return false;
-}
-
-async function builtUser(
-  host: Host,
-  device: RelatedDevice,
-  loops: readonly LoopDevice[],
-): Promise<readonly DeviceUser[]> {
-  const writes = (await readLine(host, `${device.sys}/ro`)) !== "1";
-  if (device.how === "loop") {
-    const loop = loops.find(({ number }) => number === device.number);
-    return [{ kind: "loop", what: `behind /dev/${device.name}`, writes: loop?.readOnly !== true }];
-  }
-  if (device.how !== "holder") return [];
-  const mapped = await readLine(host, `${device.sys}/dm/name`);
-  const uuid = await readLine(host, `${device.sys}/dm/uuid`);
-  if (uuid?.startsWith("LVM-"))
-    return [{ kind: "lvm", what: `below the logical volume ${mapped}`, writes }];
-  if (mapped) return [{ kind: "dm", what: `below /dev/mapper/${mapped}`, writes }];
-  return [
-    {
-      kind: device.name.startsWith("md") ? "md" : "dm",
-      what: `part of /dev/${device.name}`,
-      writes,
-    },
-  ];
-}
-
-async function mountUsers(
-  host: Host,
-  devices: readonly RelatedDevice[],
-): Promise<readonly DeviceUser[]> {
-  const numbers = new Set(devices.map(({ number }) => number));
-  const text = await attempt(() => host.readFile("/proc/self/mountinfo"));
-  const lines = text.ok ? new TextDecoder().decode(text.value).split("\n") : [];
-  return lines.flatMap((line): DeviceUser[] => {
-    const [, , number = "", , place = "", ...rest] = line.split(" ");
-    if (!numbers.has(number)) return [];
-    const writes = !(rest.at(-1) ?? "").split(",").includes("ro");
-    return [{ kind: "mount", what: `mounted at ${place}`, writes }];
-  });
+  const reaches = async (from: string, to: string) => {
+    const { devices, files } = await relatedDevices(host, from, loops);
+    return files.includes(to) || devices.some(({ number }) => blockIdentity(number) === to);
+  };
+  return (await reaches(one, other)) || (await reaches(other, one));
 }
