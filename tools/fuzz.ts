@@ -1,19 +1,22 @@
 /**
  * `npm run fuzz [-- --minutes N] [--rounds N] [--seed N] [--target NAME ...]`: damages valid inputs where it hurts and
  * sees that every reader ends in a value or a failure, within 2 s and 256 MiB. A bug is named by target and seed:
- * `--target NAME --seed N --rounds 1` shows it again. Ends with 1 when there was one.
+ * `--target NAME --seed N --rounds 1` shows it again. Ends with 1 when there was one. `npm run fuzz -- sync` is for both sides
+ * of a sync run: see fuzz/sync.ts.
  */
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { ensurePrograms } from "./programs.ts";
 import { addOutcome, newOutcome } from "./fuzz/outcome.ts";
+import { fuzzSync } from "./fuzz/sync.ts";
 import { TARGETS } from "./fuzz/targets.ts";
 import type { Tally, WorkerInput, WorkerReport } from "./fuzz/worker.ts";
 
 /** A round that takes longer than this hangs: the worker is ended and the round named. */
 const HANG_MS = 20_000;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     minutes: { type: "string", default: "1" },
     rounds: { type: "string" },
@@ -21,6 +24,13 @@ const { values } = parseArgs({
     target: { type: "string", multiple: true },
   },
 });
+
+const firstSeed =
+  values.seed === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.seed);
+if (positionals[0] === "sync") {
+  const bugsOfSync = await fuzzSync({ rounds: Number(values.rounds ?? 100_000), seed: firstSeed });
+  process.exit(bugsOfSync > 0 ? 1 : 0);
+}
 
 const names = values.target ?? TARGETS.map((one) => one.name);
 const unknown = names.filter((name) => !TARGETS.some((one) => one.name === name));
@@ -53,8 +63,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => void Atomics.store(place, 2, 1));
 }
 // The seed of the first round decides over its target, too: to show one again, its target has to be the only one.
-const firstSeed =
-  values.seed === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.seed);
 const input: WorkerInput = {
   names,
   firstSeed,
