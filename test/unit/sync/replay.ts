@@ -110,9 +110,28 @@ export function damage(said: readonly Said[], random: (below: number) => number)
   return out;
 }
 
+/** Where fields and runs are, before blocks and digests: what a peer would lie about. */
+const FIELDS_BYTES = 48;
+const VALUES = [0, 1, 2, 5, 6, 255, 256, 257, 0x7fff, 0x8000, 0x8001, 0x8100, 0xffff];
+
+function changedField(payload: Uint8Array, random: (below: number) => number): Uint8Array {
+  const out = Buffer.from(payload);
+  for (let i = 0; i <= random(2); i++) {
+    // Most fields are even, as are their lengths.
+    const at = 2 * random(Math.ceil(Math.min(FIELDS_BYTES, out.length) / 2));
+    const value = VALUES[random(VALUES.length)]!;
+    if (random(3) > 0 && at + 2 <= out.length) out.writeUInt16LE(value, at);
+    else if (random(2) === 0 && at + 4 <= out.length)
+      out.writeUInt32LE(value * (1 + random(65_536)), at);
+    else out[at] = value & 255;
+  }
+  return out;
+}
+
 function changedFrame(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
   if (bytes.length <= HEAD_BYTES) return mutate(bytes, random);
-  const payload = mutate(bytes.subarray(HEAD_BYTES), random);
+  const before = bytes.subarray(HEAD_BYTES);
+  const payload = random(3) === 0 ? mutate(before, random) : changedField(before, random);
   const out = Buffer.alloc(HEAD_BYTES + payload.length);
   out.writeUInt32LE(payload.length);
   out[8] = random(10) === 0 ? random(18) : bytes[8]!;
