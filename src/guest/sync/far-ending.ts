@@ -6,7 +6,7 @@ export type Told = { readonly what: string; readonly why: string; readonly next:
 
 type Sign = {
   readonly pattern: RegExp;
-  readonly tell: (host: string, found: RegExpMatchArray) => Told;
+  readonly tell: (host: string, found: RegExpMatchArray, domus: string) => Told;
 };
 
 /** OpenSSH's own words (ssh is not translated), and those of shells. */
@@ -62,9 +62,9 @@ const SIGNS: readonly Sign[] = [
   },
   {
     pattern: /(command not found|[:\s]not found$|No such file or directory)/m,
-    tell: (host) => ({
+    tell: (host, _, domus) => ({
       what: `There is no domus on ${host}.`,
-      why: "The shell there does not find it in its PATH.",
+      why: `The shell there does not find ${domus}${domus.includes("/") ? "" : " in its PATH"}.`,
       next: "Send it along with --bootstrap, copy dist/domus to /usr/local/bin there, or name it with --far-domus PATH.",
     }),
   },
@@ -83,7 +83,7 @@ export function explainEnding(
   if (host !== undefined && (exitCode === 255 || exitCode === 127 || exitCode === 126))
     for (const { pattern, tell } of SIGNS) {
       const found = stderr.match(pattern);
-      if (found) return tell(host, found);
+      if (found) return tell(host, found, domus);
     }
   if (/no command registered|unknown flag|there is no command/i.test(stderr))
     return {

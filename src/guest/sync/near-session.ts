@@ -98,8 +98,11 @@ export class NearSession implements AsyncDisposable {
 
   #failureOf(fields: Fields): FailureError {
     const { host } = this.#options;
-    const where = host === undefined ? [] : [host];
-    return new FailureError(parseFailure(fields.object("failure"), where));
+    if (host === undefined) return new FailureError(parseFailure(fields.object("failure"), []));
+    const failure = parseFailure(fields.object("failure"), [host]);
+    // The others say their place.
+    const named = failure.kind === "misuse" || failure.kind === "refused";
+    return new FailureError(named ? { ...failure, what: `On ${host}: ${failure.what}` } : failure);
   }
 
   async #answer(): Promise<Fields> {

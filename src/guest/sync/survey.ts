@@ -47,7 +47,7 @@ async function snapshotOf({ host }: SyncPorts, { path }: { readonly path: string
 async function missingEnd(ports: SyncPorts, path: string): Promise<EndFacts> {
   if (path.endsWith("/") || /(^|\/)\.\.?$/.test(path))
     throw misuse(`${path} is a directory.`, `Name the file: ${path.replace(/\/*$/, "/")}disk.img`);
-  if (path.startsWith("/dev/"))
+  if (/^\/dev\/(?!shm\/)/.test(path))
     throw misuse(
       `There is no device ${path}.`,
       "Make the volume first (lvcreate -L SIZE -n NAME GROUP), at least as large as the source. domus makes files, not devices.",

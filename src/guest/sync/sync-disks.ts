@@ -3,6 +3,7 @@
  * and the library call this.
  */
 import { attempt, FailureError, misuse } from "../../base/failure.ts";
+import type { Result } from "../../base/failure.ts";
 import { newCounters } from "../../sync/counters.ts";
 import type { SyncCounters } from "../../sync/counters.ts";
 import { parseEndFacts } from "./end-facts.ts";
@@ -134,11 +135,12 @@ async function makePlan({ request, ports, session, nearRole }: Planning): Promis
     ...(stateDir !== undefined && { stateDir }),
   });
   const asking = session.ask({ ask: "survey", ...surveyOf(farRole) });
-  // When the near end fails first, nobody waits for it.
-  asking.catch(() => {});
-  const near = await surveyEnd(ports, surveyOf(nearRole));
-  const far = parseEndFacts((await asking).object("facts"));
-  const facts = { [nearRole]: near, [farRole]: far } as Record<Role, EndFacts>;
+  const [near, far] = await Promise.all([
+    attempt(() => surveyEnd(ports, surveyOf(nearRole))),
+    attempt(async () => parseEndFacts((await asking).object("facts"))),
+  ]);
+  const found = { [nearRole]: near, [farRole]: far } as Record<Role, Result<EndFacts>>;
+  const facts = bothOf(found, ends);
   const sameMachine = session.bootId === (await ports.hostNames()).bootId;
   return planSync({
     source: { ...facts.source, ...ends.source },
@@ -150,6 +152,23 @@ async function makePlan({ request, ports, session, nearRole }: Planning): Promis
     checkOnly,
     ...(since !== undefined && { since }),
   });
+}
+
+/** When only the source is not there, they may be the wrong way round. */
+function bothOf(
+  { source, destination }: Readonly<Record<Role, Result<EndFacts>>>,
+  ends: Readonly<Record<Role, SyncEnd>>,
+): Readonly<Record<Role, EndFacts>> {
+  if (!source.ok) {
+    const { failure } = source;
+    const there = destination.ok && destination.value.kind !== "missing";
+    if (failure.kind !== "missing" || !there) throw new FailureError(failure);
+    const [from, to] = [endName(ends.source), endName(ends.destination)];
+    const swapped = `${to} is there. If they are swapped: domus sync ${to} ${from}. Else look at the name.`;
+    throw new FailureError({ ...failure, next: swapped });
+  }
+  if (!destination.ok) throw new FailureError(destination.failure);
+  return { source: source.value, destination: destination.value };
 }
 
 function otherRole(role: Role): Role {

@@ -103,7 +103,7 @@ function assertMayCreate(name: string, createBytes: number | undefined): void {
   const next = "Look at the name. lvs shows logical volumes; lvcreate makes one.";
   if (createBytes === undefined) throw missing([name], "such disk", next);
   // A wrong name of a device would fill the memory that /dev is in.
-  if (/^\/(dev|proc|sys|run)\//.test(name))
+  if (/^\/(dev\/(?!shm\/)|proc\/|sys\/|run\/)/.test(name))
     throw misuse(`${name} is not there, and no file is made in that place.`, next);
 }
 
