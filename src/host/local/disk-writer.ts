@@ -78,7 +78,11 @@ export class DiskWriter {
    */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const tray = await this.#room();
+      const tray = this.#room();
+      if (!tray) {
+        await this.#change();
+        continue;
+      }
       if (tray.used === 0) skewTo(tray, bytes.byteOffset + done);
       const length = Math.min(bytes.length - done, STRIDE_BYTES - tray.used);
       tray.bytes.set(bytes.subarray(done, done + length), tray.used);
@@ -94,7 +98,8 @@ export class DiskWriter {
 
   /** Writes zeroes, in the order of the other writes. */
   async zero(offset: number, length: number): Promise<void> {
-    const tray = await this.#room();
+    let tray = this.#room();
+    for (; !tray; tray = this.#room()) await this.#change();
     tray.pieces.push([-1, length, offset]);
     widen(tray, offset, length);
   }
@@ -121,20 +126,22 @@ export class DiskWriter {
     await this.#worker?.terminate();
   }
 
-  /** A tray that has room for something. */
-  async #room(): Promise<Tray> {
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure;
-      const tray = this.#filling ?? this.#free.pop();
-      if (tray && tray.used < STRIDE_BYTES && tray.pieces.length < MAX_PIECES) {
-        // Somebody may only write, and never ask whether it is done.
-        if (!this.#filling) setImmediate(() => this.#filling === tray && this.#send());
-        this.#filling = tray;
-        return tray;
-      }
-      if (tray) this.#send();
-      else await this.#change();
-    }
+  /**
+   * A tray that has room for something; undefined when one has to be waited for. What is put into it has to be put there at
+   * once: after a wait, however short, somebody else may have filled it or sent it away.
+   */
+  #room(): Tray | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    const filling = this.#filling;
+    if (filling && filling.used < STRIDE_BYTES && filling.pieces.length < MAX_PIECES)
+      return filling;
+    this.#send();
+    const tray = this.#free.pop();
+    if (!tray) return undefined;
+    this.#filling = tray;
+    // Somebody may only write, and never ask whether it is done.
+    setImmediate(() => this.#filling === tray && this.#send());
+    return tray;
   }
 
   #send(): void {
