@@ -28,8 +28,12 @@ export type DeviceUser = {
 };
 
 /** A process that has it open for a moment, or was just killed, is no user: it is looked for again so often. */
-const PROCESS_LOOKS = 5;
-const BETWEEN_LOOKS_MS = 200;
+const LOOKS = 4;
+
+export type UsersOptions = {
+  /** How long a process has to have it open to count, in ms. Default 800. */
+  readonly patienceMs?: number;
+};
 
 /**
  * All who use the disk at `path`, a device or a file, under whatever name, this process left out. Partitions of the device, the disk
@@ -38,7 +42,11 @@ const BETWEEN_LOOKS_MS = 200;
  *
  * A volume group whose volumes are not active is not found: a guest's disk may be one, and a copy of it is as well.
  */
-export async function findDeviceUsers(host: Host, path: string): Promise<readonly DeviceUser[]> {
+export async function findDeviceUsers(
+  host: Host,
+  path: string,
+  { patienceMs = 800 }: UsersOptions = {},
+): Promise<readonly DeviceUser[]> {
   const identity = (await readIdentities(host, [path])).get(path);
   if (identity === undefined) throw missing([path], "such disk");
   const loops = await readLoops(host);
@@ -49,19 +57,19 @@ export async function findDeviceUsers(host: Host, path: string): Promise<readonl
     ...(await builtUsers(host, related, loops)),
   ];
   const look = () => processUsers(host, path, related);
-  const processes = await lasting(await look(), look);
+  const processes = await lasting(look, patienceMs);
   const guests = await guestUsers(host, related, processes);
   const others = processes.filter(({ domid }) => domid === undefined);
   return distinct([...kernel, ...guests, ...others]);
 }
 
 async function lasting(
-  first: readonly ProcessUser[],
   look: () => Promise<readonly ProcessUser[]>,
+  patienceMs: number,
 ): Promise<readonly ProcessUser[]> {
-  let users = first;
-  for (let i = 1; i < PROCESS_LOOKS && users.some(isPassing); i++) {
-    await sleep(BETWEEN_LOOKS_MS);
+  let users = await look();
+  for (let i = 0; i < LOOKS && users.some(isPassing); i++) {
+    await sleep(patienceMs / LOOKS);
     const now = new Set((await look()).map(({ pid }) => pid));
     users = users.filter(({ pid }) => now.has(pid));
   }
