@@ -12,6 +12,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import type { Output } from "../output.ts";
+import { bytesToRead } from "../render/sync-progress.ts";
 import { doneJson, planJson, planText, startedLines, summaryText } from "../render/sync-summary.ts";
 import { connectFar, servedChannel } from "../sync/connect-far.ts";
 import { localSyncPorts } from "../sync/local-sync.ts";
@@ -100,8 +101,8 @@ async function copy(context: Context, request: SyncRequest, json: boolean): Prom
       onRun(started) {
         begun = true;
         show.started(started);
-        const { source, plan: found, counters } = started;
-        const totalBytes = source.partial ? source.lookBytes : found.sizeBytes;
+        const { counters } = started;
+        const totalBytes = bytesToRead(started);
         endProgress = showProgress({ out, json, counters, totalBytes });
       },
     });

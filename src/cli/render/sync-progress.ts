@@ -1,5 +1,6 @@
 /** How far a copy has come, as a line. Pure. */
 import { GIB, KIB, MIB, sizeText } from "../../base/units.ts";
+import type { StartedRun } from "../../guest/sync/sync-disks.ts";
 import type { SyncCounters } from "../../sync/counters.ts";
 
 export type Sample = { readonly atMs: number; readonly doneBytes: number };
@@ -27,20 +28,38 @@ export class RateWindow {
 
 export type ProgressInput = {
   readonly counters: Readonly<SyncCounters>;
-  /** Of the whole source, known before the engine knows it. */
+  /** What has to be read, as far as it was known before: without holes and unused blocks. */
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
 };
 
-/** `  42%  3.4 of 8 GiB  same 3.1 GiB  changed 300 MiB  sent 98.1 MiB  512 MiB/s  0:09 left`; the most important first. */
+/** What has to be read at the source, before it is known better. */
+export function bytesToRead({ plan, source, destination }: StartedRun): number {
+  if (source.partial && destination.unchanged) return source.lookBytes;
+  const { allocatedBytes = plan.sizeBytes } = plan.source;
+  return Math.min(allocatedBytes, plan.sizeBytes - source.unusedBytes);
+}
+
+/** How much of what has to be read is done. */
+export function doneBytes(counters: Readonly<SyncCounters>): number {
+  const { verifiedBytes, equalBytes, zeroedBytes, patchedBytes, knownZeroBytes } = counters;
+  return Math.max(
+    0,
+    Math.max(verifiedBytes, equalBytes + zeroedBytes + patchedBytes) - knownZeroBytes,
+  );
+}
+
+/** `  42%  3.4 of 8 GiB  0:09 left  512 MiB/s  sent 98.1 MiB  same 3.1 GiB  changed 300 MiB`; the most important first. */
 export function progressLine({ counters, totalBytes, bytesPerSecond }: ProgressInput): string {
-  const { verifiedBytes, equalBytes, zeroedBytes, patchedBytes } = counters;
+  const { equalBytes, zeroedBytes, patchedBytes } = counters;
   const wireBytes = Math.max(counters.sentBytes, counters.receivedBytes);
-  const part = totalBytes === 0 ? 1 : verifiedBytes / totalBytes;
+  const done = doneBytes(counters);
+  const total = Math.max(totalBytes, done);
+  const part = total === 0 ? 0 : done / total;
   const words = [
     `${Math.floor(100 * part)}%`.padStart(4),
-    `${shortSize(verifiedBytes)} of ${shortSize(totalBytes)}`,
-    leftText(totalBytes - verifiedBytes, bytesPerSecond),
+    `${shortSize(done)} of ${shortSize(total)}`,
+    leftText(total - done, bytesPerSecond),
     `${shortSize(bytesPerSecond)}/s`,
     `sent ${shortSize(wireBytes)}`,
     ...(equalBytes > 0 ? [`same ${shortSize(equalBytes)}`] : []),
@@ -68,8 +87,8 @@ export function clockText(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** `sizeText` without `.0`, and bytes that change under the eye in whole KiB. */
+/** Whole MiB and tenths of GiB: what changes under the eye has to be short. */
 function shortSize(bytes: number): string {
   if (bytes < MIB) return `${Math.floor(bytes / KIB)} KiB`;
-  return sizeText(bytes < GIB ? MIB * (Math.round((10 * bytes) / MIB) / 10) : bytes);
+  return bytes < GIB ? `${Math.floor(bytes / MIB)} MiB` : sizeText(bytes);
 }

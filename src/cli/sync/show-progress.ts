@@ -1,7 +1,7 @@
 /** Shows how far a copy has come: a line that changes on a terminal, a line in ten seconds elsewhere, events as JSON. */
 import type { SyncCounters } from "../../sync/counters.ts";
 import type { Output } from "../output.ts";
-import { progressLine, RateWindow } from "../render/sync-progress.ts";
+import { doneBytes, progressLine, RateWindow } from "../render/sync-progress.ts";
 
 const TICK_MS = 250;
 const JSON_MS = 1000;
@@ -21,7 +21,7 @@ export function showProgress({ out, json, counters, totalBytes }: Shown): () => 
   const everyMs = json ? JSON_MS : out.live ? TICK_MS : PLAIN_MS;
   const sample = () => {
     const atMs = performance.now() - started;
-    rate.add({ atMs, doneBytes: counters.verifiedBytes });
+    rate.add({ atMs, doneBytes: doneBytes(counters) });
     return atMs;
   };
   sample();
