@@ -85,6 +85,36 @@ test("a guest that is stopped, runs, and is paused", async () => {
   await host.output("xl unpause pandora");
 });
 
+const drift = (part: string) =>
+  expect.objectContaining({ code: "config-drift", what: expect.stringContaining(part) as string });
+
+test("a disk that was attached live, in the config and back", async () => {
+  const data = "/dev/vg0/pandora-data";
+  const findings = async () => (await list()).guest["findings"];
+  const before = await host.output(`cat ${config}`);
+  await host.output("lvcreate -qqy -L 4m -n pandora-data vg0");
+  await host.output(`xl block-attach pandora ${data},raw,xvdb,rw`);
+  expect(await findings()).toEqual([drift(`xvdb (${data}) is in the domain`)]);
+  await host.output("domus persist --dry-run pandora");
+  expect(await host.output(`cat ${config}`)).toBe(before);
+  expect(await host.output("domus persist pandora")).toMatch(/^\+.*xvdb/m);
+  const after = await host.output(`cat ${config}`);
+  expect(after.split("\n").filter((line) => !before.includes(line))).toEqual([
+    expect.stringContaining(`${data},raw,xvdb,rw`),
+  ]);
+  expect(await host.output(`cat ${config}.domus-*`)).toBe(before);
+  expect(await findings()).toEqual([]);
+  await host.output("xl block-detach pandora xvdb");
+  expect(await findings()).toEqual([drift("is in the config, and not in the domain")]);
+  await host.output("domus persist --revert pandora");
+  expect(await findings()).toEqual([]);
+  expect(await host.output("xl block-list pandora | wc -l")).toBe("3\n");
+  await host.output("xl block-detach pandora xvdb");
+  await host.output("domus persist pandora");
+  expect(await host.output(`cat ${config}`)).toBe(before);
+  expect(await findings()).toEqual([]);
+});
+
 test("a guest that is saved, whole and cut off", async () => {
   await host.output(`mkdir -p /var/lib/xen/save && xl save pandora ${IMAGE}`);
   const sizeBytes = Number(await host.output(`stat -c %s ${IMAGE}`));

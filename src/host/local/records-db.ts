@@ -1,0 +1,271 @@
+/** Records in an SQLite database (docs/design/records.md). */
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { SQLInputValue } from "node:sqlite";
+import { corrupt, ioFailure, overLimit, unsupported } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
+import { errnoOf } from "./errno.ts";
+
+const SCHEMA_VERSION = 1;
+const MAX_TEXT_BYTES = MIB;
+const MAX_EVENTS = 1_000_000;
+/** Looked at only so often: counting a million rows takes a while. */
+const PRUNE_EVERY = 1000;
+const SAME_EVENT_MS = 10_000;
+const GROUP = "domus";
+
+const SCHEMA = `
+CREATE TABLE image (
+  id INTEGER PRIMARY KEY, guest TEXT NOT NULL, uuid TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL,
+  saved_at INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, guest TEXT NOT NULL, uuid TEXT, domid INTEGER,
+  kind TEXT NOT NULL, seen_by TEXT NOT NULL, detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_guest ON event (guest, id);
+CREATE INDEX event_uuid ON event (uuid, id);
+CREATE INDEX event_at ON event (at);
+CREATE TABLE operation (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, guest TEXT NOT NULL, step TEXT NOT NULL, started_at INTEGER NOT NULL,
+  pid INTEGER NOT NULL, pid_started TEXT NOT NULL, boot_id TEXT NOT NULL, data TEXT NOT NULL
+) STRICT;
+`;
+
+/** `DOMUS_STATE_DIR`, else `/var/lib/domus`. */
+export function stateDirectory(env: NodeJS.ProcessEnv): string {
+  const named = env["DOMUS_STATE_DIR"];
+  return named?.startsWith("/") ? named : "/var/lib/domus";
+}
+
+/** Makes directory and database when they are not there. `io` when they cannot be had, `unsupported` when newer. */
+export function openRecords(directory: string): Records {
+  makeDirectory(directory);
+  const path = join(directory, "records.db");
+  const database = open(path, false);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) ours(file, 0o640);
+  return recordsIn(database, path, true);
+}
+
+/** Without rows when there is no database, and never writes. `io` when it cannot be read. */
+export function openRecordsReadOnly(directory: string): Records {
+  const path = join(directory, "records.db");
+  if (existsSync(path)) return recordsIn(open(path, true), path, false);
+  const empty = new DatabaseSync(":memory:");
+  empty.exec(SCHEMA);
+  return recordsIn(empty, path, false);
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    if (existsSync(directory)) return;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    ours(directory, 0o750);
+  } catch (error) {
+    throw ioFailure([directory], "make", errnoOf(error), error);
+  }
+}
+
+/** For root and the group, when there is one; else for root alone. */
+function ours(path: string, mode: number): void {
+  const gid = process.getuid?.() === 0 ? groupId(GROUP) : undefined;
+  try {
+    if (gid !== undefined) chownSync(path, 0, gid);
+    chmodSync(path, gid === undefined ? mode & 0o700 : mode);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw ioFailure([path], "chmod", errnoOf(error), error);
+  }
+}
+
+function groupId(name: string): number | undefined {
+  try {
+    const line = readFileSync("/etc/group", "utf8")
+      .split("\n")
+      .find((one) => one.startsWith(`${name}:`));
+    return line === undefined ? undefined : Number(line.split(":")[2]);
+  } catch {
+    return undefined;
+  }
+}
+
+function open(path: string, readOnly: boolean): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    // Others wait for a command that writes; no transaction of ours takes longer than a few writes.
+    database = new DatabaseSync(path, { readOnly, timeout: 10_000 });
+    if (!readOnly) database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    const version = versionOf(database);
+    if (version > SCHEMA_VERSION)
+      throw unsupported([path], `records of a newer domus (schema ${version}): update domus`);
+    if (version === 0 && readOnly) throw corrupt([path], "no schema", "records of domus");
+    if (version === 0) create(database);
+    return database;
+  } catch (error) {
+    database?.close();
+    if (!isSqlite(error)) throw error;
+    throw ioFailure([path], "open the records", error.message, error);
+  }
+}
+
+function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare("PRAGMA user_version").get()!["user_version"]);
+}
+
+/** Two that begin at the same time: one makes it, the other finds it made. */
+function create(database: DatabaseSync): void {
+  database.exec("BEGIN IMMEDIATE");
+  if (versionOf(database) === 0) {
+    database.exec(SCHEMA);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  }
+  database.exec("COMMIT");
+}
+
+function isSqlite(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+function recordsIn(database: DatabaseSync, path: string, writable: boolean): Records {
+  const where = [path];
+  const sqlite = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (!isSqlite(error)) throw error;
+      throw ioFailure(where, "use the records", error.message, error);
+    }
+  };
+  const all = (sql: string, ...values: SQLInputValue[]) =>
+    sqlite(() => database.prepare(sql).all(...values) as Row[]);
+  const change = (sql: string, ...values: SQLInputValue[]) =>
+    sqlite(() => Number(database.prepare(sql).run(...values).lastInsertRowid));
+  const json = (value: unknown): string => {
+    const text = JSON.stringify(value);
+    if (text.length > MAX_TEXT_BYTES)
+      throw overLimit(where, "one record", `${MAX_TEXT_BYTES} bytes`);
+    return text;
+  };
+  const parsed = (text: unknown): Row => {
+    try {
+      return JSON.parse(String(text)) as Row;
+    } catch {
+      throw corrupt(where, "a row that is no JSON", "records of domus");
+    }
+  };
+  const transaction = <T>(work: () => T): T => {
+    if (database.isTransaction) return work();
+    sqlite(() => database.exec("BEGIN IMMEDIATE"));
+    try {
+      const result = work();
+      sqlite(() => database.exec("COMMIT"));
+      return result;
+    } catch (error) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      throw error;
+    }
+  };
+  const imageOf = (row: Row): ImageRecord => ({
+    ...(parsed(row["body"]) as unknown as ImageRecord),
+    id: Number(row["id"]),
+  });
+  const imageValues = ({ guest, uuid, path: file, state, savedAtMs }: Omit<ImageRecord, "id">) =>
+    [guest, uuid, file, state, savedAtMs] as const;
+
+  return {
+    writable,
+    transaction,
+    images: () => all("SELECT id, body FROM image ORDER BY saved_at DESC, id DESC").map(imageOf),
+    addImage(image) {
+      const sql =
+        "INSERT INTO image (guest, uuid, path, state, saved_at, body) VALUES (?, ?, ?, ?, ?, ?)";
+      return { ...image, id: change(sql, ...imageValues(image), json(image)) };
+    },
+    changeImage(id, changes) {
+      transaction(() => {
+        const [row] = all("SELECT id, body FROM image WHERE id = ?", id);
+        if (!row) throw corrupt(where, `no image ${id}`, "the image that is changed");
+        const { id: _, ...image } = { ...imageOf(row), ...changes };
+        const sql =
+          "UPDATE image SET guest = ?, uuid = ?, path = ?, state = ?, saved_at = ?, body = ? WHERE id = ?";
+        change(sql, ...imageValues(image), json(image), id);
+      });
+    },
+    removeImage: (id) => void change("DELETE FROM image WHERE id = ?", id),
+    events: (filter) => readEvents(all, parsed, filter),
+    addEvent(event) {
+      return transaction(() => {
+        const { atMs, guest, uuid = null, domid = null, kind, by, detail } = event;
+        const same = all(
+          "SELECT id FROM event WHERE at BETWEEN ? AND ? AND kind = ? AND guest = ? AND uuid IS ? AND domid IS ? AND detail = ?",
+          ...[atMs - SAME_EVENT_MS, atMs + SAME_EVENT_MS, kind, guest, uuid, domid, json(detail)],
+        );
+        if (same.length > 0) return false;
+        const sql =
+          "INSERT INTO event (at, guest, uuid, domid, kind, seen_by, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        const id = change(sql, atMs, guest, uuid, domid, kind, by, json(detail));
+        if (id % PRUNE_EVERY === 0) change(PRUNE, id - MAX_EVENTS);
+        return true;
+      });
+    },
+    operations: () =>
+      all("SELECT * FROM operation ORDER BY id").map((row) => operationOf(row, parsed)),
+    beginOperation(operation) {
+      const { kind, guest, step, pid, pidStarted, bootId, data } = operation;
+      const startedAtMs = Date.now();
+      const sql =
+        "INSERT INTO operation (kind, guest, step, started_at, pid, pid_started, boot_id, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+      const id = change(sql, kind, guest, step, startedAtMs, pid, pidStarted, bootId, json(data));
+      return { ...operation, id, startedAtMs };
+    },
+    enterStep(id, step, data) {
+      if (data === undefined) change("UPDATE operation SET step = ? WHERE id = ?", step, id);
+      else change("UPDATE operation SET step = ?, data = ? WHERE id = ?", step, json(data), id);
+    },
+    endOperation: (id) => void change("DELETE FROM operation WHERE id = ?", id),
+    [Symbol.dispose]: () => database.close(),
+  };
+}
+
+/** All up to an id, but alarms and the last event of each guest. */
+const PRUNE = `DELETE FROM event WHERE id <= ? AND kind <> 'alarm'
+  AND id NOT IN (SELECT max(id) FROM event GROUP BY guest)`;
+
+function readEvents(
+  all: (sql: string, ...values: SQLInputValue[]) => Row[],
+  parsed: (text: unknown) => Row,
+  { guest, afterId = 0, limit = 1000 }: EventFilter = {},
+): GuestEvent[] {
+  const of = guest === undefined ? "" : "AND (guest = ? OR uuid = ?)";
+  const names = guest === undefined ? [] : [guest, guest.toLowerCase()];
+  const sql = `SELECT * FROM event WHERE id > ? ${of} ORDER BY at DESC, id DESC LIMIT ?`;
+  return all(sql, afterId, ...names, limit)
+    .toReversed()
+    .map((row) => ({
+      id: Number(row["id"]),
+      atMs: Number(row["at"]),
+      guest: String(row["guest"]),
+      ...(typeof row["uuid"] === "string" && { uuid: row["uuid"] }),
+      ...(row["domid"] !== null && { domid: Number(row["domid"]) }),
+      kind: row["kind"] as GuestEvent["kind"],
+      by: row["seen_by"] as GuestEvent["by"],
+      detail: parsed(row["detail"]),
+    }));
+}
+
+function operationOf(row: Row, parsed: (text: unknown) => Row): Operation {
+  return {
+    id: Number(row["id"]),
+    kind: String(row["kind"]),
+    guest: String(row["guest"]),
+    step: String(row["step"]),
+    startedAtMs: Number(row["started_at"]),
+    pid: Number(row["pid"]),
+    pidStarted: String(row["pid_started"]),
+    bootId: String(row["boot_id"]),
+    data: parsed(row["data"]),
+  };
+}

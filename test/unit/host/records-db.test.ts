@@ -1,0 +1,148 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { attemptSync } from "../../../src/base/failure.ts";
+import {
+  openRecords,
+  openRecordsReadOnly,
+  stateDirectory,
+} from "../../../src/host/local/records-db.ts";
+import type { ImageRecord } from "../../../src/host/records.ts";
+
+let top = "";
+let dir = "";
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), "domus-records-"));
+  dir = join(top, "state");
+});
+afterEach(() => rmSync(top, { recursive: true }));
+
+const HOSTILE = `x'); DROP TABLE image; -- \u0000\u001b[31m`;
+
+const IMAGE: Omit<ImageRecord, "id"> = {
+  guest: "pandora",
+  uuid: "00000000-1111-2222-3333-444444444444",
+  path: "/var/lib/xen/save/pandora",
+  state: "waiting",
+  savedAtMs: 1000,
+  sizeBytes: 5,
+  configText: "name = 'pandora'\n",
+  disks: [{ vdev: "xvda", path: "/dev/vg0/p", readonly: false, fingerprint: { digest: "ab" } }],
+};
+
+describe("images", () => {
+  test("are kept, changed and taken away, by all who open the records", () => {
+    using records = openRecords(dir);
+    const { id } = records.addImage(IMAGE);
+    records.addImage({ ...IMAGE, guest: HOSTILE, savedAtMs: 2000 });
+    records.changeImage(id, { state: "restored", path: "/elsewhere" });
+    using reader = openRecordsReadOnly(dir);
+    expect(reader.images().map(({ guest, state, path }) => [guest, state, path])).toEqual([
+      [HOSTILE, "waiting", IMAGE.path],
+      ["pandora", "restored", "/elsewhere"],
+    ]);
+    expect(reader.images()[1]).toEqual({ ...IMAGE, id, state: "restored", path: "/elsewhere" });
+    records.removeImage(id);
+    expect(reader.images()).toHaveLength(1);
+  });
+});
+
+describe("events", () => {
+  test("come back in the order of their times; one that is known is not added", () => {
+    using records = openRecords(dir);
+    const event = { guest: "a", uuid: "u", domid: 3, kind: "started", by: "watcher" } as const;
+    expect(records.addEvent({ ...event, atMs: 50_000, detail: {} })).toBe(true);
+    expect(records.addEvent({ ...event, atMs: 55_000, by: "log", detail: {} })).toBe(false);
+    expect(records.addEvent({ ...event, atMs: 75_000, detail: {} })).toBe(true);
+    expect(records.addEvent({ ...event, domid: 4, atMs: 51_000, detail: {} })).toBe(true);
+    expect(
+      records.addEvent({
+        guest: HOSTILE,
+        kind: "alarm",
+        by: "domus",
+        atMs: 1,
+        detail: { a: HOSTILE },
+      }),
+    ).toBe(true);
+    expect(records.events().map(({ atMs }) => atMs)).toEqual([1, 50_000, 51_000, 75_000]);
+    expect(records.events({ guest: "U" }).map(({ atMs }) => atMs)).toEqual([
+      50_000, 51_000, 75_000,
+    ]);
+    expect(records.events({ guest: "a", limit: 1 })[0]?.atMs).toBe(75_000);
+    expect(records.events({ guest: HOSTILE })[0]?.detail).toEqual({ a: HOSTILE });
+  });
+});
+
+describe("operations", () => {
+  test("are there until they end, with their last step", () => {
+    using records = openRecords(dir);
+    const begun = records.beginOperation({
+      kind: "save",
+      guest: "a",
+      step: "begin",
+      data: { image: "/x" },
+      pid: 1,
+      pidStarted: "2",
+      bootId: "b",
+    });
+    records.enterStep(begun.id, "saved");
+    records.enterStep(begun.id, "recorded", { image: "/y" });
+    using other = openRecords(dir);
+    expect(other.operations()).toEqual([{ ...begun, step: "recorded", data: { image: "/y" } }]);
+    other.endOperation(begun.id);
+    expect(records.operations()).toEqual([]);
+  });
+
+  test("what fails in the middle of a transaction was never there", () => {
+    using records = openRecords(dir);
+    const failed = () =>
+      records.transaction(() => {
+        records.addImage(IMAGE);
+        throw new Error("in the middle");
+      });
+    expect(failed).toThrow("in the middle");
+    expect(records.images()).toEqual([]);
+    records.transaction(() => records.addImage(IMAGE));
+    expect(records.images()).toHaveLength(1);
+  });
+});
+
+describe("the database", () => {
+  test("that is not there has no rows, and is not made by a reader", () => {
+    using records = openRecordsReadOnly(dir);
+    expect([records.images(), records.events(), records.operations()]).toEqual([[], [], []]);
+    expect(records.writable).toBe(false);
+    expect(readdirSync(top)).toEqual([]);
+  });
+
+  test("is not for others to read", () => {
+    using records = openRecords(dir);
+    records.addImage(IMAGE);
+    for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o007).toBe(0);
+    expect(statSync(dir).mode & 0o007).toBe(0);
+  });
+
+  test("that is a newer one, or none, is refused", () => {
+    openRecords(dir)[Symbol.dispose]();
+    const path = join(dir, "records.db");
+    const database = new DatabaseSync(path);
+    database.exec("PRAGMA user_version = 9");
+    database.close();
+    for (const open of [openRecords, openRecordsReadOnly])
+      expect(attemptSync(() => open(dir))).toMatchObject({ failure: { kind: "unsupported" } });
+    rmSync(dir, { recursive: true });
+    openRecords(dir)[Symbol.dispose]();
+    rmSync(`${path}-wal`, { force: true });
+    writeFileSync(path, "no database at all, but longer than a header of one would be ".repeat(9));
+    for (const open of [openRecords, openRecordsReadOnly])
+      expect(attemptSync(() => open(dir))).toMatchObject({ failure: { kind: "io" } });
+  });
+
+  test("is where the environment says", () => {
+    expect(stateDirectory({})).toBe("/var/lib/domus");
+    expect(stateDirectory({ DOMUS_STATE_DIR: "/x" })).toBe("/x");
+    expect(stateDirectory({ DOMUS_STATE_DIR: "x" })).toBe("/var/lib/domus");
+  });
+});
