@@ -18,7 +18,7 @@ import { bytesOfRun } from "./segment-runs.ts";
 import type { SegmentRun } from "./segment-runs.ts";
 
 /** Segments that differ and are worked on, each in memory. */
-const PATCHES_AT_ONCE = 8;
+const PATCHES_AT_ONCE = 4;
 /** Batches whose tags are made or compared: how far the source is ahead of the destination. */
 const BATCHES_AT_ONCE = 8;
 
