@@ -46,6 +46,8 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   blkid: "util-linux",
   fallocate: "util-linux",
   mkswap: "util-linux",
+  partx: "util-linux",
+  swapon: "mount",
   losetup: "mount",
   lvm: "lvm2",
   pvcreate: "lvm2",
