@@ -195,11 +195,12 @@ describe("qcow2 that is declined or marked", () => {
   test("encrypted, with an external data file", async () => {
     need("qemu-img");
     const dir = scratch();
+    // LUKS differs in nothing that is looked at here, but QEMU measures for seconds how slow its key must be, and may fail.
     sh(
-      `qemu-img create -q --object secret,id=s,data=abc -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks.img 1M`,
+      `qemu-img create -q --object secret,id=s,data=abc -f qcow2 -o encrypt.format=aes,encrypt.key-secret=s aes.img 1M`,
       { cwd: dir },
     );
-    await expect(open(join(dir, "luks.img"), "qcow2")).rejects.toThrow("encrypted qcow2 images");
+    await expect(open(join(dir, "aes.img"), "qcow2")).rejects.toThrow("encrypted qcow2 images");
     sh(`qemu-img create -q -f qcow2 -o data_file=data.raw ext.img 1M`, { cwd: dir });
     await expect(open(join(dir, "ext.img"), "qcow2")).rejects.toThrow("external data file");
   });
