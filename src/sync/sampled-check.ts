@@ -8,8 +8,8 @@ import { TAG_BYTES } from "./frames.ts";
 import { segmentCount, segmentExtent } from "./geometry.ts";
 import { BATCH_SEGMENTS } from "./windows.ts";
 
-/** And one of a hundred, where that is more. */
-const MIN_SAMPLE = 64;
+/** Segments of a sample, and one of a hundred where that is more. */
+export const LEAST_SAMPLE = 64;
 const BATCHES_AT_ONCE = 4;
 
 export type SampledCheck = {
@@ -19,6 +19,8 @@ export type SampledCheck = {
   readonly sizeBytes: number;
   /** As the record says; undefined when it does not know. */
   readonly tagOf: (segment: number) => Uint8Array | undefined;
+  /** Segments of the sample; `LEAST_SAMPLE` by default. */
+  readonly least?: number;
 };
 
 /** The first segment that is not what its tag says, or undefined when all of the sample are. */
@@ -26,7 +28,7 @@ export async function findChangedInSample(check: SampledCheck): Promise<number |
   const digester = new Digester(check.key);
   const tagger = check.device.openTagger?.(digester.tagKey);
   try {
-    const chosen = chooseSegments(segmentCount(check.sizeBytes)).flatMap((segment) => {
+    const chosen = chooseSegments(segmentCount(check.sizeBytes), check.least).flatMap((segment) => {
       const tag = check.tagOf(segment)?.slice();
       return tag ? [{ segment, tag }] : [];
     });
@@ -58,8 +60,8 @@ async function readTags(
 }
 
 /** Ascending, each at most once; all when there are few. Nobody can know them beforehand. */
-export function chooseSegments(count: number): readonly number[] {
-  const wanted = Math.min(count, Math.max(MIN_SAMPLE, Math.ceil(count / 100)));
+export function chooseSegments(count: number, least = LEAST_SAMPLE): readonly number[] {
+  const wanted = Math.min(count, Math.max(least, Math.ceil(count / 100)));
   if (wanted === count) return Array.from({ length: count }, (_, i) => i);
   const chosen = new Set<number>();
   while (chosen.size < wanted) chosen.add(randomInt(count));

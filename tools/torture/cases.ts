@@ -129,7 +129,7 @@ export function makeCase(seed: number): Case {
     before: {
       sourceChanges: chance(50) ? 1 + random(20) : 0,
       sourceGoesBack: chance(12),
-      strangerWrites: chance(12),
+      strangerWrites: chance(20),
       ...(chance(8) && { record: oneOf(["lost", "damaged"] as const) }),
     },
   });

@@ -69,6 +69,8 @@ async function destination(): Promise<void> {
     keepIndex,
     full,
     stateDirectory,
+    // Else it would find on small disks what the other guards have to find on large ones.
+    leastSample: 1,
   });
   tell({ event: "record", state: record.state, known: record.knownSegments });
   await receive({

@@ -59,6 +59,8 @@ export type RecordOptions = {
   readonly keepIndex?: boolean;
   /** Nothing of an earlier run is believed. */
   readonly full?: boolean;
+  /** Segments of the sample that is read; a test of the other guards wants few. */
+  readonly leastSample?: number;
   /** For devices; by default as DOMUS_STATE_DIR says, else /var/lib/domus. */
   readonly stateDirectory?: string;
 };
@@ -171,14 +173,15 @@ async function findChange(
 async function findDoubt(
   { head, mark }: ParsedRecord,
   tags: TagReader,
-  { target, source, full }: RecordOptions,
+  { target, source, full, leastSample }: RecordOptions,
 ): Promise<string | undefined> {
   if (full) return "all of it is to be read";
   if (head.sizeBytes !== source.sizeBytes) return "its last copy had another source";
   if (!mark || mark.taggedSegments === 0) return "the last run kept no index";
   const { key, sizeBytes } = head;
   const tagOf = (segment: number) => tags.get(segment);
-  const changed = await findChangedInSample({ device: target, key, sizeBytes, tagOf });
+  const least = leastSample === undefined ? {} : { least: leastSample };
+  const changed = await findChangedInSample({ device: target, key, sizeBytes, tagOf, ...least });
   return changed === undefined ? undefined : "a sample of it is not what its record says";
 }
 
