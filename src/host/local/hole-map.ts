@@ -80,8 +80,8 @@ export async function readHoleMap(options: HoleMapOptions): Promise<HoleMap | un
   });
 }
 
-/** Makes holes of the data extents between them. */
-class HoleList {
+/** Makes holes of what lies between data extents: pairs of u64, little endian, ascending, cut anywhere. */
+export class HoleList {
   readonly #sizeBytes: number;
   /** Beginning and end of each, in turn. */
   #ends = new Float64Array(1024);
@@ -103,7 +103,7 @@ class HoleList {
     for (; at + 16 <= bytes.length && !this.full; at += 16) {
       const from = Math.min(Number(bytes.readBigUInt64LE(at)), this.#sizeBytes);
       this.#hole(this.#dataEnd, from);
-      this.#dataEnd = Math.max(this.#dataEnd, Number(bytes.readBigUInt64LE(at + 8)));
+      this.#dataEnd = Math.max(this.#dataEnd, from, Number(bytes.readBigUInt64LE(at + 8)));
     }
     this.#rest = bytes.subarray(at);
     return !this.full;
