@@ -2,11 +2,12 @@
 import { resolve } from "node:path";
 import { misuse } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
+import type { GivenEnd } from "../../guest/sync/given-end.ts";
 import type { SyncPlan } from "../../guest/sync/plan.ts";
 import { serveSync } from "../../guest/sync/serve.ts";
 import { SessionStream } from "../../guest/sync/session-stream.ts";
 import { syncDisks } from "../../guest/sync/sync-disks.ts";
-import type { StartedRun, SyncDone, SyncRequest } from "../../guest/sync/sync-disks.ts";
+import type { StartedRun, SyncDone, SyncEnd, SyncRequest } from "../../guest/sync/sync-disks.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -17,7 +18,14 @@ import { doneJson, planJson, planText, startedLines, summaryText } from "../rend
 import { connectFar, servedChannel } from "../sync/connect-far.ts";
 import { localSyncPorts } from "../sync/local-sync.ts";
 import { showProgress } from "../sync/show-progress.ts";
-import { parseEnd, parseRate, parseTimeout, splitCommand } from "../sync/sync-arguments.ts";
+import { isStdinFile, pipeSource, pipeTarget } from "../sync/pipe-ends.ts";
+import {
+  parseEnd,
+  parseRate,
+  parseSize,
+  parseTimeout,
+  splitCommand,
+} from "../sync/sync-arguments.ts";
 import { VERSION } from "../version.ts";
 
 export type SyncFlags = {
@@ -31,6 +39,7 @@ export type SyncFlags = {
   readonly full: boolean;
   readonly verify: boolean;
   readonly stateDir?: string;
+  readonly size?: string;
   readonly bwlimit?: string;
   readonly nice: boolean;
   readonly timeout?: string;
@@ -49,7 +58,8 @@ export const run = failing(
       return EXIT.done;
     }
     const request = requestOf(flags, names);
-    return copy(this, request, flags.json);
+    const given = givenEnd(request, flags);
+    return copy(this, named(request, given), { json: flags.json, ...(given && { given }) });
   },
   { jsonLines: true },
 );
@@ -67,7 +77,7 @@ function requestOf(flags: SyncFlags, names: readonly string[]): SyncRequest {
       "domus sync SRC [HOST:]DST; domus sync --help has examples.",
     );
   return {
-    source: parseEnd(source),
+    source: withFileOfStdin(parseEnd(source)),
     destination: parseEnd(destination),
     dryRun: flags.dryRun,
     checkOnly: flags.check,
@@ -82,13 +92,48 @@ function requestOf(flags: SyncFlags, names: readonly string[]): SyncRequest {
   };
 }
 
+/** A pipe, when one of them is `-`. */
+function givenEnd({ source, destination }: SyncRequest, flags: SyncFlags): GivenEnd | undefined {
+  const [from, to] = [isPipe(source), isPipe(destination)];
+  if (from && to)
+    throw misuse("Both ends are pipes.", "cat does that. Name a device or a file on one side.");
+  if (from) return pipeSource(process.stdin, parseSize(flags.size));
+  if (flags.size !== undefined)
+    throw misuse("--size is for stdin as the source.", "A device or file knows its size.");
+  if (!to) return undefined;
+  if (flags.json) throw misuse("The copy and --json both go to stdout.", "Leave one of them out.");
+  return pipeTarget();
+}
+
+/** A pipe under the name that people know. */
+function named(request: SyncRequest, given: GivenEnd | undefined): SyncRequest {
+  if (!given) return request;
+  const path = given.role === "source" ? "stdin" : "stdout";
+  return { ...request, [given.role]: { path } };
+}
+
+function isPipe({ host, path }: SyncEnd): boolean {
+  return host === undefined && path === "-";
+}
+
+/** A file that the shell has opened for us (`< FILE`) is read as any other: as often as need be, without its holes. */
+function withFileOfStdin(end: SyncEnd): SyncEnd {
+  return isPipe(end) && isStdinFile() ? { path: "/dev/stdin" } : end;
+}
+
 function pickFlags({ allBlocks, shutDown, keepIndex, full, verify, nice }: SyncFlags) {
   return { allBlocks, shutDown, keepIndex, full, verify, nice };
 }
 
-async function copy(context: Context, request: SyncRequest, json: boolean): Promise<ExitCode> {
+type How = { readonly json: boolean; readonly given?: GivenEnd };
+
+async function copy(
+  context: Context,
+  request: SyncRequest,
+  { json, given }: How,
+): Promise<ExitCode> {
   const { out, signal } = context;
-  const show = json ? jsonShow(out) : textShow(out);
+  const show = json ? jsonShow(out) : textShow(out, given?.role === "destination");
   let begun = false;
   let endProgress = () => {};
   try {
@@ -97,6 +142,7 @@ async function copy(context: Context, request: SyncRequest, json: boolean): Prom
       connect: connectFar,
       program: PROGRAM,
       signal,
+      ...(given && { given }),
       onPlan: show.plan,
       onRun(started) {
         begun = true;
@@ -111,13 +157,15 @@ async function copy(context: Context, request: SyncRequest, json: boolean): Prom
     return done?.differing?.equal === false ? EXIT.findings : EXIT.done;
   } catch (error) {
     endProgress();
-    if (begun && !request.checkOnly) out.say(unfinishedText(request));
+    if (begun && !request.checkOnly) out.say(unfinishedText(request, given));
     throw error;
   }
 }
 
 /** Said whatever it was that ended the run. */
-function unfinishedText({ destination: { host, path } }: SyncRequest): string {
+function unfinishedText({ destination }: SyncRequest, given: GivenEnd | undefined): string {
+  const { host, path } = destination;
+  if (given?.role === "destination") return "What came out is not whole: throw it away.";
   const name = printable(host === undefined ? path : `${host}:${path}`);
   return `${name} is unfinished. Run the same command again: it goes on where it was.`;
 }
@@ -128,14 +176,18 @@ type Show = {
   readonly done: (plan: SyncPlan, done: SyncDone | undefined) => void;
 };
 
-function textShow(out: Output): Show {
+/** `toStdout`: the copy goes there, so words do not. */
+function textShow(out: Output, toStdout: boolean): Show {
   return {
     plan: (plan) => out.say(planText(plan, out.width)),
     started: (found) => {
       for (const line of startedLines(found, out.width)) out.say(line);
     },
     done: (plan, done) => {
-      if (done) out.result(summaryText(plan, done, out.width));
+      if (!done) return;
+      const text = summaryText(plan, done, out.width);
+      if (toStdout) out.say(text);
+      else out.result(text);
     },
   };
 }

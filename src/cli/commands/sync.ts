@@ -25,6 +25,8 @@ export const syncCommand = buildCommand<SyncFlags, string[], Context>({
       "Not read and not sent: holes, and blocks that an ext2/3/4 filesystem does not use (others: --shut-down). They become holes",
       "at the destination. When anybody may be writing to SRC, all of it is read.",
       "",
+      "- is stdin or stdout: zcat web1.img.gz | domus sync - hostb:vg0/web1; domus sync hostb:vg0/web1 - | zstd >web1.zst",
+      "",
       "A destination that somebody uses (mounted, swap, LVM, md, a guest, ...) or that is too small is refused: exit code 4.",
       "A file at the destination is made when there is none; a device has to be there.",
     ].join("\n"),
@@ -48,6 +50,7 @@ export const syncCommand = buildCommand<SyncFlags, string[], Context>({
       verify: off(
         "Read again from the disk what was compared and written, before it is called done",
       ),
+      size: text("How long stdin is, when SRC is - and DST is not there yet: 8G, or bytes", "SIZE"),
       stateDir: text(
         "Keep records of copies to devices there, at DST's host (default: /var/lib/domus)",
         "DIR",

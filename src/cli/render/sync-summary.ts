@@ -31,6 +31,7 @@ const DESTINATION: Readonly<Record<SyncPlan["destinationIs"], string>> = {
 };
 
 function endText(end: PlannedEnd): string {
+  if (end.kind === "stream") return `A pipe, of which ${sizeText(end.sizeBytes)} are read.`;
   const kind = end.kind === "block-device" ? "Block device" : "File";
   const { allocatedBytes } = end;
   const holes =

@@ -1,6 +1,6 @@
 /** What a person wrote behind `domus sync`, as what is meant. Pure. */
 import { misuse } from "../../base/failure.ts";
-import { GIB, KIB, MIB } from "../../base/units.ts";
+import { GIB, KIB, MIB, TIB } from "../../base/units.ts";
 import type { SyncEnd } from "../../guest/sync/sync-disks.ts";
 
 /** `hostb`, `root@hostb`, `[fe80::1%eth0]`; what has a slash before the colon is a path, as scp has it. */
@@ -33,7 +33,20 @@ export function parseRate(text: string | undefined): number {
   );
 }
 
-const UNITS: Readonly<Record<string, number>> = { K: KIB, M: MIB, G: GIB };
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: KIB, M: MIB, G: GIB, T: TIB };
+
+/** `8G`, or bytes. Undefined when nothing is said. */
+export function parseSize(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const found = /^(\d{1,15})(?:([KMGT])(?:i?B)?)?$/i.exec(text);
+  const bytes = found ? Number(found[1]) * UNITS[(found[2] ?? "").toUpperCase()]! : 0;
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw misuse(
+    `--size ${text} is no size.`,
+    "Give bytes, or a number with K, M, G or T: --size 8G.",
+  );
+}
+
 export const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_TIMEOUT_SECONDS = 86_400;
 

@@ -6,8 +6,11 @@ import { attempt, FailureError, misuse } from "../../base/failure.ts";
 import type { Result } from "../../base/failure.ts";
 import { newCounters } from "../../sync/counters.ts";
 import type { SyncCounters } from "../../sync/counters.ts";
+import type { SyncSource } from "../../sync/device.ts";
 import { parseEndFacts } from "./end-facts.ts";
 import type { EndFacts, Role } from "./end-facts.ts";
+import { givenFacts, openGivenEnd } from "./given-end.ts";
+import type { GivenEnd } from "./given-end.ts";
 import { NearSession } from "./near-session.ts";
 import { endName, planSync } from "./plan.ts";
 import type { SyncPlan } from "./plan.ts";
@@ -60,6 +63,8 @@ export type SyncWorld = {
   readonly connect: Connect;
   /** Name and version of the program. */
   readonly program: string;
+  /** The near end of its role is this, and not what the request's path names: that is what people are told. */
+  readonly given?: GivenEnd;
   readonly signal: AbortSignal;
   /** What will be done; nothing was changed by then. */
   readonly onPlan?: (plan: SyncPlan) => void;
@@ -99,7 +104,7 @@ export async function syncDisks(request: SyncRequest, world: SyncWorld): Promise
       "Both ends are on other hosts.",
       `Run it on one of them: ssh ${source.host} domus sync ${source.path} ${destination.host}:${destination.path}`,
     );
-  const { ports, connect, signal } = world;
+  const { connect, signal } = world;
   await using session = await NearSession.open(connect, {
     ...(source.host !== undefined && { host: source.host }),
     ...(destination.host !== undefined && { host: destination.host }),
@@ -109,22 +114,28 @@ export async function syncDisks(request: SyncRequest, world: SyncWorld): Promise
     timeoutSeconds: request.timeoutSeconds,
   });
   signal.throwIfAborted();
-  const nearRole: Role = source.host === undefined ? "source" : "destination";
-  const plan = await makePlan({ request, ports, session, nearRole });
+  const nearRole: Role =
+    world.given?.role ?? (source.host === undefined ? "source" : "destination");
+  const { plan, source: given } = await makePlan({ request, world, session, nearRole });
   world.onPlan?.(plan);
   signal.throwIfAborted();
   if (request.dryRun) return { plan };
-  return { plan, done: await runPlan({ plan, request, world, session, nearRole }) };
+  const done = await runPlan({ plan, request, world, session, nearRole, ...(given && { given }) });
+  return { plan, done };
 }
 
 type Planning = {
   readonly request: SyncRequest;
-  readonly ports: SyncPorts;
+  readonly world: SyncWorld;
   readonly session: NearSession;
   readonly nearRole: Role;
 };
 
-async function makePlan({ request, ports, session, nearRole }: Planning): Promise<SyncPlan> {
+/** `source`: the one that was given, open. */
+type Planned = { readonly plan: SyncPlan; readonly source?: SyncSource };
+
+async function makePlan({ request, world, session, nearRole }: Planning): Promise<Planned> {
+  const { ports, given } = world;
   const { checkOnly, stateDir, since } = request;
   const ends = { source: request.source, destination: request.destination };
   const farRole = otherRole(nearRole);
@@ -136,22 +147,28 @@ async function makePlan({ request, ports, session, nearRole }: Planning): Promis
   });
   const asking = session.ask({ ask: "survey", ...surveyOf(farRole) });
   const [near, far] = await Promise.all([
-    attempt(() => surveyEnd(ports, surveyOf(nearRole))),
+    attempt(async () =>
+      given ? givenFacts(given, ends[nearRole].path) : surveyEnd(ports, surveyOf(nearRole)),
+    ),
     attempt(async () => parseEndFacts((await asking).object("facts"))),
   ]);
   const found = { [nearRole]: near, [farRole]: far } as Record<Role, Result<EndFacts>>;
   const facts = bothOf(found, ends);
   const sameMachine = session.bootId === (await ports.hostNames()).bootId;
-  return planSync({
-    source: { ...facts.source, ...ends.source },
+  const source =
+    given?.role === "source" ? await given.open(facts.destination.sizeBytes) : undefined;
+  const plan = planSync({
+    source: { ...facts.source, ...ends.source, ...(source && { sizeBytes: source.size }) },
     destination: { ...facts.destination, ...ends.destination },
     same:
       sameMachine &&
+      !given &&
       facts.destination.kind !== "missing" &&
       (await ports.sameDevice(facts.source.resolved, facts.destination.resolved)),
     checkOnly,
     ...(since !== undefined && { since }),
   });
+  return { plan, ...(source && { source }) };
 }
 
 /** When only the source is not there, they may be the wrong way round. */
@@ -181,6 +198,7 @@ type Running = {
   readonly world: SyncWorld;
   readonly session: NearSession;
   readonly nearRole: Role;
+  readonly given?: SyncSource;
 };
 
 async function runPlan(running: Running): Promise<SyncDone> {
@@ -222,12 +240,15 @@ type OpenedEnds = AsyncDisposable & {
 };
 
 /** The source first: when it cannot be had, no file is made at the destination. */
-async function openEnds({ plan, request, world, session, nearRole }: Running): Promise<OpenedEnds> {
+async function openEnds(running: Running): Promise<OpenedEnds> {
+  const { plan, request, world, session, nearRole, given } = running;
   const order = (role: Role) => orderOf(plan, request, role);
   const openFar = async (role: Role) =>
     parseAbout((await session.ask(orderMessage(order(role)))).object("about"));
   const farFirst = nearRole === "destination" ? await openFar("source") : undefined;
-  const near = await openEnd(world.ports, order(nearRole));
+  const near = world.given
+    ? await openGivenEnd(world.given, order(nearRole), given)
+    : await openEnd(world.ports, order(nearRole));
   try {
     const far = farFirst ?? (await openFar("destination"));
     const abouts = { [nearRole]: near.about, [otherRole(nearRole)]: far } as Record<Role, EndAbout>;
