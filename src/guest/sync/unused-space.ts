@@ -163,10 +163,10 @@ function whyNotRead({ content, tried }: Volume): string {
 /** What is said while it is opened, and again after its map was read. */
 function doubtAboutFileSystem(fs: FileSystem, source: ByteSource): string | undefined {
   if (!fs.state.clean) return fs.state.text;
-  if (fs.sizeBytes > source.size) return "the filesystem is larger than its place";
   // That a filesystem begins in another subvolume says nothing about its blocks.
   const note = fs.notes.find(({ code }) => code !== "btrfs-default-subvolume");
-  return note?.what;
+  if (note) return note.what;
+  return fs.sizeBytes > source.size ? "the filesystem is larger than its place" : undefined;
 }
 
 /** The name of another format whose mark is there, whether it can be read or not. */
