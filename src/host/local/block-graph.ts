@@ -67,7 +67,8 @@ export type Related = {
 export type LoopDevice = {
   readonly name: string;
   readonly number: string;
-  /** Of the file or device behind it. */
+  /** The file or device behind it. */
+  readonly file: string;
   readonly backing: Identity;
   readonly readOnly: boolean;
 };
@@ -97,7 +98,13 @@ export async function readLoops(host: Host): Promise<readonly LoopDevice[]> {
     const number = await readLine(host, `${sys}/dev`);
     const backing = identities.get(file);
     if (!number || !backing) continue;
-    loops.push({ name, number, backing, readOnly: (await readLine(host, `${sys}/ro`)) === "1" });
+    loops.push({
+      name,
+      number,
+      file,
+      backing,
+      readOnly: (await readLine(host, `${sys}/ro`)) === "1",
+    });
   }
   return loops;
 }

@@ -56,7 +56,9 @@ export async function findDeviceUsers(
     ...(await swapUsers(host, related)),
     ...(await builtUsers(host, related, loops)),
   ];
-  const look = () => processUsers(host, path, related);
+  const behind = loops.filter(({ backing }) => related.files.includes(backing));
+  const paths = [path, ...behind.map(({ file }) => file)];
+  const look = () => processUsers(host, { related, paths });
   const processes = await lasting(look, patienceMs);
   const guests = await guestUsers(host, related, processes);
   const others = processes.filter(({ domid }) => domid === undefined);

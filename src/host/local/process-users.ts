@@ -23,11 +23,16 @@ export type ProcessUser = DeviceUser & {
   readonly domid?: number;
 };
 
+export type ProcessQuestion = {
+  readonly related: Related;
+  /** The disk, and what the files are called that are related to it. */
+  readonly paths: readonly string[];
+};
+
 /** Without this process. Who came and went while it looked may be missing. */
 export async function processUsers(
   host: Host,
-  path: string,
-  related: Related,
+  { related, paths }: ProcessQuestion,
 ): Promise<readonly ProcessUser[]> {
   const own = await attempt(() => host.realPath("/proc/self"));
   const self = own.ok ? fileName(own.value) : "";
@@ -35,9 +40,11 @@ export async function processUsers(
   const open = await mapParallel(pids, READS_AT_ONCE, async (pid) =>
     (await namesIn(host, `/proc/${pid}/fd`)).map((fd) => `/proc/${pid}/fd/${fd}`),
   );
-  const real = await attempt(() => host.realPath(path));
-  const name = fileName(real.ok ? real.value : path);
-  const candidates = await linksThatMayLead(host, open.flat(), name);
+  const names = await mapParallel(paths, READS_AT_ONCE, async (path) => {
+    const real = await attempt(() => host.realPath(path));
+    return fileName(real.ok ? real.value : path);
+  });
+  const candidates = await linksThatMayLead(host, open.flat(), names);
   const identities = await readIdentities(host, candidates);
   const ours = new Set([
     ...related.files,
@@ -64,7 +71,7 @@ export async function processUsers(
 async function linksThatMayLead(
   host: Host,
   links: readonly string[],
-  name: string,
+  names: readonly string[],
 ): Promise<readonly string[]> {
   const found: string[] = [];
   for (let at = 0; at < links.length; at += LINK_BATCH) {
@@ -77,7 +84,8 @@ async function linksThatMayLead(
       const arrow = line.indexOf(" -> ");
       const target = line.slice(arrow + 4);
       if (arrow < 0 || !target.startsWith("/")) continue;
-      if (target.includes("/dev/") || target.includes(`/${name}`)) found.push(line.slice(0, arrow));
+      const mayLead = names.some((name) => target.includes(`/${name}`)) || target.includes("/dev/");
+      if (mayLead) found.push(line.slice(0, arrow));
     }
   }
   return found;

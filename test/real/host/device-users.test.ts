@@ -62,9 +62,12 @@ describe("a file", () => {
     const expected = [`mount: mounted at ${dir}/a place (${device})`, `loop: behind ${device}`];
     for (const name of ["disk.img", "other.img", "link.img"])
       expect(await usersOf(join(dir, name))).toEqual(expected);
-    expect(await usersOf(device)).toEqual(
-      expected.slice(0, 1).map((one) => one.replace(/ \(.*/, "")),
-    );
+    const itself = [`mount: mounted at ${dir}/a place`];
+    expect(await usersOf(device)).toEqual(itself);
+    const pid = await holder(path, "<");
+    const process = `process: open in bash (process ${pid}) (only reads)`;
+    expect(await usersOf(device)).toEqual([...itself, process]);
+    expect(await usersOf(join(dir, "link.img"))).toEqual([...expected, process]);
   });
 
   test("that a process has open is used by it, to write or only to read", async () => {
