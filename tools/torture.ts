@@ -1,7 +1,8 @@
 /**
- * `npm run torture -- sync [--runs N] [--seed N] [--dir DIR]`: copies that are killed, stopped, cut off and starved of disk at
+ * `npm run torture -- sync [--runs N] [--seed N] [--dir DIR] [--library]`: copies that are killed, stopped, cut off and starved of disk at
  * counted places, and then completed. Each has to end equal by sha256sum, or say that it is unfinished. A run that went wrong is
- * shown again by its seed: `--runs 1 --seed N`. Ends with 1 when there was one. Needs root, for loop devices.
+ * shown again by its seed: `--runs 1 --seed N`. It is the command that is tried, with strace; with `--library` engine, record and devices by
+ * themselves, with faults inside of them. Ends with 1 when there was one. Needs root, for loop devices.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     runs: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
     dir: { type: "string" },
+    library: { type: "boolean", default: false },
   },
 });
 if (positionals.join(" ") !== "sync") {
@@ -30,16 +32,18 @@ ensurePrograms({
   flock: "util-linux",
   sha256sum: "coreutils",
   mkfifo: "coreutils",
+  strace: "strace",
 });
 
 const directory = mkdtempSync(join(values.dir ?? tmpdir(), "domus-torture-"));
 const totals = { attempts: 0, struck: 0, resumed: 0, finishedWithFault: 0 };
+const level = values.library ? "library" : "command";
 const bad: number[] = [];
 const runs = Number(values.runs);
 const start = performance.now();
 for (let seed = Number(values.seed); seed < Number(values.seed) + runs; seed++) {
   const which = makeCase(seed);
-  const report = await runCase(which, join(directory, String(seed)));
+  const report = await runCase(which, join(directory, String(seed)), level);
   totals.attempts += report.attempts;
   totals.struck += report.struck;
   totals.resumed += report.resumed;

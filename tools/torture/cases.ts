@@ -42,8 +42,19 @@ export type FaultAction =
   | "cut-down"
   | "stall";
 
+/** At a system call of a process of the command, counted from 1 in each of its threads; done by strace. */
+export type CommandFault = {
+  /** `up` and `down`: the transport to the far side and back. */
+  readonly process: "near" | "far" | "up" | "down";
+  readonly call: string;
+  readonly at: number;
+  readonly action: "KILL" | "STOP" | "EIO" | "ENOSPC";
+};
+
 export type Attempt = {
   readonly fault?: Fault;
+  /** What takes its place when the command itself is tried. */
+  readonly commandFault?: CommandFault;
   readonly keepIndex: boolean;
   readonly full: boolean;
   /** Only what is known to have changed is looked at, when that is right. */
@@ -68,6 +79,8 @@ export type Case = {
   readonly sizeBytes: number;
   readonly source: DiskKind;
   readonly destination: DiskKind;
+  /** The far side of the command is the source. */
+  readonly pull: boolean;
   /** What the destination is at the beginning. */
   readonly old: "none" | "equal" | "like" | "other" | "longer" | "shorter";
   /** The last one has no fault. */
@@ -121,8 +134,11 @@ export function makeCase(seed: number): Case {
     const [side, point, most] = oneOf(POINTS);
     return { side, at: `${point} ${1 + random(most)}`, does: oneOf(ACTIONS) };
   };
+  // A stream of its own: the other cases stay what they are.
+  const others = randomSource(seed * 40_503 + 9);
   const attempt = (last: boolean): Attempt => ({
     ...(!last && chance(90) && { fault: fault() }),
+    ...(!last && others(10) > 0 && { commandFault: commandFault(others) }),
     keepIndex: chance(60),
     full: chance(10),
     since: chance(25),
@@ -139,9 +155,37 @@ export function makeCase(seed: number): Case {
     sizeBytes,
     source,
     destination,
+    pull: seed % 3 === 0,
     old: oneOf(["none", "equal", "like", "like", "other", "longer", "shorter"]),
     attempts: [...Array.from({ length: count }, () => attempt(false)), attempt(true)],
   };
+}
+
+type CallFaults = readonly [call: string, most: number, actions: readonly CommandFault["action"][]];
+
+/** System calls of a side of the command, and what can go wrong at them. */
+const CALLS: readonly CallFaults[] = [
+  ["pwrite64", 40, ["KILL", "KILL", "STOP", "EIO", "ENOSPC"]],
+  ["pwrite64", 5, ["KILL", "ENOSPC"]],
+  ["fsync", 5, ["KILL", "KILL", "EIO", "STOP"]],
+  ["rename", 1, ["KILL", "EIO"]],
+  ["ftruncate", 2, ["KILL", "ENOSPC"]],
+  ["pread64", 60, ["KILL", "EIO", "STOP"]],
+  ["write", 40, ["KILL"]],
+];
+
+function commandFault(random: (below: number) => number): CommandFault {
+  const early = (most: number) => 1 + random(1 + random(most));
+  const process = (["near", "far", "far", "up", "down"] as const)[random(5)]!;
+  if (process === "up" || process === "down")
+    return {
+      process,
+      call: "write",
+      at: early(20),
+      action: random(4) === 0 ? "STOP" : "KILL",
+    };
+  const [call, most, actions] = CALLS[random(CALLS.length)]!;
+  return { process, call, at: early(most), action: actions[random(actions.length)]! };
 }
 
 /** Odd ones, those at the edges of segments and blocks, and now and then one that fills all windows. */

@@ -16,6 +16,8 @@ import { openSyncSource } from "../../src/host/local/sync-source.ts";
 import type { SegmentRun } from "../../src/sync/segment-runs.ts";
 import { randomSource } from "../../test/support/mutate.ts";
 import type { Attempt, Case, Side } from "./cases.ts";
+import { runCommand } from "./command-wire.ts";
+import type { CommandOrder } from "./command-wire.ts";
 import { changeContent, Disk, makeContent } from "./disks.ts";
 import type { SideOrder } from "./sync-side.ts";
 import { runSides } from "./wire.ts";
@@ -38,10 +40,17 @@ export type CaseReport = {
   readonly log: readonly string[];
 };
 
-export async function runCase(which: Case, directory: string): Promise<CaseReport> {
+/** `library`: engine, record and devices, one process a side. `command`: `domus sync`. */
+export type Level = "library" | "command";
+
+export async function runCase(
+  which: Case,
+  directory: string,
+  level: Level = "library",
+): Promise<CaseReport> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  const run = new CaseRun(which, directory);
+  const run = new CaseRun(which, directory, level);
   try {
     return await run.run();
   } finally {
@@ -55,6 +64,7 @@ type State = "none" | "unfinished" | "finished";
 class CaseRun {
   readonly #case: Case;
   readonly #directory: string;
+  readonly #level: Level;
   readonly #random: (below: number) => number;
   readonly #source: Disk;
   readonly #destination: Disk;
@@ -68,8 +78,9 @@ class CaseRun {
   #resumed = 0;
   #finishedWithFault = 0;
 
-  constructor(which: Case, directory: string) {
+  constructor(which: Case, directory: string, level: Level) {
     this.#case = which;
+    this.#level = level;
     this.#directory = directory;
     this.#random = randomSource(which.seed + 77);
     const { sizeBytes, seed } = which;
@@ -118,22 +129,37 @@ class CaseRun {
     this.#prepare(attempt);
     const was = this.#look();
     const before = { state: await this.#state(), content: was };
-    const looks =
-      attempt.since && before.state === "finished" ? this.#changedSegments() : undefined;
-    const orders = await this.#orders(attempt, looks);
-    const ended = await runSides(this.#directory, orders, attempt.fault);
+    const ended = await this.#run(attempt, before.state);
     const after = { state: await this.#state(), equal: this.#isEqual() };
     const { source, destination } = ended;
-    this.#log.push(
-      JSON.stringify({ attempt, looks, before: before.state, after, source, destination }),
-    );
+    this.#log.push(JSON.stringify({ attempt, before: before.state, after, source, destination }));
     if (ended.struck) this.#struck += 1;
     if (destination.known > 0) this.#resumed += 1;
-    if (attempt.fault && source.how === "done") this.#finishedWithFault += 1;
+    if (ended.struck && source.how === "done") this.#finishedWithFault += 1;
     this.#judge({ ended, before, after, last });
     if (after.state === "finished" && after.equal) this.#finishedAs = Buffer.from(this.#wanted);
     else if (!this.#destination.exists || !sameStart(was, this.#look(), sizeBytes))
       this.#finishedAs = undefined;
+  }
+
+  async #run(attempt: Attempt, state: State): Promise<Ended> {
+    if (this.#level === "command") return runCommand(this.#order(attempt));
+    const looks = attempt.since && state === "finished" ? this.#changedSegments() : undefined;
+    const orders = await this.#orders(attempt, looks);
+    return runSides(this.#directory, orders, attempt.fault);
+  }
+
+  #order({ keepIndex, full, commandFault }: Attempt): CommandOrder {
+    return {
+      directory: this.#directory,
+      source: this.#source.path,
+      destination: this.#destination.path,
+      pull: this.#case.pull,
+      keepIndex,
+      full,
+      stateDirectory: this.#stateDirectory,
+      ...(commandFault && { fault: commandFault }),
+    };
   }
 
   #judge({ ended, before, after, last }: Judged): void {
