@@ -19,6 +19,7 @@ const DEEP = [
   "ext4-fast-commit",
   "xfs-dirty",
   "btrfs-dirty",
+  "dm-thin",
 ];
 
 test(`${ROUNDS} damaged inputs end in a value or a failure, in time and memory`, () => {

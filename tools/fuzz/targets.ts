@@ -24,6 +24,7 @@ import { memoryFs } from "../../test/support/memory-fs.ts";
 import type { Tree } from "../../test/support/memory-fs.ts";
 import type { Field } from "./damage.ts";
 import { DIRTY_SEEDS } from "./dirty-seeds.ts";
+import { DM_TARGETS } from "./dm-targets.ts";
 import { countRead } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { ext4Places, fatPlaces, qcow2Places, vhdPlaces, xfsPlaces } from "./places.ts";
@@ -197,6 +198,7 @@ const text = (name: keyof typeof TEXT_SEEDS, read: (input: Uint8Array) => unknow
 export const TARGETS: readonly Target[] = [
   ...bytesTargets(DISK_SEEDS, readDisk),
   ...bytesTargets(DIRTY_SEEDS, readDisk),
+  ...DM_TARGETS,
   ...bytesTargets(
     KERNEL_SEEDS,
     whole((input) => readKernel(input, "/vmlinuz", { where: ["fuzz"] })),
