@@ -34,5 +34,5 @@ export function unpackConsole(boot: PlannedBoot, message?: string, placed?: Plac
   }
   if (needed === false) return `${first} and goes on: it has the drivers for its root built in.`;
   const reason = because === "" ? "" : `: ${shorten(because)}`;
-  return `${first}, then "VFS: Cannot open root device" and "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"${reason}.`;
+  return `${first}, then "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"${reason}.`;
 }
