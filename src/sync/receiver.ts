@@ -12,7 +12,7 @@ import type { Frame, Patch } from "./frames.ts";
 import { SEGMENT_BYTES, segmentCount } from "./geometry.ts";
 import { OpenSegments } from "./open-segments.ts";
 import type { OpenSegment } from "./open-segments.ts";
-import { unpackBlocks } from "./packing.ts";
+import { Unpacker } from "./packing.ts";
 import { piecesOf } from "./patch.ts";
 import { Peer } from "./peer.ts";
 import { Progress, Tasks } from "./progress.ts";
@@ -53,6 +53,7 @@ export async function receive(options: ReceiveOptions): Promise<Received> {
   const tasks = new Tasks(progress, WIDTH);
   const { target, record } = options;
   const tagger = new Tagger({ target, peer, progress, counters, ...(record && { record }) });
+  let run: ReceiveRun | undefined;
   try {
     const key = options.key ?? newKey();
     await peer.greet("destination", options.program);
@@ -69,13 +70,15 @@ export async function receive(options: ReceiveOptions): Promise<Received> {
     const sizeBytes = offer.sizeBytes;
     counters.deviceBytes = sizeBytes;
     const about = { sizeBytes, identity: offer.identity, key };
-    return await new ReceiveRun({ options, peer, progress, tasks, tagger, about, counters }).run();
+    run = new ReceiveRun({ options, peer, progress, tasks, tagger, about, counters });
+    return await run.run();
   } catch (error) {
     progress.fail(error);
     peer.giveUp(error);
     throw error;
   } finally {
     await tasks.idle();
+    run?.close();
     await tagger.idle();
     peer.close();
   }
@@ -104,7 +107,9 @@ class ReceiveRun {
   readonly #digest = new RunDigest();
   readonly #looks: SegmentQueue;
   readonly #open: OpenSegments;
+  /** Each of a segment, when nobody uses them. */
   readonly #buffers: Uint8Array[] = [];
+  readonly #unpackers: Unpacker[] = [];
   #begun: Promise<void> | undefined;
   #told = 0;
   #writtenBytes = 0;
@@ -129,6 +134,11 @@ class ReceiveRun {
     const listening = this.#listen();
     listening.catch((error: unknown) => this.#progress.fail(error));
     return this.#finish(await Promise.race([listening, this.#progress.failure()]));
+  }
+
+  /** When nothing is worked on any more. */
+  close(): void {
+    for (const unpacker of this.#unpackers) unpacker.close();
   }
 
   async #listen(): Promise<Extract<Frame, { type: "end" }>> {
@@ -192,9 +202,10 @@ class ReceiveRun {
 
   async #patch(open: OpenSegment, patch: Patch): Promise<void> {
     const { where } = this.#peer;
+    const buffer = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
     const blocks =
       patch.packing === "zstd"
-        ? await unpackBlocks(patch.blocks, patch.rawBytes, where)
+        ? await this.#unpack(patch.blocks, buffer.subarray(0, patch.rawBytes))
         : patch.blocks;
     const pieces = piecesOf(patch.runs, blocks, { segmentBytes: open.length, where });
     await this.#beforeWriting();
@@ -207,11 +218,19 @@ class ReceiveRun {
         this.#zeroedBytes += length;
       }
     }
+    this.#counters.blockBytes += blocks.length;
+    this.#buffers.push(buffer);
     // The tag lies in the same array.
     const tag = patch.tag.slice();
-    this.#counters.blockBytes += blocks.length;
     this.#peer.recycle(patch.blocks);
     await this.#judge(open, tag);
+  }
+
+  async #unpack(packed: Uint8Array, into: Uint8Array): Promise<Uint8Array> {
+    const unpacker = this.#unpackers.pop() ?? new Unpacker();
+    const blocks = await unpacker.unpack(packed, into, this.#peer.where);
+    this.#unpackers.push(unpacker);
+    return blocks;
   }
 
   async #zero(open: OpenSegment): Promise<void> {

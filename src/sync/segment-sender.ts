@@ -9,7 +9,7 @@ import { BLOCK_DIGEST_BYTES } from "./frames.ts";
 import type { BlockRun, Frame } from "./frames.ts";
 import { SEGMENT_BYTES, segmentExtent } from "./geometry.ts";
 import { PackingChoice } from "./packing-choice.ts";
-import { packBlocks } from "./packing.ts";
+import { Packer } from "./packing.ts";
 import { allRuns, changedRuns, gatherBlocks, nonZeroRuns } from "./patch.ts";
 import type { Peer } from "./peer.ts";
 import type { Progress } from "./progress.ts";
@@ -35,7 +35,9 @@ export class SegmentSender {
   readonly #packing = new PackingChoice();
   /** The destination's block digests, for who has asked for them. */
   readonly #answers = new Map<number, Uint8Array | undefined>();
+  /** Each of a segment, when nobody uses them; as many as work goes on at a time, and what goes with it. */
   readonly #buffers: Uint8Array[] = [];
+  readonly #packers: Packer[] = [];
   #judged = { bytes: 0, ms: 0 };
   readonly segments = { equal: 0, zeroed: 0, patched: 0 };
 
@@ -84,6 +86,11 @@ export class SegmentSender {
     await this.#patch(open, bytes, allRuns(bytes));
   }
 
+  /** When nothing is worked on any more. */
+  close(): void {
+    for (const packer of this.#packers) packer.close();
+  }
+
   /** A `corrupt` failure unless they were asked for. */
   takeBlocks(frame: Extract<Frame, { type: "blocks" }>): void {
     const { segment, digests } = frame;
@@ -117,8 +124,9 @@ export class SegmentSender {
 
   async #patch(open: SourceSegment, bytes: Uint8Array, runs: readonly BlockRun[]): Promise<void> {
     const scratch = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
+    const packInto = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
     const raw = gatherBlocks(bytes, runs, scratch);
-    const packed = await this.#pack(raw);
+    const packed = await this.#pack(raw, packInto);
     this.#counters.blockBytes += raw.length;
     open.sent = true;
     await this.#peer.send({
@@ -130,7 +138,7 @@ export class SegmentSender {
       runs,
       blocks: packed ?? raw,
     });
-    this.#buffers.push(scratch);
+    this.#buffers.push(scratch, packInto);
     this.#judgeWire();
   }
 
@@ -144,11 +152,14 @@ export class SegmentSender {
   }
 
   /** Absent: to be sent as they are. */
-  async #pack(raw: Uint8Array): Promise<Uint8Array | undefined> {
+  async #pack(raw: Uint8Array, into: Uint8Array): Promise<Uint8Array | undefined> {
     if (raw.length === 0 || !this.#packing.next()) return undefined;
+    const packer = this.#packers.pop() ?? new Packer();
     const start = performance.now();
-    const packed = await packBlocks(raw);
+    const packed = await packer.pack(raw, into.subarray(0, raw.length));
     const tookMs = performance.now() - start;
-    return this.#packing.packed(raw.length, packed.length, tookMs) ? packed : undefined;
+    this.#packers.push(packer);
+    const helps = this.#packing.packed(raw.length, packed?.length ?? raw.length, tookMs);
+    return helps ? packed : undefined;
   }
 }

@@ -108,6 +108,11 @@ export class SendRun {
     };
   }
 
+  /** When nothing is worked on any more. */
+  close(): void {
+    this.#sender.close();
+  }
+
   /** The destination is told early what to look at, but not more than it has room for. */
   async #sendLooks(looks: readonly SegmentRun[]): Promise<void> {
     for (const run of looks) {

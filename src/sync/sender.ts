@@ -51,6 +51,7 @@ export async function send(options: SendOptions): Promise<Sent> {
   const patches = new Tasks(progress, PATCHES_AT_ONCE);
   const batches = new Tasks(progress, BATCHES_AT_ONCE);
   let tagger: BatchTagger | undefined;
+  let run: SendRun | undefined;
   try {
     const { size } = source;
     await peer.greet("source", options.program);
@@ -61,11 +62,12 @@ export async function send(options: SendOptions): Promise<Sent> {
       throw corrupt(peer.where, `a device of ${accept.sizeBytes} bytes`, `at least ${size} bytes`);
     const looks = options.looks ?? wholeDevice(size);
     counters.deviceBytes = size;
-    counters.lookBytes = looks.reduce((sum, run) => sum + bytesOfRun(run, size), 0);
+    counters.lookBytes = looks.reduce((sum, look) => sum + bytesOfRun(look, size), 0);
     const digester = new Digester(accept.key);
     tagger = new BatchTagger(source, digester, counters);
     const parts = { source, peer, progress, patches, batches, digester, tagger, counters };
-    return await new SendRun(parts).run(looks);
+    run = new SendRun(parts);
+    return await run.run(looks);
   } catch (error) {
     progress.fail(error);
     peer.giveUp(error);
@@ -73,6 +75,7 @@ export async function send(options: SendOptions): Promise<Sent> {
   } finally {
     await batches.idle();
     await patches.idle();
+    run?.close();
     await tagger?.close();
     peer.close();
   }

@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
+import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attemptSync, FailureError } from "../../../src/base/failure.ts";
 import { Digester, newKey } from "../../../src/sync/digests.ts";
 import { BLOCK_BYTES } from "../../../src/sync/geometry.ts";
-import { packBlocks, unpackBlocks } from "../../../src/sync/packing.ts";
+import { Packer, Unpacker } from "../../../src/sync/packing.ts";
 import {
   allRuns,
   changedRuns,
@@ -126,15 +128,43 @@ describe("a patch", () => {
 
 describe("packed blocks", () => {
   const raw = Buffer.from("a line of a log\n".repeat(5000));
+  const pack = (bytes: Uint8Array) => new Packer().pack(bytes, new Uint8Array(bytes.length));
+  const unpack = (bytes: Uint8Array, length: number) =>
+    new Unpacker().unpack(bytes, new Uint8Array(length), ["peer"]);
 
-  test("come out as they went in", async () => {
-    const packed = await packBlocks(raw);
-    expect(packed.length).toBeLessThan(raw.length / 50);
-    expect(Buffer.compare(await unpackBlocks(packed, raw.length, ["peer"]), raw)).toBe(0);
+  test("come out as they went in, again and again", async () => {
+    const [packer, unpacker] = [new Packer(), new Unpacker()];
+    const [into, out] = [new Uint8Array(1 << 20), new Uint8Array(1 << 20)];
+    for (let round = 0; round < 12; round++) {
+      const bytes = Buffer.alloc((1 << 20) - round * 77_777);
+      // A third of it noise: what comes out fills some of zlib's arrays, and ends inside another.
+      for (let i = 0; i < bytes.length / 3; i += 4)
+        bytes.writeUInt32LE(Math.imul(i, i + round) >>> 0, i);
+      const packed = (await packer.pack(bytes, into))!;
+      expect(packed.length).toBeLessThan(bytes.length / 2);
+      const got = await unpacker.unpack(packed, out.subarray(0, bytes.length), ["peer"]);
+      expect(Buffer.compare(got, bytes)).toBe(0);
+    }
+  });
+
+  test("that do not shrink are of no use, and the next ones are packed", async () => {
+    const packer = new Packer();
+    const noise = randomBytes(1 << 20);
+    expect(await packer.pack(noise, new Uint8Array(noise.length))).toBe(undefined);
+    const packed = (await packer.pack(raw, new Uint8Array(raw.length)))!;
+    expect(Buffer.compare(await unpack(packed, raw.length), raw)).toBe(0);
   });
 
   test("that are longer or shorter than they say, or damaged, are refused", async () => {
-    const packed = await packBlocks(raw);
+    const packed = (await pack(raw))!;
+    const bomb = zstdCompressSync(new Uint8Array(64 << 20));
+    // RFC 8878: magic, no size, a window of 2^exponent KiB, and one raw block of five bytes, the last one.
+    const framed = (exponent: number) =>
+      Buffer.concat([
+        Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, exponent << 3, 41, 0, 0),
+        Buffer.from("hello"),
+      ]);
+    expect(Buffer.from(await unpack(framed(10), 5)).toString()).toBe("hello");
     for (const [bytes, length] of [
       [packed, raw.length - 1],
       [packed, raw.length + 1],
@@ -142,7 +172,10 @@ describe("packed blocks", () => {
       [packed.subarray(0, 30), raw.length],
       [new Uint8Array(0), 0],
       [raw, raw.length],
+      [bomb, raw.length],
+      // It would take 128 MiB to unpack.
+      [framed(17), 5],
     ] as const)
-      await expect(unpackBlocks(bytes, length, ["peer"])).rejects.toThrow(FailureError);
+      await expect(unpack(bytes, length)).rejects.toThrow(FailureError);
   });
 });
