@@ -1,6 +1,6 @@
 /** The oracle's cases: kernels and initramfs images in every wrapping, roots, memory, loaders, configs. */
 import type { LabRelease } from "../releases.ts";
-import { DEFAULT_ARGS, type OracleCase } from "./case.ts";
+import { DEFAULT_ARGS, ORACLE_DIRECTORY, type OracleCase } from "./case.ts";
 import { ROOT_UUID } from "./disks.ts";
 
 const ALL: readonly LabRelease[] = ["bullseye", "bookworm", "trixie"];
@@ -329,14 +329,23 @@ function refusedConfig(
   code: string,
   more: More = {},
 ): OracleCase {
-  return direct(`config: ${name}`, ["bullseye", "bookworm"], { config, code, ...more });
+  return direct(`config: ${name}`, ALL, { config, code, ...more });
 }
+
+const ROOT_DISK = `"phy:${ORACLE_DIRECTORY}/disks/root,xvda,r"`;
 
 const CONFIGS: readonly OracleCase[] = [
   refusedConfig("a line that is none", ["vif = ["], "config-syntax"),
   refusedConfig("an unknown type", ['type = "pvx"'], "config-value"),
   refusedConfig("a disk that is none", ['disk = [ "phy:" ]'], "config-disk-spec"),
   refusedConfig("a disk that is not there", [], "disk-missing", { disk: "absent" }),
+  refusedConfig("Python, as xm had it", ["vcpus = int('1')"], "config-xm-python"),
+  refusedConfig(
+    "two disks of one name",
+    [`disk = [ ${ROOT_DISK}, ${ROOT_DISK} ]`],
+    "config-duplicate-vdev",
+  ),
+  refusedConfig("disk= without brackets", [`disk = ${ROOT_DISK}`], "config-disk-not-a-list"),
   { name: "config: no kernel and no bootloader", releases: ALL, code: "no-boot-entry" },
 ];
 

@@ -59,6 +59,9 @@ export const EVIDENCE: Readonly<Record<string, RegExp>> = {
   "config-missing-key": /Neither kernel nor bootloader specified/,
   "config-value": /Invalid domain type/,
   "config-disk-spec": /config parsing error in disk specification/,
+  "config-disk-not-a-list": /is a single value but should be a list/,
+  "config-duplicate-vdev": /already exists in xenstore/,
+  "config-xm-python": /looks like it contains Python code/,
 };
 
 export function compare(one: OracleCase, said: Prediction, seen: Observation): Comparison {
