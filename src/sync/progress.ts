@@ -56,7 +56,9 @@ export class Tasks {
 
   /** Begins `work` as soon as there is room; does not wait for its end. */
   async begin(work: () => Promise<void>): Promise<void> {
-    await this.#progress.until(() => this.#running < this.#width);
+    // All who wait are let go by one end; the first of them takes the room.
+    do await this.#progress.until(() => this.#running < this.#width);
+    while (this.#running >= this.#width);
     this.#running += 1;
     void this.#run(work);
   }
