@@ -93,6 +93,10 @@ const ERRNO: Readonly<Record<string, readonly [why: string, next: string]>> = {
     "Check that the device is there: lsblk. For a logical volume: vgchange -ay.",
   ],
   ENOSPC: ["The disk is full (ENOSPC).", "Make room (df -h), then run the command again."],
+  EPIPE: [
+    "What was to read it has ended (EPIPE).",
+    "Look at what the program at the other end says.",
+  ],
   ETIMEDOUT: [
     "It did not answer in time (ETIMEDOUT).",
     "Check that the host or the device is up, then run the command again.",

@@ -13,7 +13,6 @@ import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import type { Output } from "../output.ts";
-import { bytesToRead } from "../render/sync-progress.ts";
 import { doneJson, planJson, planText, startedLines, summaryText } from "../render/sync-summary.ts";
 import { connectFar, servedChannel } from "../sync/connect-far.ts";
 import { localSyncPorts } from "../sync/local-sync.ts";
@@ -147,9 +146,7 @@ async function copy(
       onRun(started) {
         begun = true;
         show.started(started);
-        const { counters } = started;
-        const totalBytes = bytesToRead(started);
-        endProgress = showProgress({ out, json, counters, totalBytes });
+        endProgress = showProgress({ out, json, run: started });
       },
     });
     endProgress();

@@ -28,33 +28,41 @@ export class RateWindow {
 
 export type ProgressInput = {
   readonly counters: Readonly<SyncCounters>;
-  /** What has to be read, as far as it was known before: without holes and unused blocks. */
-  readonly totalBytes: number;
+  /** From `workOf`. */
+  readonly work: Work;
   readonly bytesPerSecond: number;
 };
 
-/** What has to be read at the source, before it is known better. */
-export function bytesToRead({ plan, source, destination }: StartedRun): number {
-  if (source.partial && destination.unchanged) return source.lookBytes;
+/** What is counted as progress. */
+export type Work = {
+  readonly totalBytes: number;
+  /** At the source, holes and unused blocks are no work; the destination does not know which they are. */
+  readonly withoutKnownZero: boolean;
+};
+
+/** What has to be read, before it is known better. */
+export function workOf({ plan, source, destination, nearRole }: StartedRun): Work {
+  const withoutKnownZero = nearRole === "source";
+  if (source.partial && destination.unchanged)
+    return { totalBytes: source.lookBytes, withoutKnownZero };
+  if (!withoutKnownZero) return { totalBytes: plan.sizeBytes, withoutKnownZero };
   const { allocatedBytes = plan.sizeBytes } = plan.source;
-  return Math.min(allocatedBytes, plan.sizeBytes - source.unusedBytes);
+  const totalBytes = Math.min(allocatedBytes, plan.sizeBytes - source.unusedBytes);
+  return { totalBytes, withoutKnownZero };
 }
 
-/** How much of what has to be read is done. */
-export function doneBytes(counters: Readonly<SyncCounters>): number {
+export function doneBytes(counters: Readonly<SyncCounters>, { withoutKnownZero }: Work): number {
   const { verifiedBytes, equalBytes, zeroedBytes, patchedBytes, knownZeroBytes } = counters;
-  return Math.max(
-    0,
-    Math.max(verifiedBytes, equalBytes + zeroedBytes + patchedBytes) - knownZeroBytes,
-  );
+  const done = Math.max(verifiedBytes, equalBytes + zeroedBytes + patchedBytes);
+  return withoutKnownZero ? Math.max(0, done - knownZeroBytes) : done;
 }
 
 /** `  42%  3.4 of 8 GiB  0:09 left  512 MiB/s  sent 98.1 MiB  same 3.1 GiB  changed 300 MiB`; the most important first. */
-export function progressLine({ counters, totalBytes, bytesPerSecond }: ProgressInput): string {
+export function progressLine({ counters, work, bytesPerSecond }: ProgressInput): string {
   const { equalBytes, zeroedBytes, patchedBytes } = counters;
   const wireBytes = Math.max(counters.sentBytes, counters.receivedBytes);
-  const done = doneBytes(counters);
-  const total = Math.max(totalBytes, done);
+  const done = doneBytes(counters, work);
+  const total = Math.max(work.totalBytes, done);
   const part = total === 0 ? 0 : done / total;
   const words = [
     `${Math.floor(100 * part)}%`.padStart(4),

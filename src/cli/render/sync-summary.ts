@@ -82,8 +82,7 @@ function wireText({ sentBytes, receivedBytes }: SyncDone["counters"]): string {
   return `${sizeText(sentBytes)} from here, ${sizeText(receivedBytes)} to here`;
 }
 
-function notReadLines({ counters, source, destination }: SyncDone, width: number): string[] {
-  const { knownZeroBytes } = counters;
+function notReadLines({ knownZeroBytes, source, destination }: SyncDone, width: number): string[] {
   const { unusedBytes } = source;
   const parts = [
     ...(unusedBytes > 0 ? [`${sizeText(unusedBytes)} that no filesystem uses`] : []),
@@ -143,5 +142,5 @@ function endJson({ host, path, resolved, kind, sizeBytes, users }: PlannedEnd) {
 }
 
 export function doneJson({ counters, ...rest }: SyncDone): Record<string, unknown> {
-  return { ...rest, ...counters };
+  return { ...counters, ...rest };
 }

@@ -1,4 +1,5 @@
 /** What a side says of its own work, before and after the engine runs. Plain data, so that it goes over the wire. */
+import type { SyncCounters } from "../../sync/counters.ts";
 import type { SegmentRun } from "../../sync/segment-runs.ts";
 import type { Fields } from "./message-fields.ts";
 import type { Message } from "./session-stream.ts";
@@ -24,6 +25,8 @@ export type EndReport = {
   /** At the destination; 0 at the source. */
   readonly writtenBytes: number;
   readonly zeroedBytes: number;
+  /** At the source, known to be zero without reading: holes and unused blocks. */
+  readonly knownZeroBytes: number;
   /** Read again from the disk, after the cache was dropped. */
   readonly rereadBytes: number;
   /** Of a comparison, at the source. */
@@ -42,7 +45,10 @@ export type Differing = {
 /** Said of a comparison. */
 const MAX_RUNS = 100;
 
-export const NOTHING_WRITTEN: EndReport = { writtenBytes: 0, zeroedBytes: 0, rereadBytes: 0 };
+/** Of a source. */
+export function sourceReport({ knownZeroBytes }: Readonly<SyncCounters>): EndReport {
+  return { writtenBytes: 0, zeroedBytes: 0, rereadBytes: 0, knownZeroBytes };
+}
 
 export function aboutMessage({ notes, ...counts }: EndAbout): Message {
   return { ...counts, notes: notes.slice(0, 200).map((note) => ({ note: note.slice(0, 4000) })) };
@@ -72,6 +78,7 @@ export function parseReport(fields: Fields): EndReport {
     writtenBytes: fields.count("writtenBytes"),
     zeroedBytes: fields.count("zeroedBytes"),
     rereadBytes: fields.count("rereadBytes"),
+    knownZeroBytes: fields.count("knownZeroBytes"),
     ...(differing && {
       differing: {
         equal: differing.flag("equal"),

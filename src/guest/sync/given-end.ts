@@ -5,7 +5,7 @@ import { receive } from "../../sync/receiver.ts";
 import { send } from "../../sync/sender.ts";
 import type { SyncCounters } from "../../sync/counters.ts";
 import type { EndFacts } from "./end-facts.ts";
-import { NOTHING_WRITTEN } from "./end-report.ts";
+import { sourceReport } from "./end-report.ts";
 import type { EndReport } from "./end-report.ts";
 import { limited } from "./limited.ts";
 import type { EndWork, OpenedEnd } from "./run-end.ts";
@@ -58,12 +58,12 @@ export async function openGivenEnd(
       if (given.role === "source") {
         given.begin?.(work.counters);
         await send({ ...common, source: source!, identity: given.identity });
-        return NOTHING_WRITTEN;
+        return sourceReport(work.counters);
       }
       const { record } = given;
       const done = await receive({ ...common, target: target!, ...(record && { record }) });
       const { writtenBytes, zeroedBytes } = done;
-      return { writtenBytes, zeroedBytes, rereadBytes: 0 };
+      return { writtenBytes, zeroedBytes, rereadBytes: 0, knownZeroBytes: 0 };
     },
     async [Symbol.asyncDispose]() {},
   };

@@ -93,7 +93,7 @@ async function runDestination(work: EndWork, running: Running): Promise<EndRepor
     record: order.verify ? reread : record,
     timeoutMs: order.timeoutSeconds * 1000,
   });
-  return { writtenBytes, zeroedBytes, rereadBytes: reread.bytes };
+  return { writtenBytes, zeroedBytes, rereadBytes: reread.bytes, knownZeroBytes: 0 };
 }
 
 /** The record, with reading all again before it says that the copy is finished. */

@@ -7,7 +7,7 @@ import { bytesOfRun } from "../../sync/segment-runs.ts";
 import type { SegmentRun } from "../../sync/segment-runs.ts";
 import { send } from "../../sync/sender.ts";
 import { findChangedSince } from "./changed-since.ts";
-import { NOTHING_WRITTEN } from "./end-report.ts";
+import { sourceReport } from "./end-report.ts";
 import type { EndReport } from "./end-report.ts";
 import { limited } from "./limited.ts";
 import type { SyncPorts } from "./ports.ts";
@@ -92,11 +92,10 @@ async function runSource(work: EndWork, parts: Parts): Promise<EndReport> {
   const common = { ...work, channel, identity, timeoutMs: order.timeoutSeconds * 1000 };
   if (!order.checkOnly) {
     await send({ ...common, source, ...(looks && !work.lookAtAll && { looks }) });
-    return NOTHING_WRITTEN;
+    return sourceReport(work.counters);
   }
   const compare = order.role === "source" ? compareSource : compareDestination;
   const { differing: runs, ...compared } = await compare({ ...common, device: source });
-  return order.role === "source"
-    ? { ...NOTHING_WRITTEN, differing: { ...compared, runs } }
-    : NOTHING_WRITTEN;
+  const report = sourceReport(work.counters);
+  return order.role === "source" ? { ...report, differing: { ...compared, runs } } : report;
 }

@@ -76,7 +76,9 @@ export type StartedRun = {
   readonly plan: SyncPlan;
   readonly source: EndAbout;
   readonly destination: EndAbout;
+  /** Of this process. */
   readonly counters: Readonly<SyncCounters>;
+  readonly nearRole: Role;
 };
 
 export type SyncOutcome = {
@@ -209,7 +211,7 @@ async function runPlan(running: Running): Promise<SyncDone> {
   await session.ask({ ask: "run", lookAtAll });
   const counters = newCounters();
   const started = performance.now();
-  world.onRun?.({ plan, ...abouts, counters });
+  world.onRun?.({ plan, ...abouts, counters, nearRole: running.nearRole });
   const channel = session.records();
   const stop = () => channel.close();
   world.signal.addEventListener("abort", stop);
@@ -224,6 +226,7 @@ async function runPlan(running: Running): Promise<SyncDone> {
       writtenBytes: ours.value.writtenBytes + far.writtenBytes,
       zeroedBytes: ours.value.zeroedBytes + far.zeroedBytes,
       rereadBytes: ours.value.rereadBytes + far.rereadBytes,
+      knownZeroBytes: ours.value.knownZeroBytes + far.knownZeroBytes,
       ...(differing && { differing }),
       counters,
       seconds: (performance.now() - started) / 1000,
