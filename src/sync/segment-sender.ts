@@ -56,6 +56,18 @@ export class SegmentSender {
     open.settled = true;
   }
 
+  /**
+   * Asks early for what the destination has in a segment that will be updated, so that the way there and back is waited for once and
+   * not for each few segments. An answer is 4 KiB, and as many are under way as batches are compared.
+   */
+  async askAhead(open: SourceSegment, theirs: Uint8Array): Promise<void> {
+    const { segment } = open;
+    const zeroTag = this.#digester.zeroTag(segmentExtent(this.#source.size, segment).length);
+    if (sameBytes(theirs, zeroTag) || sameBytes(open.tag, zeroTag)) return;
+    this.#answers.set(segment, undefined);
+    await this.#peer.send({ type: "ask", segment });
+  }
+
   /** Sends what differs of a segment, by what it is now. `theirs` is the destination's tag. */
   async update(open: SourceSegment, theirs: Uint8Array): Promise<void> {
     const { offset, length } = segmentExtent(this.#source.size, open.segment);
@@ -66,11 +78,14 @@ export class SegmentSender {
       : await this.#source.read(offset, length, undefined, into);
     open.tag = this.#digester.tag(bytes);
     const zeroTag = this.#digester.zeroTag(length);
+    const asked = this.#answers.has(open.segment);
+    const answer = asked ? await this.#answer(open.segment, bytes) : undefined;
     if (sameBytes(open.tag, theirs)) this.equal(open);
     else if (sameBytes(open.tag, zeroTag)) await this.#zero(open, length);
     else {
       const blank = sameBytes(theirs, zeroTag);
-      await this.#patch(open, bytes, blank ? nonZeroRuns(bytes) : await this.#ask(open, bytes));
+      const runs = blank ? nonZeroRuns(bytes) : (answer ?? (await this.#ask(open, bytes)));
+      await this.#patch(open, bytes, runs);
       this.segments.patched += 1;
       this.#counters.patchedBytes += length;
     }
@@ -108,9 +123,13 @@ export class SegmentSender {
 
   /** What differs, by the destination's digests of the blocks. */
   async #ask(open: SourceSegment, bytes: Uint8Array): Promise<readonly BlockRun[]> {
-    const { segment } = open;
-    this.#answers.set(segment, undefined);
-    await this.#peer.send({ type: "ask", segment });
+    this.#answers.set(open.segment, undefined);
+    await this.#peer.send({ type: "ask", segment: open.segment });
+    return this.#answer(open.segment, bytes);
+  }
+
+  /** Nothing else may be sent for a segment until it has come. */
+  async #answer(segment: number, bytes: Uint8Array): Promise<readonly BlockRun[]> {
     const ours = this.#digester.blockDigests(bytes);
     await this.#progress.until(() => this.#answers.get(segment) !== undefined);
     const theirs = this.#answers.get(segment)!;

@@ -136,16 +136,18 @@ export class SendRun {
       this.#counters.taggedBytes += batch.reduce((sum, open) => sum + this.#bytes(open), 0);
     const last = batch.at(-1)!.segment;
     await this.#progress.until(() => this.#segments.theirs(last) !== undefined);
-    const differ: (() => Promise<void>)[] = [];
+    const differ: { readonly open: SourceSegment; readonly theirs: Uint8Array }[] = [];
     for (const [index, open] of batch.entries()) {
       const theirs = this.#segments.theirs(open.segment)!;
       this.#segments.dropTheirs(open.segment);
       open.tag = tags?.subarray(index * TAG_BYTES, (index + 1) * TAG_BYTES) ?? EMPTY;
       if (sameBytes(open.tag, theirs)) this.#sender.equal(open);
-      else differ.push(() => this.#update(open, theirs));
+      else differ.push({ open, theirs });
     }
     await this.#settle();
-    for (const work of differ) await this.#patches.begin(work);
+    if (tags) for (const { open, theirs } of differ) await this.#sender.askAhead(open, theirs);
+    for (const { open, theirs } of differ)
+      await this.#patches.begin(() => this.#update(open, theirs));
   }
 
   #bytes({ segment }: SourceSegment): number {

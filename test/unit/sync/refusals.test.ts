@@ -335,6 +335,25 @@ test("a source that changes between two sendings sends the tag of what it is now
   await sending;
 });
 
+test("a source asks for what differs in all segments of a batch before it has an answer", async () => {
+  const { source, destination } = memoryConnection();
+  const count = 8;
+  const device = memoryDevice(new Uint8Array(count * SEGMENT_BYTES).fill(2));
+  const peer = new Peer(destination, ["test"]);
+  const sending = attempt(() =>
+    send({ source: device, channel: source, identity, program: "test" }),
+  );
+  await peer.greet("destination", "test");
+  await peer.send({ type: "accept", sizeBytes: device.size, key: REPLAY_KEY });
+  const tags = Buffer.concat(Array.from({ length: count }, () => digester.tag(ones)));
+  await peer.send({ type: "tags", first: 0, tags });
+  const asked: number[] = [];
+  while (asked.length < count) asked.push((await until(peer, "ask")).segment);
+  expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  peer.close();
+  await sending;
+});
+
 describe("other versions", () => {
   const hello: Hello = {
     type: "hello",
