@@ -13,6 +13,7 @@ export type DomusRun = {
 export type DomusOptions = {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly uid?: number;
   readonly stdin?: "ignore" | number;
   readonly stdout?: "pipe" | number;
   /** Called with each line of stdout as it comes. */
@@ -22,6 +23,7 @@ export type DomusOptions = {
 export function runDomus(argv: readonly string[], options: DomusOptions = {}): Promise<DomusRun> {
   const child = spawn(NODE, [MAIN, ...argv], {
     ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.uid !== undefined && { uid: options.uid, gid: options.uid }),
     env: { ...process.env, NO_COLOR: "1", ...options.env },
     stdio: [options.stdin ?? "ignore", options.stdout ?? "pipe", "pipe"],
   });
