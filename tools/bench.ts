@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
     runs: { type: "string" },
     scenario: { type: "string", multiple: true },
     peer: { type: "string", multiple: true },
+    against: { type: "string", multiple: true },
   },
 });
 
@@ -34,7 +35,7 @@ const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> 
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
   "sync-core": benchSyncCore,
-  sync: () => benchSync(values),
+  sync: (dist) => benchSync(dist, values),
 };
 
 const DIST = join(import.meta.dirname, "..", "dist", "domus");

@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- sync [--gib 8] [--runs 5] [--scenario NAME ...] [--peer 'name=command' ...]`: copying a disk over ssh on
+ * `npm run bench -- sync [--gib 8] [--runs 5] [--scenario NAME ...] [--against NAME ...]
+ * [--peer 'name=command' ...]`: copying a disk over ssh on
  * loopback, against what people use for it, in turn, with one cipher. Files in memory: what is measured is work, not a disk.
  */
 import { execFileSync } from "node:child_process";
@@ -14,7 +15,7 @@ import { changeImage, makeImage } from "./sync/images.ts";
 import type { Changes } from "./sync/images.ts";
 import { startLoopback } from "./sync/loopback.ts";
 import type { Loopback } from "./sync/loopback.ts";
-import { enginePeer, peerOf, PEERS, SCENARIOS } from "./sync/peers.ts";
+import { domusPeer, enginePeer, peerOf, PEERS, SCENARIOS } from "./sync/peers.ts";
 import type { Peer, Scenario } from "./sync/peers.ts";
 
 const MIB = 1 << 20;
@@ -25,6 +26,8 @@ export type SyncBenchOptions = {
   readonly runs?: string | undefined;
   readonly scenario?: readonly string[] | undefined;
   readonly peer?: readonly string[] | undefined;
+  /** Of peers, parts of their names: only these. */
+  readonly against?: readonly string[] | undefined;
 };
 
 type Ran = Cost & { readonly up: number; readonly down: number };
@@ -37,7 +40,7 @@ type Setting = {
   readonly at: (name: string) => string;
 };
 
-export async function benchSync(options: SyncBenchOptions): Promise<void> {
+export async function benchSync(dist: string, options: SyncBenchOptions): Promise<void> {
   ensurePrograms({
     "/usr/sbin/sshd": "openssh-server",
     ssh: "openssh-client",
@@ -59,13 +62,20 @@ export async function benchSync(options: SyncBenchOptions): Promise<void> {
     const used = makeImage(at("old"), sizeMib);
     execFileSync("cp", ["--sparse=always", at("old"), at("source")]);
     const changes = changeImage(at("source"), used);
+    execFileSync("cp", ["--sparse=always", at("source"), at("new")]);
     const looks = changes.mib.map((first) => ({ first, count: 1 }));
     writeFileSync(at("looks"), JSON.stringify(looks));
     const setting = { dir, loopback, used, changes, at };
     console.log(
       `sync: ${sizeMib} MiB, ${used.length} MiB used, ${(changes.bytes / MIB).toFixed(1)} MiB of 4 KiB blocks changed in ${changes.mib.length} MiB`,
     );
-    const peers = [enginePeer(NODE, at("side.mjs")), ...PEERS, ...(options.peer ?? []).map(peerOf)];
+    const against = (name: string) => options.against?.some((part) => name.includes(part)) ?? true;
+    const peers = [
+      domusPeer(dist),
+      enginePeer(NODE, at("side.mjs")),
+      ...PEERS.filter(({ name }) => against(name)),
+      ...(options.peer ?? []).map(peerOf),
+    ];
     const runs = Number(options.runs ?? 5);
     for (const scenario of SCENARIOS)
       if (options.scenario?.includes(scenario) ?? true)
@@ -86,9 +96,9 @@ async function benchScenario(
   };
   const all = [...peers.filter(({ commands }) => commands[scenario]), reading];
   const ran = new Map<Peer, Ran[]>(all.map((peer) => [peer, []]));
-  if (scenario.endsWith("kept index")) await keepIndex(peers[0]!, setting);
   for (let run = 0; run < runs; run++)
     for (const peer of all) {
+      if (scenario.endsWith("kept index")) await keepIndex(peer, scenario, setting);
       const one = await runOnce(peer, scenario, setting);
       ran.get(peer)!.push(one);
       // A peer that does not do its work is not fast.
@@ -99,7 +109,7 @@ async function benchScenario(
 }
 
 async function runOnce(peer: Peer, scenario: Scenario, setting: Setting): Promise<Ran> {
-  prepare(scenario, setting);
+  if (!scenario.endsWith("kept index")) prepare(scenario, setting);
   const { loopback } = setting;
   const env = environment(setting);
   loopback.takeTransferred();
@@ -109,31 +119,28 @@ async function runOnce(peer: Peer, scenario: Scenario, setting: Setting): Promis
 
 function environment({ at, dir, loopback }: Setting): NodeJS.ProcessEnv {
   const [SRC, DST] = [at("source"), at("target")];
-  return { SRC, DST, DIR: dir, SSH: loopback.ssh, RECORD: at("record"), LOOKS: at("looks") };
+  return { SRC, DST, DIR: dir, SSH: loopback.ssh, LOOKS: at("looks") };
 }
 
 /** What the destination holds before. */
-function prepare(scenario: Scenario, { at, dir }: Setting): void {
+function prepare(scenario: Scenario, { at }: Setting): void {
   const copy = (from: string, to: string) =>
     execFileSync("cp", ["--sparse=always", at(from), at(to)]);
-  rmSync(at("target"), { force: true });
+  for (const name of ["target", "target.domus-sync"]) rmSync(at(name), { force: true });
   if (scenario === "first copy")
     execFileSync("sh", ["-c", 'truncate -r "$0" "$1"', at("source"), at("target")]);
   else copy(scenario.startsWith("nothing") ? "source" : "old", "target");
-  if (!scenario.endsWith("kept index")) return;
-  copy(scenario.startsWith("nothing") ? "record-source" : "record-old", "record");
-  execFileSync("sync", ["-f", dir]);
 }
 
-/** The record that an earlier run left, of either content. */
-async function keepIndex(domus: Peer, setting: Setting): Promise<void> {
+/** A run of before, which has left its index; then what has changed since is written into the same file. */
+async function keepIndex(peer: Peer, scenario: Scenario, setting: Setting): Promise<void> {
   const { at, loopback } = setting;
-  for (const content of ["old", "source"]) {
-    execFileSync("cp", ["--sparse=always", at(content), at("target")]);
-    const env = { ...environment(setting), SRC: at(content), RECORD: at(`record-${content}`) };
-    rmSync(at(`record-${content}`), { force: true });
-    await costOf(domus.commands["delta, kept index"]!, { serverPid: loopback.pid, env });
-  }
+  const fill = (from: string) => execFileSync("cp", ["--sparse=always", at(from), at("source")]);
+  if (scenario.startsWith("delta")) fill("old");
+  prepare("first copy", setting);
+  const env = environment(setting);
+  await costOf(peer.commands[scenario]!, { serverPid: loopback.pid, env });
+  if (scenario.startsWith("delta")) fill("new");
 }
 
 function print(scenario: Scenario, ran: ReadonlyMap<Peer, readonly Ran[]>, changes: Changes): void {

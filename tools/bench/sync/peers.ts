@@ -14,26 +14,39 @@ export type Scenario = (typeof SCENARIOS)[number];
 export type Peer = {
   readonly name: string;
   /**
-   * For bash, with SRC, DST (a path on the far side), SSH (a command, options and all), RECORD, LOOKS and DIR in its
+   * For bash, with SRC, DST (a path on the far side), SSH (a command, options and all), LOOKS and DIR in its
    * environment. A scenario that is not there is not for it.
    */
   readonly commands: Readonly<Partial<Record<Scenario, string>>>;
 };
 
+/** The command as it is shipped, on both sides. */
+export function domusPeer(dist: string): Peer {
+  const sync = (options: string) =>
+    `${dist} sync --ssh "$SSH" --far-domus ${dist} --state-dir $DIR/state ${options} $SRC far:$DST`;
+  return {
+    name: "domus sync",
+    commands: {
+      "first copy": sync(""),
+      delta: sync("--full"),
+      "nothing changed": sync("--full"),
+      "delta, kept index": sync("--keep-index"),
+      "nothing changed, kept index": sync("--keep-index"),
+    },
+  };
+}
+
 /** The engine alone, both sides from one bundle: `side` is its path, `node` what runs it. */
 export function enginePeer(node: string, side: string): Peer {
-  const far = (record: string) => `$SSH far ${node} ${side} destination $DST ${record}`;
-  const near = (record: string, looks = "") =>
-    `${node} ${side} source $SRC "${far(record)}" ${looks}`;
+  const far = `$SSH far ${node} ${side} destination $DST`;
+  const near = `${node} ${side} source $SRC "${far}"`;
   return {
-    name: "domus",
+    name: "its engine alone",
     commands: {
-      "first copy": near(""),
-      delta: near(""),
-      "nothing changed": near(""),
-      "delta, kept index": near("$RECORD"),
-      "nothing changed, kept index": near("$RECORD"),
-      "changed blocks known": near("", "$LOOKS"),
+      "first copy": near,
+      delta: near,
+      "nothing changed": near,
+      "changed blocks known": `${near} $LOOKS`,
     },
   };
 }
