@@ -29,9 +29,11 @@ export type DeviceUser = {
 
 /** A process that has it open for a moment, or was just killed, is no user: it is looked for again so often. */
 const LOOKS = 4;
+/** Another copy whose connection was cut has something to finish first. */
+const LOOKS_AT_SYNC = 20;
 
 export type UsersOptions = {
-  /** How long a process has to have it open to count, in ms. Default 800. */
+  /** How long a process has to have it open to count, in ms; another copy five times as long. Default 800. */
   readonly patienceMs?: number;
 };
 
@@ -70,17 +72,15 @@ async function lasting(
   patienceMs: number,
 ): Promise<readonly ProcessUser[]> {
   let users = await look();
-  for (let i = 0; i < LOOKS && users.some(isPassing); i++) {
+  const isWaitedFor = ({ kind, domid }: ProcessUser, looks: number) =>
+    // What serves a domain stays.
+    domid === undefined && looks < (kind === "sync" ? LOOKS_AT_SYNC : LOOKS);
+  for (let i = 0; users.some((user) => isWaitedFor(user, i)); i++) {
     await sleep(patienceMs / LOOKS);
     const now = new Set((await look()).map(({ pid }) => pid));
     users = users.filter(({ pid }) => now.has(pid));
   }
   return users;
-}
-
-/** What serves a domain stays. */
-function isPassing({ domid }: ProcessUser): boolean {
-  return domid === undefined;
 }
 
 /** Volumes of a group are many, and the group is one. */
