@@ -16,10 +16,11 @@ import {
 } from "./dm-devices.ts";
 import type { DmDevice } from "./dm-devices.ts";
 import {
-  isStateOfStore,
-  readSnapshotChanges,
+  isStateOf,
+  readStores,
   readStoreState,
   relateSnapshot,
+  storeState,
 } from "./snapshot-changes.ts";
 import { activeThin, inactiveThin, readThinChanges, readThinState } from "./thin-pool-changes.ts";
 
@@ -117,20 +118,22 @@ async function findInStores(
   devices: readonly DmDevice[],
   { source, snapshot, recorded }: StoreQuestion,
 ): Promise<ChangedSince> {
-  const { stores } = relateSnapshot(devices, source, snapshot);
-  if (!(await isStateOfStore(host, devices, { snapshot, recorded }))) {
+  const stores = relateSnapshot(devices, source, snapshot);
+  const { sizeBytes } = source;
+  const { map, firstExceptions } = await readStores(host, devices, { stores, sizeBytes });
+  if (!isStateOf(snapshot, firstExceptions.get(snapshot) ?? [], recorded)) {
     throw new NotKnown(
       `${snapshot.name} is not the snapshot that the destination was made equal to.`,
     );
   }
-  const sourceState = await stateOf(host, devices, source);
-  const { map } = await readSnapshotChanges(host, devices, { stores, sizeBytes: source.sizeBytes });
   map.addFrom(snapshot.sizeBytes);
+  // The origin itself is in use, and has none.
+  const own = firstExceptions.get(source);
   return {
     kind: "changed",
     method: "dm-snapshot",
     ...looksOf(map),
-    ...(sourceState !== undefined && { sourceState }),
+    ...(own && source.uuid !== "" && { sourceState: storeState(source, own) }),
   };
 }
 

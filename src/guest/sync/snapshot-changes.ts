@@ -11,12 +11,12 @@ import type { DmDevice } from "./dm-devices.ts";
 /** The exceptions that tell one store from another: the first ones stay as they are. */
 const STATE_EXCEPTIONS = 256;
 
-/** What a snapshot and its source have in common, or why nothing follows from it. */
+/** The snapshots of whose stores the changes follow: those of one origin. `NotKnown` when they have none in common. */
 export function relateSnapshot(
   devices: readonly DmDevice[],
   source: DmDevice,
   snapshot: DmDevice,
-): { readonly stores: readonly DmDevice[] } {
+): readonly DmDevice[] {
   const origin = snapshot.args[0];
   const merging = devices.some(
     ({ target, args }) => target === "snapshot-merge" && args[0] === origin,
@@ -27,36 +27,46 @@ export function relateSnapshot(
   if (passedDown) {
     throw new NotKnown(`${passedDown.name} passes discards on to its origin: no store has them.`);
   }
-  if (source.target === "snapshot-origin" && source.args[0] === origin)
-    return { stores: [snapshot] };
-  if (family.includes(source)) return { stores: [source, snapshot] };
+  if (source.target === "snapshot-origin" && source.args[0] === origin) return [snapshot];
+  if (family.includes(source)) return [source, snapshot];
   throw new NotKnown(
     `${snapshot.name} is not a snapshot of ${source.name}, nor of the same origin.`,
   );
 }
 
-/** The changes that the stores of these snapshots have, all of one origin. */
-export async function readSnapshotChanges(
+export type StoresRead = {
+  /** The changes that all the stores have together. */
+  readonly map: ChangeMap;
+  /** Of each store, for its state. */
+  readonly firstExceptions: ReadonlyMap<DmDevice, readonly Exception[]>;
+};
+
+/** Reads the stores of these snapshots, all of one origin, once each. */
+export async function readStores(
   host: Host,
   devices: readonly DmDevice[],
   { stores, sizeBytes }: { readonly stores: readonly DmDevice[]; readonly sizeBytes: number },
-): Promise<{ readonly map: ChangeMap }> {
+): Promise<StoresRead> {
   // Stores of several chunk sizes have the smallest in common, as all are powers of 2.
   const chunkBytes = Math.min(...stores.map(chunkBytesOf));
   const map = new ChangeMap({ deviceBytes: sizeBytes, chunkBytes, where: [stores[0]!.name] });
+  const chunkCount = Math.ceil(sizeBytes / chunkBytes);
+  const firstExceptions = new Map<DmDevice, Exception[]>();
   for (const snapshot of stores) {
-    const own = chunkBytesOf(snapshot);
-    const chunks = Math.ceil(sizeBytes / chunkBytes);
+    const perChunk = chunkBytesOf(snapshot) / chunkBytes;
+    const first: Exception[] = [];
     await readStore(host, devices, snapshot, (exceptions) => {
+      first.push(...exceptions.slice(0, STATE_EXCEPTIONS - first.length));
       for (const { oldChunk } of exceptions) {
-        const first = oldChunk * (own / chunkBytes);
-        const end = Math.min(first + own / chunkBytes, chunks);
-        for (let chunk = first; chunk < end; chunk++) map.add(chunk);
+        const from = oldChunk * perChunk;
+        const end = Math.min(from + perChunk, chunkCount);
+        for (let chunk = from; chunk < end; chunk++) map.add(chunk);
       }
       return true;
     });
+    firstExceptions.set(snapshot, first);
   }
-  return { map };
+  return { map, firstExceptions };
 }
 
 /** One line that the same snapshot keeps, whatever is written to it or its origin. */
@@ -64,31 +74,32 @@ export async function readStoreState(
   host: Host,
   devices: readonly DmDevice[],
   snapshot: DmDevice,
-  /** How many exceptions count; by default as many as there are. */
-  count = STATE_EXCEPTIONS,
 ): Promise<string> {
   const first: Exception[] = [];
   await readStore(host, devices, snapshot, (exceptions) => {
-    first.push(...exceptions.slice(0, count - first.length));
-    return first.length < count;
+    first.push(...exceptions.slice(0, STATE_EXCEPTIONS - first.length));
+    return first.length < STATE_EXCEPTIONS;
   });
-  const text = first.map(({ oldChunk, newChunk }) => `${oldChunk} ${newChunk}`).join("\n");
-  const digest = Buffer.from(sha256(new TextEncoder().encode(text)).subarray(0, 16)).toString(
-    "hex",
-  );
-  return ["dm-snapshot", snapshot.uuid, snapshot.sizeBytes, first.length, digest].join(" ");
+  return storeState(snapshot, first);
 }
 
-/** Whether `recorded`, a state of an earlier time, is of this snapshot. */
-export async function isStateOfStore(
-  host: Host,
-  devices: readonly DmDevice[],
-  { snapshot, recorded }: { readonly snapshot: DmDevice; readonly recorded: string },
-): Promise<boolean> {
-  const [kind, uuid, sizeBytes, count] = recorded.split(" ");
-  if (kind !== "dm-snapshot" || uuid !== snapshot.uuid) return false;
-  if (sizeBytes !== String(snapshot.sizeBytes) || !/^\d{1,3}$/.test(count ?? "")) return false;
-  return (await readStoreState(host, devices, snapshot, Number(count))) === recorded;
+/** The same from the first exceptions of its store, at most 256. */
+export function storeState(snapshot: DmDevice, first: readonly Exception[]): string {
+  const text = first.map(({ oldChunk, newChunk }) => `${oldChunk} ${newChunk}`).join("\n");
+  const digest = sha256(new TextEncoder().encode(text)).subarray(0, 16);
+  const hex = Buffer.from(digest).toString("hex");
+  return ["dm-snapshot", snapshot.uuid, snapshot.sizeBytes, first.length, hex].join(" ");
+}
+
+/** Whether `recorded` is the state that this snapshot has, or had when its store had fewer exceptions. */
+export function isStateOf(
+  snapshot: DmDevice,
+  first: readonly Exception[],
+  recorded: string,
+): boolean {
+  const count = Number(recorded.split(" ")[3]);
+  if (!(Number.isInteger(count) && count >= 0 && count <= first.length)) return false;
+  return snapshot.uuid !== "" && storeState(snapshot, first.slice(0, count)) === recorded;
 }
 
 function chunkBytesOf(snapshot: DmDevice): number {
