@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { attempt } from "../../../src/base/failure.ts";
 import { KIB, MIB } from "../../../src/base/units.ts";
+import { readHoleMap } from "../../../src/host/local/hole-map.ts";
 import { openSyncSource } from "../../../src/host/local/sync-source.ts";
 import { openSyncTarget } from "../../../src/host/local/sync-target.ts";
 import { randomSource } from "../../support/mutate.ts";
@@ -114,6 +115,25 @@ describe("the holes of a file", () => {
       } finally {
         sh(`umount --lazy ${dir}/at`);
       }
+    }
+  });
+
+  test("are not asked for without perl, nor of what has none: then all is read", async () => {
+    const dir = scratch();
+    sh(`mkfifo ${dir}/fifo`);
+    const fifo = openSync(join(dir, "fifo"), "r+");
+    expect(await readHoleMap({ fd: fifo, path: dir, sizeBytes: MIB })).toBeUndefined();
+    closeSync(fifo);
+    const path = join(dir, "file");
+    writeFileSync(path, "");
+    const fd = openSync(path, "r");
+    const before = process.env["PATH"];
+    process.env["PATH"] = dir;
+    try {
+      expect(await readHoleMap({ fd, path, sizeBytes: 0 })).toBeUndefined();
+    } finally {
+      process.env["PATH"] = before;
+      closeSync(fd);
     }
   });
 });

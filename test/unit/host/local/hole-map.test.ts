@@ -1,10 +1,7 @@
-import { closeSync, openSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { KIB, MIB } from "../../../../src/base/units.ts";
-import { allHole, HoleList, readHoleMap } from "../../../../src/host/local/hole-map.ts";
+import { allHole, HoleList } from "../../../../src/host/local/hole-map.ts";
 import { randomSource, survivesMutation } from "../../../support/mutate.ts";
-import { scratch, sh } from "../../../support/need.ts";
 
 function extents(pairs: readonly (readonly [number, number])[]): Buffer {
   const bytes = Buffer.alloc(16 * pairs.length);
@@ -77,24 +74,5 @@ describe("a hole map", () => {
       expect(map.holeBytes).toBeLessThanOrEqual(20 * MIB);
       map.covers(5 * MIB, MIB);
     });
-  });
-
-  test("is not had of what has no holes, nor without perl: then all is read", async () => {
-    const dir = scratch();
-    sh(`mkfifo ${dir}/fifo`);
-    const fifo = openSync(join(dir, "fifo"), "r+");
-    expect(await readHoleMap({ fd: fifo, path: dir, sizeBytes: MIB })).toBeUndefined();
-    closeSync(fifo);
-    const path = join(dir, "file");
-    writeFileSync(path, "");
-    const fd = openSync(path, "r");
-    const before = process.env["PATH"];
-    process.env["PATH"] = dir;
-    try {
-      expect(await readHoleMap({ fd, path, sizeBytes: 0 })).toBeUndefined();
-    } finally {
-      process.env["PATH"] = before;
-      closeSync(fd);
-    }
   });
 });
