@@ -125,6 +125,8 @@ export type Magic = {
 export type ProbeContext = {
   /** The device's logical sector size where it is known, else undefined: a table prober then tries 512 and 4096. */
   readonly sectorSizeBytes?: number;
+  /** Who is asked, in this order; `probers.ts` by default. */
+  readonly probers?: readonly Prober[];
   readonly signal?: AbortSignal;
 };
 

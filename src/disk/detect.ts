@@ -20,7 +20,7 @@ export type Detected = {
 export async function detectContent(
   source: ByteSource,
   context: ProbeContext = {},
-  candidates: readonly Prober[] = probers,
+  candidates: readonly Prober[] = context.probers ?? probers,
 ): Promise<Detected> {
   const length = Math.min(HEAD_BYTES, source.size);
   const head = await attempt(() => source.read(0, length, context.signal));

@@ -3,6 +3,7 @@
  * machine, over ssh, on a dead host's file tree (`--root`), and in tests.
  */
 import type { BlockDevice } from "../disk/source.ts";
+import type { DiskObservation } from "./disk-observation.ts";
 
 export type Ran = {
   readonly argv: readonly string[];
@@ -48,4 +49,9 @@ export type Host = {
    * fails. `path` is no link. `refused` when the file is not what was expected. Absent: nothing is written here.
    */
   replaceFile?(path: string, change: FileChange): Promise<void>;
+  /**
+   * Who a disk is and how much was written to it, as the system says; before that, all that is still to be written to it is
+   * flushed, and what was read of it is forgotten. Absent: the system that had the disk is not this one.
+   */
+  observeDisk?(path: string): Promise<DiskObservation>;
 };

@@ -1,6 +1,7 @@
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
 import { listLocal, localKind, localRealPath, readLocalFile } from "./files.ts";
+import { observeLocalDisk } from "./observe-disk.ts";
 import { replaceLocalFile } from "./replace-file.ts";
 import { runLocal } from "./run.ts";
 
@@ -16,5 +17,6 @@ export function localHost(): Host {
     kind: localKind,
     realPath: localRealPath,
     replaceFile: replaceLocalFile,
+    observeDisk: observeLocalDisk,
   };
 }

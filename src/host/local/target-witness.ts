@@ -29,18 +29,28 @@ export function explainWitness(then: string, now: string): string | undefined {
   return "something wrote to it since";
 }
 
-/** A write in the same tick would leave the times as they are: only when the tick is over they say something. */
 async function fileWitness(path: string, first: BigIntStats): Promise<string> {
+  const stats = await settledStats(path, first);
+  if (!stats) return "";
+  return `file ino=${stats.ino} size=${stats.size} mtime=${stats.mtimeNs} ctime=${stats.ctimeNs}`;
+}
+
+/**
+ * A write in the same tick would leave the times as they are: only when the tick is over they say something. Undefined: the file
+ * is being written, or has times of the future: another clock gave them.
+ */
+export async function settledStats(
+  path: string,
+  first: BigIntStats,
+): Promise<BigIntStats | undefined> {
   let stats = first;
   for (let i = 0; i < 5; i++) {
     const ageMs = Date.now() - Number(newest(stats) / 1_000_000n);
-    if (ageMs > TICK_MS)
-      return `file ino=${stats.ino} size=${stats.size} mtime=${stats.mtimeNs} ctime=${stats.ctimeNs}`;
+    if (ageMs > TICK_MS) return stats;
     await new Promise((resolve) => setTimeout(resolve, 2 * TICK_MS));
     stats = await look(path);
   }
-  // It is being written, or has times of the future: another clock gave them.
-  return "";
+  return undefined;
 }
 
 function newest({ mtimeNs, ctimeNs }: BigIntStats): bigint {
@@ -68,8 +78,8 @@ async function deviceWitness({ rdev }: BigIntStats): Promise<string> {
   return `device boot=${boot} seq=${sequence} size=${size} wrote=${ours} disk=${all}`;
 }
 
-/** Sectors written and discarded: fields 7 and 14 (Documentation/block/stat.rst). */
-function writtenSectors(counters: string | undefined): string | undefined {
+/** Sectors written and discarded, as `written+discarded`: fields 7 and 14 (Documentation/block/stat.rst). */
+export function writtenSectors(counters: string | undefined): string | undefined {
   const fields = counters?.split(/\s+/) ?? [];
   const [written, discarded] = [fields[6], fields[13]];
   return written === undefined || discarded === undefined ? undefined : `${written}+${discarded}`;
