@@ -22,10 +22,8 @@ export class Packer {
       chunkSize: CHUNK_BYTES,
       // Every write is a frame of its own.
       flush: constants.ZSTD_e_end,
-      params: {
-        [constants.ZSTD_c_compressionLevel]: LEVEL,
-        [constants.ZSTD_c_windowLog]: WINDOW_LOG_MAX,
-      },
+      // Its window is 512 KiB then.
+      params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
     }),
   );
 

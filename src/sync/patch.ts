@@ -62,16 +62,17 @@ function runsOf(segment: Uint8Array, wanted: (block: number) => boolean): BlockR
   return runs;
 }
 
-/** The blocks of the runs that are not zero, one after the other: in `into`, or a view of the segment when that is enough. */
+/** The blocks of the runs that are not zero, one after the other: in what `room` gives, or a view of the segment when that is enough. */
 export function gatherBlocks(
   segment: Uint8Array,
   runs: readonly BlockRun[],
-  into: Uint8Array,
+  room: () => Uint8Array,
 ): Uint8Array {
   const parts = runs
     .filter((run) => !run.zero)
     .map((run) => segment.subarray(run.first * BLOCK_BYTES, (run.first + run.count) * BLOCK_BYTES));
   if (parts.length === 1) return parts[0]!;
+  const into = room();
   let length = 0;
   for (const part of parts) {
     into.set(part, length);

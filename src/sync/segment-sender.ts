@@ -142,10 +142,15 @@ export class SegmentSender {
   }
 
   async #patch(open: SourceSegment, bytes: Uint8Array, runs: readonly BlockRun[]): Promise<void> {
-    const scratch = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
-    const packInto = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
-    const raw = gatherBlocks(bytes, runs, scratch);
-    const packed = await this.#pack(raw, packInto);
+    // As many arrays as are needed: mostly there is one run, and it is not packed.
+    const used: Uint8Array[] = [];
+    const room = () => {
+      const buffer = this.#buffers.pop() ?? new Uint8Array(SEGMENT_BYTES);
+      used.push(buffer);
+      return buffer;
+    };
+    const raw = gatherBlocks(bytes, runs, room);
+    const packed = await this.#pack(raw, room);
     this.#counters.blockBytes += raw.length;
     open.sent = true;
     await this.#peer.send({
@@ -157,7 +162,7 @@ export class SegmentSender {
       runs,
       blocks: packed ?? raw,
     });
-    this.#buffers.push(scratch, packInto);
+    this.#buffers.push(...used);
     this.#judgeWire();
   }
 
@@ -171,11 +176,11 @@ export class SegmentSender {
   }
 
   /** Absent: to be sent as they are. */
-  async #pack(raw: Uint8Array, into: Uint8Array): Promise<Uint8Array | undefined> {
+  async #pack(raw: Uint8Array, room: () => Uint8Array): Promise<Uint8Array | undefined> {
     if (raw.length === 0 || !this.#packing.next()) return undefined;
     const packer = this.#packers.pop() ?? new Packer();
     const start = performance.now();
-    const packed = await packer.pack(raw, into.subarray(0, raw.length));
+    const packed = await packer.pack(raw, room().subarray(0, raw.length));
     const tookMs = performance.now() - start;
     this.#packers.push(packer);
     const helps = this.#packing.packed(raw.length, packed?.length ?? raw.length, tookMs);

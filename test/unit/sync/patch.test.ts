@@ -59,17 +59,35 @@ describe("a patch", () => {
         const changed = pairs.filter(([a, b]) => a !== b).length;
         expect(runs.reduce((sum, run) => sum + run.count, 0)).toBe(changed);
         expect(
-          same(apply(old, runs, gatherBlocks(wanted, runs, new Uint8Array(wanted.length))), wanted),
+          same(
+            apply(
+              old,
+              runs,
+              gatherBlocks(wanted, runs, () => new Uint8Array(wanted.length)),
+            ),
+            wanted,
+          ),
         ).toBe(true);
         const all = allRuns(wanted);
         expect(
-          same(apply(old, all, gatherBlocks(wanted, all, new Uint8Array(wanted.length))), wanted),
+          same(
+            apply(
+              old,
+              all,
+              gatherBlocks(wanted, all, () => new Uint8Array(wanted.length)),
+            ),
+            wanted,
+          ),
         ).toBe(true);
         const some = nonZeroRuns(wanted);
         const blank = new Uint8Array(wanted.length);
         expect(
           same(
-            apply(blank, some, gatherBlocks(wanted, some, new Uint8Array(wanted.length))),
+            apply(
+              blank,
+              some,
+              gatherBlocks(wanted, some, () => new Uint8Array(wanted.length)),
+            ),
             wanted,
           ),
         ).toBe(true);
