@@ -25,11 +25,19 @@ export type CommandOrder = {
   readonly fault?: CommandFault;
 };
 
-/** What stands for ssh: the far side, with a process in each direction that can be killed by itself. */
+/**
+ * What stands for ssh: the far side, with a process in each direction that can be killed by itself. Nobody else holds the pipes, so that
+ * each end shows at the other.
+ */
 const TRANSPORT = `for command; do :; done
-sh -c 'echo $$ > up.pid; exec $UP cat' |
-  sh -c 'echo $$ > far.pid; eval "exec $FAR $1"' sh "$command" |
-  sh -c 'echo $$ > down.pid; exec $DOWN cat'
+rm -f up down
+mkfifo up down
+exec 3<&0
+sh -c 'echo $$ > up.pid; exec $UP cat' <&3 >up 3<&- &
+sh -c 'echo $$ > far.pid; eval "exec $FAR $1"' sh "$command" <up >down 3<&- &
+sh -c 'echo $$ > down.pid; exec $DOWN cat' <down 3<&- &
+exec <&- >&- 3<&-
+wait
 `;
 const PROCESSES = ["up", "far", "down"] as const;
 

@@ -8,6 +8,7 @@ import {
   unsupported,
 } from "../../base/failure.ts";
 import type { Channel } from "../../sync/channel.ts";
+import { sendProbe } from "./estimate.ts";
 import { explainEnding } from "./far-ending.ts";
 import { Fields, parseFailure } from "./message-fields.ts";
 import type { Connect, Far, FarOptions } from "./ports.ts";
@@ -26,15 +27,31 @@ export class NearSession implements AsyncDisposable {
   bootId = "";
   farProgram = "";
 
-  private constructor(far: Far, options: FarOptions) {
+  /** Rejects as soon as nobody wants it any more. */
+  readonly #unwanted: Promise<never>;
+
+  private constructor(far: Far, options: FarOptions, signal: AbortSignal) {
     this.#far = far;
     this.#options = options;
+    this.#unwanted = new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      if (signal.aborted) reject(signal.reason);
+    });
+    // Whoever waits gets it.
+    this.#unwanted.catch(() => {});
     this.#stream = new SessionStream(far.channel, [options.host ?? "the other process"]);
   }
 
-  /** Fails with `remote` when nobody answers, with the reason as far as it can be told. */
-  static async open(connect: Connect, options: FarOptions): Promise<NearSession> {
-    const session = new NearSession(await connect(options), options);
+  /**
+   * Fails with `remote` when nobody answers, with the reason as far as it can be told, and with the signal's reason when that
+   * ends it: nothing else bounds how long a person may take to give a password.
+   */
+  static async open(
+    connect: Connect,
+    options: FarOptions,
+    signal: AbortSignal,
+  ): Promise<NearSession> {
+    const session = new NearSession(await connect(options), options, signal);
     try {
       await session.#greet();
       return session;
@@ -46,7 +63,7 @@ export class NearSession implements AsyncDisposable {
 
   async #greet(): Promise<void> {
     const fields = new Fields(
-      await this.#explained(() => this.#stream.receiveFirst()),
+      await this.#wanted(this.#explained(() => this.#stream.receiveFirst())),
       this.#stream.where,
     );
     const versions = fields.object("domus-sync");
@@ -62,13 +79,35 @@ export class NearSession implements AsyncDisposable {
   }
 
   /** The answer to a question; the far side's failure is thrown here, with its host. */
-  async ask(message: Message): Promise<Fields> {
+  ask(message: Message): Promise<Fields> {
+    return this.#wanted(this.#ask(message));
+  }
+
+  /** `work`, unless the signal ends it. */
+  #wanted<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => {});
+    return Promise.race([work, this.#unwanted]);
+  }
+
+  async #ask(message: Message): Promise<Fields> {
     const fields = await this.#explained(async () => {
       await this.#stream.send(message);
       return this.#answer();
     });
     if (fields.has("failure")) throw this.#failureOf(fields);
     return fields;
+  }
+
+  /** Bytes in a second that this side can send. */
+  async probe(): Promise<number> {
+    await this.ask({ ask: "probe" });
+    const started = performance.now();
+    return this.#explained(async () => {
+      const bytes = await sendProbe(this.#stream.records());
+      await this.#stream.endRecords();
+      await this.#answer();
+      return Math.round((1000 * bytes) / Math.max(performance.now() - started, 0.1));
+    });
   }
 
   /** The engine's channel, after a `run` that was answered with ready. */
@@ -83,7 +122,7 @@ export class NearSession implements AsyncDisposable {
   async report(waitMs?: number): Promise<Fields> {
     const asking = (async () => {
       await this.#stream.endRecords();
-      return this.ask({ ask: "report" });
+      return this.#ask({ ask: "report" });
     })();
     if (waitMs === undefined) return asking;
     asking.catch(() => {});

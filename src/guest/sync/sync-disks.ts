@@ -9,6 +9,8 @@ import type { SyncCounters } from "../../sync/counters.ts";
 import type { SyncSource } from "../../sync/device.ts";
 import { parseEndFacts } from "./end-facts.ts";
 import type { EndFacts, Role } from "./end-facts.ts";
+import { estimateOf, sampleReading } from "./estimate.ts";
+import type { Estimate } from "./estimate.ts";
 import { givenFacts, openGivenEnd } from "./given-end.ts";
 import type { GivenEnd } from "./given-end.ts";
 import { NearSession } from "./near-session.ts";
@@ -85,7 +87,11 @@ export type SyncOutcome = {
   readonly plan: SyncPlan;
   /** Absent after a dry run. */
   readonly done?: SyncDone;
+  /** Of a dry run only. */
+  readonly dry?: DryRun;
 };
+
+export type DryRun = { readonly source: EndAbout; readonly estimate: Estimate };
 
 export type SyncDone = EndReport & {
   /** Of the near side. */
@@ -107,21 +113,23 @@ export async function syncDisks(request: SyncRequest, world: SyncWorld): Promise
       `Run it on one of them: ssh ${source.host} domus sync ${source.path} ${destination.host}:${destination.path}`,
     );
   const { connect, signal } = world;
-  await using session = await NearSession.open(connect, {
+  const far = {
     ...(source.host !== undefined && { host: source.host }),
     ...(destination.host !== undefined && { host: destination.host }),
     ssh: request.ssh,
     domus: request.farDomus,
     bootstrap: request.bootstrap,
     timeoutSeconds: request.timeoutSeconds,
-  });
+  };
+  await using session = await NearSession.open(connect, far, signal);
   signal.throwIfAborted();
   const nearRole: Role =
     world.given?.role ?? (source.host === undefined ? "source" : "destination");
   const { plan, source: given } = await makePlan({ request, world, session, nearRole });
   world.onPlan?.(plan);
   signal.throwIfAborted();
-  if (request.dryRun) return { plan };
+  if (request.dryRun)
+    return { plan, dry: await dryRun({ plan, request, world, session, nearRole }) };
   const done = await runPlan({ plan, request, world, session, nearRole, ...(given && { given }) });
   return { plan, done };
 }
@@ -235,6 +243,40 @@ async function runPlan(running: Running): Promise<SyncDone> {
   } finally {
     world.signal.removeEventListener("abort", stop);
   }
+}
+
+/** Opens the source, which changes nothing, and measures. A pipe is not read: it can be read once only. */
+async function dryRun(running: Running): Promise<DryRun> {
+  const { plan, request, world, session, nearRole } = running;
+  if (world.given)
+    throw misuse("--dry-run is not for a pipe.", "Leave it out, or name a device or file.");
+  const { ports } = world;
+  const order = orderOf(plan, request, "source");
+  const source =
+    nearRole === "source"
+      ? await aboutNear(ports, order)
+      : parseAbout((await session.ask(orderMessage(order))).object("about"));
+  const rateOf = async (role: Role) => {
+    const { kind, path } = plan[role];
+    if (kind === "missing") return 0;
+    if (role === nearRole) return sampleReading(ports, path);
+    return (await session.ask({ ask: "sample", path })).count("bytesPerSecond");
+  };
+  const sourceRate = await rateOf("source");
+  const destinationRate = await rateOf("destination");
+  const wireRate = await session.probe();
+  const readBytes = source.partial
+    ? source.lookBytes
+    : Math.min(plan.source.allocatedBytes ?? plan.sizeBytes, plan.sizeBytes - source.unusedBytes);
+  const destinationBytes = plan.destination.kind === "missing" ? 0 : readBytes;
+  const { bytesPerSecond } = request;
+  const measured = { readBytes, sourceRate, destinationRate, wireRate };
+  return { source, estimate: estimateOf({ ...measured, destinationBytes, bytesPerSecond }) };
+}
+
+async function aboutNear(ports: SyncPorts, order: RunOrder): Promise<EndAbout> {
+  await using end = await openEnd(ports, order);
+  return end.about;
 }
 
 type OpenedEnds = AsyncDisposable & {

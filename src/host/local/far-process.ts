@@ -51,6 +51,9 @@ export async function startFar(argv: readonly string[], own: boolean): Promise<F
     ended,
     kill: () => {
       child.kill("SIGKILL");
+      // What it has started may hold the other ends for as long as it likes, and this process must not wait for that.
+      for (const pipe of child.stdio) pipe?.destroy();
+      child.unref();
     },
   };
 }

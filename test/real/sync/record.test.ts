@@ -252,6 +252,7 @@ describe("one run at a time", () => {
     const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
     expect(await attempt(() => look(path))).toMatchObject(busy);
     const gone = new Promise((resolve) => child.once("exit", resolve));
