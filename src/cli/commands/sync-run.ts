@@ -7,13 +7,20 @@ import type { SyncPlan } from "../../guest/sync/plan.ts";
 import { serveSync } from "../../guest/sync/serve.ts";
 import { SessionStream } from "../../guest/sync/session-stream.ts";
 import { syncDisks } from "../../guest/sync/sync-disks.ts";
-import type { StartedRun, SyncDone, SyncEnd, SyncRequest } from "../../guest/sync/sync-disks.ts";
+import type { StartedRun, SyncEnd, SyncOutcome, SyncRequest } from "../../guest/sync/sync-disks.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import type { Output } from "../output.ts";
-import { doneJson, planJson, planText, startedLines, summaryText } from "../render/sync-summary.ts";
+import {
+  doneJson,
+  dryText,
+  planJson,
+  planText,
+  startedLines,
+  summaryText,
+} from "../render/sync-summary.ts";
 import { connectFar, servedChannel } from "../sync/connect-far.ts";
 import { localSyncPorts } from "../sync/local-sync.ts";
 import { showProgress } from "../sync/show-progress.ts";
@@ -136,7 +143,7 @@ async function copy(
   let begun = false;
   let endProgress = () => {};
   try {
-    const { plan, done } = await syncDisks(request, {
+    const outcome = await syncDisks(request, {
       ports: localSyncPorts(),
       connect: connectFar,
       program: PROGRAM,
@@ -150,8 +157,8 @@ async function copy(
       },
     });
     endProgress();
-    show.done(plan, done);
-    return done?.differing?.equal === false ? EXIT.findings : EXIT.done;
+    show.done(outcome);
+    return outcome.done?.differing?.equal === false ? EXIT.findings : EXIT.done;
   } catch (error) {
     endProgress();
     if (begun && !request.checkOnly) out.say(unfinishedText(request, given));
@@ -170,7 +177,7 @@ function unfinishedText({ destination }: SyncRequest, given: GivenEnd | undefine
 type Show = {
   readonly plan: (plan: SyncPlan) => void;
   readonly started: (run: StartedRun) => void;
-  readonly done: (plan: SyncPlan, done: SyncDone | undefined) => void;
+  readonly done: (outcome: SyncOutcome) => void;
 };
 
 /** `toStdout`: the copy goes there, so words do not. */
@@ -180,7 +187,8 @@ function textShow(out: Output, toStdout: boolean): Show {
     started: (found) => {
       for (const line of startedLines(found, out.width)) out.say(line);
     },
-    done: (plan, done) => {
+    done: ({ plan, done, dry }) => {
+      if (dry) out.result(dryText(dry, out.width));
       if (!done) return;
       const text = summaryText(plan, done, out.width);
       if (toStdout) out.say(text);
@@ -193,7 +201,12 @@ function jsonShow(out: Output): Show {
   return {
     plan: (plan) => out.line({ event: "plan", ...planJson(plan) }),
     started: ({ source, destination }) => out.line({ event: "begin", source, destination }),
-    done: (plan, done) =>
-      out.line({ domus: 1, ...planJson(plan), done: done ? doneJson(done) : null }),
+    done: ({ plan, done, dry }) =>
+      out.line({
+        domus: 1,
+        ...planJson(plan),
+        done: done ? doneJson(done) : null,
+        ...(dry && { dry }),
+      }),
   };
 }

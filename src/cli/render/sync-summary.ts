@@ -4,7 +4,7 @@ import { sizeText } from "../../base/units.ts";
 import { endName } from "../../guest/sync/plan.ts";
 import type { PlannedEnd, SyncPlan } from "../../guest/sync/plan.ts";
 import type { Differing } from "../../guest/sync/end-report.ts";
-import type { StartedRun, SyncDone } from "../../guest/sync/sync-disks.ts";
+import type { DryRun, StartedRun, SyncDone } from "../../guest/sync/sync-disks.ts";
 import { clockText } from "./sync-progress.ts";
 import { wrapLabelled } from "./text.ts";
 
@@ -54,6 +54,30 @@ export function startedLines({ source, destination }: StartedRun, width: number)
     ...destination.notes,
   ];
   return all.flatMap((note) => wrapLabelled("note", printable(note), width));
+}
+
+/** At the end of `--dry-run`. */
+export function dryText({ source, estimate }: DryRun, width: number): string {
+  const { readBytes, sourceRate, destinationRate, wireRate, leastSeconds, mostSeconds } = estimate;
+  const rates = [
+    `${sizeText(sourceRate)}/s at the source`,
+    ...(destinationRate > 0 ? [`${sizeText(destinationRate)}/s at the destination`] : []),
+    `${sizeText(wireRate)}/s in between`,
+  ];
+  const takes =
+    leastSeconds === mostSeconds
+      ? `about ${clockText(mostSeconds)}`
+      : `about ${clockText(leastSeconds)} when nothing differs, ${clockText(mostSeconds)} when all of it does`;
+  return [
+    "Nothing was changed.",
+    ...source.notes.flatMap((note) => wrapLabelled("note", printable(note), width)),
+    ...wrapLabelled("to read", sizeText(readBytes), width),
+    ...wrapLabelled(
+      "takes",
+      `${takes} (minutes:seconds; measured just now: ${rates.join(", ")})`,
+      width,
+    ),
+  ].join("\n");
 }
 
 export function summaryText(plan: SyncPlan, done: SyncDone, width: number): string {

@@ -86,10 +86,9 @@ class PipeWindow implements SyncSource {
       const next = await this.#chunks.next();
       if (next.done) return;
     }
-    throw corrupt(
-      STDIN,
-      `more than ${this.size} bytes`,
-      "as much as --size or the destination says",
+    throw misuse(
+      `stdin is longer than the ${sizeText(this.size)} (${this.size} bytes) that --size or the destination says.`,
+      "Give the right --size, or a destination of that size: what lies behind was not copied.",
     );
   }
 

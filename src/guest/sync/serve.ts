@@ -3,6 +3,7 @@ import { corrupt, FailureError } from "../../base/failure.ts";
 import { newCounters } from "../../sync/counters.ts";
 import { endFactsMessage } from "./end-facts.ts";
 import { aboutMessage, reportMessage } from "./end-report.ts";
+import { sampleReading } from "./estimate.ts";
 import { failureMessage, Fields } from "./message-fields.ts";
 import type { SyncPorts } from "./ports.ts";
 import { openEnd } from "./run-end.ts";
@@ -56,9 +57,15 @@ class Server {
   }
 
   async answer(fields: Fields): Promise<void> {
-    switch (fields.oneOf("ask", ["survey", "open", "run", "report"])) {
+    switch (fields.oneOf("ask", ["survey", "sample", "probe", "open", "run", "report"])) {
       case "survey":
         return this.#saying(() => this.#survey(fields));
+      case "sample":
+        return this.#saying(async () => ({
+          bytesPerSecond: await sampleReading(this.#ports, fields.text("path")),
+        }));
+      case "probe":
+        return this.#probe();
       case "open":
         return this.#saying(() => this.#openEnd(fields));
       case "run":
@@ -73,6 +80,14 @@ class Server {
     const stateDir = fields.optional("stateDir", (all) => all.text("stateDir"));
     const facts = await surveyEnd(this.#ports, { role, path: fields.text("path"), stateDir });
     return { facts: endFactsMessage(facts) };
+  }
+
+  /** What is sent is thrown away; that all of it came is the answer. */
+  async #probe(): Promise<void> {
+    await this.#stream.send({ ready: true });
+    this.#stream.records();
+    await this.#stream.endRecords();
+    await this.#stream.send({ probed: true });
   }
 
   async #openEnd(fields: Fields): Promise<Message> {
