@@ -204,6 +204,14 @@ describe("since a dm-snapshot", () => {
     );
   });
 
+  test("a snapshot without a UUID may be another one next time", async () => {
+    const devices = snapshotsDevices().map((device) => ({ ...device, uuid: "" }));
+    const { host } = snapshots([5], [], { devices });
+    expect((await readSnapshotState(host, "vg0/s1")).kind).toBe("not-known");
+    const forged = (await state(snapshots([5], []).host, "vg0/s1")).replace("LVM-vg0-s1", "");
+    expect(await reason(host, "vg0/disk", "vg0/s1", forged)).toContain("is not the snapshot");
+  });
+
   test("damaged stores give changes or a reason", async () => {
     const { host } = snapshots([5, 6, 7], []);
     const recorded = await state(host, "vg0/s1");
