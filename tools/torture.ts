@@ -1,12 +1,14 @@
 /**
- * `npm run torture -- sync [--runs N] [--seed N] [--dir DIR] [--library]`: copies that are killed, stopped, cut off and starved of disk at
- * counted places, and then completed. Each has to end equal by sha256sum, or say that it is unfinished. A run that went wrong is
- * shown again by its seed: `--runs 1 --seed N`. It is the command that is tried, with strace; with `--library` engine, record and devices by
- * themselves, with faults inside of them. Ends with 1 when there was one. Needs root, for loop devices.
+ * `npm run torture -- sync [--runs N] [--seed N] [--dir DIR] [--domus FILE | --library]`: copies that are killed, stopped,
+ * cut off and starved of disk at counted places, and then completed. Each has to end equal by sha256sum, or say that it is
+ * unfinished. A run that went wrong is shown again by its seed: `--runs 1 --seed N`. Ends with 1 when there was one.
+ *
+ * The command itself is tried, with strace: from the sources, or the executable FILE, which starts faster. With `--library` it is
+ * engine, record and devices, with faults inside of them. Needs root, for loop devices.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ensurePrograms } from "./programs.ts";
 import { makeCase } from "./torture/cases.ts";
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     runs: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
     dir: { type: "string" },
+    domus: { type: "string" },
     library: { type: "boolean", default: false },
   },
 });
@@ -37,7 +40,8 @@ ensurePrograms({
 
 const directory = mkdtempSync(join(values.dir ?? tmpdir(), "domus-torture-"));
 const totals = { attempts: 0, struck: 0, resumed: 0, finishedWithFault: 0 };
-const level = values.library ? "library" : "command";
+const main = [process.execPath, resolve(import.meta.dirname, "../src/cli/main.ts")];
+const level = values.library ? "library" : values.domus ? [resolve(values.domus)] : main;
 const bad: number[] = [];
 const runs = Number(values.runs);
 const start = performance.now();

@@ -8,11 +8,12 @@ import { join } from "node:path";
 import type { CommandFault } from "./cases.ts";
 import type { Ended, SideEnd } from "./wire.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const HANG_MS = 180_000;
 const POLL_MS = 20;
 
 export type CommandOrder = {
+  /** What starts domus. */
+  readonly domus: readonly string[];
   /** For the pipes' and processes' names. */
   readonly directory: string;
   readonly source: string;
@@ -73,15 +74,13 @@ export async function runCommand(order: CommandOrder): Promise<Ended> {
 
 function argvOf(order: CommandOrder): string[] {
   const { source, destination, pull, keepIndex, full, stateDirectory, directory, fault } = order;
-  const command = `${process.execPath} ${MAIN}`;
   return [
-    process.execPath,
-    MAIN,
+    ...order.domus,
     "sync",
     "--ssh",
     `sh ${join(directory, "transport")}`,
     "--far-domus",
-    command,
+    order.domus.join(" "),
     "--state-dir",
     stateDirectory,
     "--timeout",
@@ -119,7 +118,8 @@ async function end({ near, far, directory, stops }: Ending): Promise<boolean> {
       for (const name of ["up", "down"] as const) signal(pidOf(directory, name), "SIGKILL");
       return false;
     }
-    const noticed = stops?.process === "near" ? farGone && far.pid() !== undefined : near.gone();
+    // One that is stopped before there is another side has nobody who could notice.
+    const noticed = stops?.process === "near" ? farGone && isStopped(near.pid) : near.gone();
     if (stops && noticed)
       for (const pid of [near.pid, ...PROCESSES.map((name) => pidOf(directory, name))])
         for (const one of pid === undefined ? [] : [pid, ...childrenOf(pid)])
@@ -149,13 +149,22 @@ function pidOf(directory: string, name: string): number | undefined {
   return pid > 0 ? pid : undefined;
 }
 
+/** It, or what strace runs as it. */
+function isStopped(pid: number): boolean {
+  return [pid, ...childrenOf(pid)].some((one) => stateOf(one) === "T" || stateOf(one) === "t");
+}
+
 function isGone(pid: number | undefined): boolean {
   if (pid === undefined) return true;
+  return ["Z", "X", ""].includes(stateOf(pid));
+}
+
+/** As in /proc/PID/stat; empty when there is no such process. */
+function stateOf(pid: number): string {
   try {
-    const state = /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
-    return state === "Z" || state === "X";
+    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? "";
   } catch {
-    return true;
+    return "";
   }
 }
 

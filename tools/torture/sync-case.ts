@@ -40,8 +40,8 @@ export type CaseReport = {
   readonly log: readonly string[];
 };
 
-/** `library`: engine, record and devices, one process a side. `command`: `domus sync`. */
-export type Level = "library" | "command";
+/** `library`: engine, record and devices, one process a side. Else what starts domus. */
+export type Level = "library" | readonly string[];
 
 export async function runCase(
   which: Case,
@@ -143,14 +143,15 @@ class CaseRun {
   }
 
   async #run(attempt: Attempt, state: State): Promise<Ended> {
-    if (this.#level === "command") return runCommand(this.#order(attempt));
+    if (this.#level !== "library") return runCommand(this.#order(attempt, this.#level));
     const looks = attempt.since && state === "finished" ? this.#changedSegments() : undefined;
     const orders = await this.#orders(attempt, looks);
     return runSides(this.#directory, orders, attempt.fault);
   }
 
-  #order({ keepIndex, full, commandFault }: Attempt): CommandOrder {
+  #order({ keepIndex, full, commandFault }: Attempt, domus: readonly string[]): CommandOrder {
     return {
+      domus,
       directory: this.#directory,
       source: this.#source.path,
       destination: this.#destination.path,
