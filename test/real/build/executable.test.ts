@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -16,9 +17,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDir, mirror } from "../../../lab/debian.ts";
 import { makeSampleHost } from "../../../tools/sample/host.ts";
-import { need, needRoot, sh } from "../../support/need.ts";
+import { need, needRoot, scratch, sh } from "../../support/need.ts";
 import { pygrubCliTests } from "../../support/pygrub-cli.ts";
 import { ext4, THREE, tree } from "../../support/pygrub-images.ts";
+import { startSshd } from "../../support/sshd.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 let chroot: string;
@@ -138,4 +140,20 @@ test("an unprivileged user gets a reason, not a stack trace", () => {
   const denied = asNobody();
   expect(denied.stderr).toMatch(/not-permitted/);
   expect(denied.stderr).not.toMatch(/at .*\.cjs/);
+});
+
+test("a host without domus gets it for the time of a copy", async () => {
+  const dir = scratch();
+  const { ssh } = await startSshd(dir, { banner: "Welcome.\n" });
+  const [a, b] = [join(dir, "a"), join(dir, "b")];
+  writeFileSync(a, Buffer.alloc(3_000_001, "domus"));
+  const before = new Set(readdirSync("/var/tmp"));
+  const argv = ["sync", "--ssh", ssh, "--far-domus", "nosuchdomus", "--bootstrap", a, `far:${b}`];
+  const ran = spawnSync(join(ROOT, "dist/domus"), argv, { encoding: "utf8" });
+  expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining("is equal to") });
+  expect(readFileSync(b).equals(readFileSync(a))).toBe(true);
+  const isLeft = (name: string) =>
+    !before.has(name) && name.startsWith("domus-") && existsSync(`/var/tmp/${name}/domus`);
+  // The far shell takes it away after the copy; nobody has to wait for that.
+  await expect.poll(() => readdirSync("/var/tmp").filter(isLeft), { timeout: 60_000 }).toEqual([]);
 });
