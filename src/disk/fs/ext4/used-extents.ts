@@ -95,17 +95,24 @@ async function metadataRanges(volume: Ext4Volume, signal?: AbortSignal): Promise
   const tableBlocks = inodeTableBlocks(superblock);
   // The bitmaps do not know yet of blocks that a fast commit gave to a file.
   const ranges: BlockRange[] = [...(volume.fastCommits?.blocks ?? [])];
+  // With flex_bg those of 16 groups lie side by side: a list for each kind has one range for all of them.
+  const kinds: [number, number][][] = [[], [], []];
   for (let group = 0; group < superblock.groupCount; group++) {
     signal?.throwIfAborted();
     const { blockBitmap, inodeBitmap, inodeTable } = await volume.descriptor(group);
-    ranges.push(
-      ...headRange(superblock, group),
-      [blockBitmap, blockBitmap + 1],
-      [inodeBitmap, inodeBitmap + 1],
-      [inodeTable, inodeTable + tableBlocks],
-    );
+    ranges.push(...headRange(superblock, group));
+    append(kinds[0]!, blockBitmap, 1);
+    append(kinds[1]!, inodeBitmap, 1);
+    append(kinds[2]!, inodeTable, tableBlocks);
   }
+  for (const kind of kinds) for (const range of kind) ranges.push(range);
   return ranges.sort((a, b) => a[0] - b[0]);
+}
+
+function append(ranges: [number, number][], start: number, blocks: number): void {
+  const last = ranges.at(-1);
+  if (last && last[1] === start) last[1] += blocks;
+  else ranges.push([start, start + blocks]);
 }
 
 function headRange(superblock: Superblock, group: number): BlockRange[] {
