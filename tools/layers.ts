@@ -22,7 +22,7 @@ const LAYERS: Record<string, Layer> = {
   check: { may: ["base", "bytes", "boot", "xen"], outside: [] },
   sync: {
     may: ["base", "bytes", "type:disk"],
-    outside: ["node:crypto", "node:util", "node:zlib"],
+    outside: ["node:crypto", "node:zlib"],
   },
   host: { may: ["base", "xen", "type:disk", "sync"], outside: ["*"] },
   guest: {
