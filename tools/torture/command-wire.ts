@@ -10,6 +10,8 @@ import type { Ended, SideEnd } from "./wire.ts";
 
 const HANG_MS = 180_000;
 const POLL_MS = 20;
+/** Several times the `--timeout` of those that may notice. */
+const PATIENCE_MS = 15_000;
 
 export type CommandOrder = {
   /** What starts domus. */
@@ -112,14 +114,19 @@ type Ending = {
 /** Until all of them are gone. What is stopped goes on when another process has noticed and ended. True when that never comes. */
 async function end({ near, far, directory, stops }: Ending): Promise<boolean> {
   const until = performance.now() + HANG_MS;
+  let aloneSince: number | undefined;
   while (performance.now() < until) {
     const farGone = far.gone();
     if (near.gone() && farGone) {
       for (const name of ["up", "down"] as const) signal(pidOf(directory, name), "SIGKILL");
       return false;
     }
-    // One that is stopped before there is another side has nobody who could notice.
-    const noticed = stops?.process === "near" ? farGone && isStopped(near.pid) : near.gone();
+    // One that is stopped before there is another side, or before it said what is wanted of that one, has nobody who notices.
+    const alone = stops?.process === "near" && isStopped(near.pid);
+    aloneSince = alone ? (aloneSince ?? performance.now()) : undefined;
+    const noticed = alone
+      ? farGone || performance.now() - aloneSince! > PATIENCE_MS
+      : near.gone() && stops?.process !== "near";
     if (stops && noticed)
       for (const pid of [near.pid, ...PROCESSES.map((name) => pidOf(directory, name))])
         for (const one of pid === undefined ? [] : [pid, ...childrenOf(pid)])
