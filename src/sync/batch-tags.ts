@@ -5,10 +5,23 @@ import type { SyncCounters } from "./counters.ts";
 import type { SegmentTagger, SyncSource } from "./device.ts";
 import type { Digester } from "./digests.ts";
 import { TAG_BYTES } from "./frames.ts";
-import { SEGMENT_BYTES } from "./geometry.ts";
+import { SEGMENT_BYTES, segmentExtent } from "./geometry.ts";
+import { BATCH_SEGMENTS, MAX_BATCH_SEGMENTS } from "./windows.ts";
 
 /** As many as Node's pool has threads: more would only take arrays that are no longer in the processor's cache. */
 const READS_AT_ONCE = 4;
+
+/** How many segments of `device` from `first` on, at most `most`, make a batch. */
+export function batchLength(device: SyncSource, first: number, most: number): number {
+  let count = 0;
+  for (let unread = 0; count < Math.min(most, MAX_BATCH_SEGMENTS); count++) {
+    const { offset, length } = segmentExtent(device.size, first + count);
+    if (device.readsAsZero?.(offset, length)) continue;
+    if (unread === BATCH_SEGMENTS) break;
+    unread += 1;
+  }
+  return count;
+}
 
 export class BatchTagger {
   readonly #device: SyncSource;

@@ -5,8 +5,10 @@
 
 /** How much the newest measurement counts: the last five or so decide. */
 const WEIGHT = 0.3;
-/** While packing is off, one patch in so many is packed to see whether that was right. */
-const PROBE_EVERY = 32;
+/** While packing is off, one patch in so many is packed to see whether that was right. Odd: contents may alternate. */
+const PROBE_EVERY = 31;
+/** As long as packing takes less than this part of sending, every patch is tried: contents change from one to the next. */
+const CHEAP = 1 / 3;
 /** What shrinks by less than this is sent as it is: unpacking costs time too. */
 const LEAST_GAIN = 0.03;
 
@@ -41,9 +43,9 @@ export class PackingChoice {
 
   #worthIt(): boolean {
     if (this.#packMs === undefined || this.#saved === undefined) return true;
-    if (this.#saved < LEAST_GAIN) return false;
     // Nothing sent yet: as if the wire were slow.
-    return this.#wireMs === undefined || this.#saved * this.#wireMs > this.#packMs;
+    if (this.#wireMs === undefined) return true;
+    return Math.max(this.#saved, CHEAP) * this.#wireMs > this.#packMs;
   }
 }
 

@@ -3,6 +3,7 @@
  * worked on beside that, and everything that the destination says is taken at once.
  */
 import { corrupt } from "../base/failure.ts";
+import { batchLength } from "./batch-tags.ts";
 import type { BatchTagger } from "./batch-tags.ts";
 import type { SyncCounters } from "./counters.ts";
 import type { SyncSource } from "./device.ts";
@@ -17,7 +18,7 @@ import { SegmentSender } from "./segment-sender.ts";
 import type { SegmentRun } from "./segment-runs.ts";
 import { SourceSegments } from "./source-segments.ts";
 import type { SourceSegment } from "./source-segments.ts";
-import { BATCH_SEGMENTS, MAX_LOOKS_WAITING, SETTLE_EVERY, WINDOW_SEGMENTS } from "./windows.ts";
+import { MAX_LOOKS_WAITING, SETTLE_EVERY, WINDOW_SEGMENTS } from "./windows.ts";
 
 export type Sent = {
   /** Of all segments looked at; both sides have agreed on it. */
@@ -79,8 +80,12 @@ export class SendRun {
     const looking = this.#sendLooks(looks);
     looking.catch((error: unknown) => this.#progress.fail(error));
     for (const { first, count } of looks) {
-      for (let at = first; at < first + count; at += BATCH_SEGMENTS)
-        await this.#begin({ first: at, count: Math.min(BATCH_SEGMENTS, first + count - at) });
+      for (let at = first, left = count; left > 0;) {
+        const batch = batchLength(this.#source, at, left);
+        await this.#begin({ first: at, count: batch });
+        at += batch;
+        left -= batch;
+      }
     }
     await looking;
     await this.#batches.idle();

@@ -1,5 +1,5 @@
 /** Goes through what the destination is told to look at, and sends the tags in order. */
-import { BatchTagger } from "./batch-tags.ts";
+import { batchLength, BatchTagger } from "./batch-tags.ts";
 import type { SyncCounters } from "./counters.ts";
 import type { CopyRecord, SyncTarget } from "./device.ts";
 import type { Digester } from "./digests.ts";
@@ -127,9 +127,9 @@ export class Tagger {
 
   /** How many segments from `first` on are to be read at once: up to one that the record knows. */
   #unknown(first: number, most: number): number {
+    const atMost = batchLength(this.#target, first, most);
     let count = 1;
-    while (count < Math.min(most, BATCH_SEGMENTS) && !this.#record?.knownTag?.(first + count))
-      count++;
+    while (count < atMost && !this.#record?.knownTag?.(first + count)) count++;
     return count;
   }
 }

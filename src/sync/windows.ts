@@ -8,5 +8,7 @@ export const MAX_LOOKS_WAITING = 256;
 export const MAX_BAD = 3;
 /** The source says how far it has come after so many segments. */
 export const SETTLE_EVERY = 64;
-/** Segments that are tagged, sent and compared together; fewer at the end of a run. */
+/** Segments that are read, tagged, sent and compared together; fewer at the end of a run. */
 export const BATCH_SEGMENTS = 8;
+/** With those that are known to be zero: they cost nothing but the frame. */
+export const MAX_BATCH_SEGMENTS = 128;

@@ -21,6 +21,7 @@ import {
   startedLines,
   summaryText,
 } from "../render/sync-summary.ts";
+import { keepYoungHeapSmall } from "../../host/local/young-heap.ts";
 import { connectFar, servedChannel } from "../sync/connect-far.ts";
 import { localSyncPorts } from "../sync/local-sync.ts";
 import { showProgress } from "../sync/show-progress.ts";
@@ -59,6 +60,7 @@ const PROGRAM = `domus ${VERSION}`;
 
 export const run = failing(
   async function (this: Context, flags: SyncFlags, ...names: string[]) {
+    keepYoungHeapSmall();
     if (flags.serve) {
       await serve();
       return EXIT.done;
