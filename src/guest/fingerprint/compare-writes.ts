@@ -15,16 +15,15 @@ export function sameWrites(
 ): WritesVerdict {
   if (!then || !now) return unknown("The system did not count what was written to it.");
   const file = then.file && now.file ? compareTimes(then.file, now.file) : undefined;
-  if (file?.verdict === "written") return file;
   if (then.counters.length === 0 && now.counters.length === 0)
     return file ?? unknown("The system did not count what was written to it.");
+  const device = compareCounters(then, now);
+  if (device.verdict === "written") return device;
+  // Behind a loop device, both: who writes to the file does not pass the device, and the reverse is flushed.
+  if (file && file.verdict !== "not written") return file;
   if ((then.file === undefined) !== (now.file === undefined))
     return unknown("It was a file at one time and a device at the other.");
-  const device = compareCounters(then, now);
-  // Behind a loop device, both: who writes to the file does not pass the device, and the reverse is flushed.
-  if (device.verdict === "written") return device;
-  if (!file) return device;
-  return file.verdict === "not written" ? (device.verdict === "unknown" ? file : device) : file;
+  return file && device.verdict === "unknown" ? file : device;
 }
 
 function unknown(why: string): WritesVerdict {
