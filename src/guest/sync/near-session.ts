@@ -1,7 +1,6 @@
 /** The near side's end of a session: asks the far side, and says why when there is no answer. */
 import {
   attempt,
-  corrupt,
   FailureError,
   ioFailure,
   remoteFailure,
@@ -177,10 +176,23 @@ export class NearSession implements AsyncDisposable {
     if (!ofConnection) return error;
     this.#stream.close();
     const ending = await Promise.race([this.#far.ended, delay(ENDING_MS)]);
-    if (!ending) return error;
-    const told = explainEnding(ending, this.#options);
-    if (told) return remoteFailure(this.#stream.where, told);
-    return kind === "corrupt" ? corrupt(where, error.failure.found, error.failure.expected) : error;
+    const told = ending && explainEnding(ending, this.#options);
+    return told ? remoteFailure(this.#stream.where, told) : this.lost(error);
+  }
+
+  /** With words for a person when it is the connection that failed; else as it is. */
+  lost(error: FailureError): FailureError {
+    const { failure } = error;
+    const isLost =
+      failure.kind === "io" && /^(the connection ended|nothing was heard)/.test(failure.errno);
+    if (!isLost) return error;
+    const { host } = this.#options;
+    const look = host === undefined ? "" : `Look whether ${host} and the network are up. `;
+    return remoteFailure(this.#stream.where, {
+      what: `The connection to ${host ?? "the other process"} was lost.`,
+      why: `${failure.errno.slice(0, 1).toUpperCase()}${failure.errno.slice(1)}.`,
+      next: `${look}Run the same command again: it goes on where it was.`,
+    });
   }
 }
 

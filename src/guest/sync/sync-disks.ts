@@ -334,8 +334,10 @@ async function reasonOf(
   const asked = await attempt(() => session.report(REASON_MS));
   if (signal.aborted) return signal.reason;
   const aboutPeer = PEERS.includes(ours.failure.where[0] ?? "");
-  if (!aboutPeer || asked.ok) return ours;
+  if (!aboutPeer) return ours;
+  if (asked.ok) return session.lost(ours);
   const theirs = asked.failure;
   // What they say of us is our own reason.
-  return theirs.where.some((step) => PEERS.includes(step)) ? ours : new FailureError(theirs);
+  const ofUs = theirs.where.some((step) => PEERS.includes(step));
+  return session.lost(ofUs ? ours : new FailureError(theirs));
 }
