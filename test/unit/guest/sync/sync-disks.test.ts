@@ -1,0 +1,242 @@
+/** Both sides of a session in this process: real messages and records, disks in memory. */
+import { randomBytes } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { attempt, FailureError, ioFailure, missing } from "../../../../src/base/failure.ts";
+import type { Failure } from "../../../../src/base/failure.ts";
+import type { SyncPorts } from "../../../../src/guest/sync/ports.ts";
+import { serveSync } from "../../../../src/guest/sync/serve.ts";
+import { SessionStream } from "../../../../src/guest/sync/session-stream.ts";
+import { syncDisks } from "../../../../src/guest/sync/sync-disks.ts";
+import type { SyncOutcome, SyncRequest, SyncWorld } from "../../../../src/guest/sync/sync-disks.ts";
+import type { Host } from "../../../../src/host/host.ts";
+import type { DeviceUser } from "../../../../src/host/local/device-users.ts";
+import { newKey } from "../../../../src/sync/digests.ts";
+import { changedBytes, diskBytes, memoryDevice } from "../../sync/memory-device.ts";
+import { memoryConnection } from "../../sync/memory-pipe.ts";
+
+type Machine = {
+  readonly disks: Map<string, Uint8Array>;
+  readonly users?: () => readonly DeviceUser[];
+  /** Opening this one for writing fails. */
+  readonly unwritable?: string;
+};
+
+const NO_HOST = {
+  name: "test",
+  live: false,
+  list: () => Promise.reject(missing(["test"], "directory")),
+  realPath: (path: string) => Promise.resolve(path),
+  openBlock: (path: string) => Promise.reject(missing([path], "file")),
+} as unknown as Host;
+
+function portsOf({ disks, users, unwritable }: Machine, bootId: string): SyncPorts {
+  const open = (path: string) => {
+    const bytes = disks.get(path);
+    if (!bytes) throw missing([path], "such disk");
+    const identity = new Uint8Array(32).fill(bytes.length % 251);
+    identity.set(Buffer.from(bootId + path).subarray(0, 32));
+    return {
+      ...memoryDevice(bytes),
+      ...{ kind: "file" as const, path, where: [path], identity, created: false },
+      isChanged: async () => undefined,
+      async [Symbol.asyncDispose]() {},
+    };
+  };
+  return {
+    host: NO_HOST,
+    stateDir: "/nowhere",
+    hostNames: async () => ({ host: "test", bootId }),
+    openSource: async (path) => open(path),
+    async openTarget(path, { createBytes }) {
+      if (path === unwritable) throw ioFailure([path], "open for writing", "EACCES");
+      if (createBytes !== undefined) disks.set(path, new Uint8Array(createBytes));
+      return open(path);
+    },
+    openRecord: async () => ({
+      ...{ state: "none", path: "", key: newKey(), knownSegments: 0, unchanged: false },
+      async begin() {},
+      async finish() {},
+      async [Symbol.asyncDispose]() {},
+    }),
+    findUsers: async () => users?.() ?? [],
+    sameDevice: async (one, other) => one === other,
+    fileRoom: async () => ({}),
+    dropCache: async () => true,
+    yieldToOthers: async () => {},
+  };
+}
+
+const REQUEST: SyncRequest = {
+  source: { path: "/a" },
+  destination: { host: "hostb", path: "/b" },
+  ...{ dryRun: false, checkOnly: false, allBlocks: true, shutDown: false },
+  ...{ keepIndex: false, full: false, verify: false, nice: false },
+  ...{ ssh: ["ssh"], farDomus: "domus", bootstrap: false, timeoutSeconds: 60, bytesPerSecond: 0 },
+};
+
+type Run = {
+  readonly near?: Partial<Machine>;
+  readonly far?: Partial<Machine>;
+  readonly request?: Partial<SyncRequest>;
+  readonly world?: Partial<SyncWorld>;
+  /** Both on one machine. */
+  readonly oneMachine?: boolean;
+  readonly cutSourceAt?: number;
+};
+
+async function run({ near, far, request, world, oneMachine, cutSourceAt }: Run) {
+  const { source, destination } = memoryConnection(
+    cutSourceAt === undefined ? {} : { cutSourceAt },
+  );
+  const none = { disks: new Map<string, Uint8Array>() };
+  const served = serveSync({
+    stream: new SessionStream(destination, ["the near side"]),
+    ports: portsOf({ ...none, ...far }, oneMachine ? "boot-1" : "boot-2"),
+    program: "far",
+  });
+  served.catch(() => {});
+  const outcome = await attempt(() =>
+    syncDisks(
+      { ...REQUEST, ...request },
+      {
+        ports: portsOf({ ...none, ...near }, "boot-1"),
+        connect: async () => ({
+          channel: source,
+          ended: served.then(
+            () => ({ exitCode: 0, stderr: "" }),
+            () => ({ exitCode: 1, stderr: "" }),
+          ),
+          kill: () => source.close(),
+        }),
+        program: "near",
+        signal: new AbortController().signal,
+        ...world,
+      },
+    ),
+  );
+  await Promise.allSettled([served]);
+  return outcome;
+}
+
+function valueOf(outcome: Awaited<ReturnType<typeof run>>): SyncOutcome {
+  if (outcome.ok) return outcome.value;
+  throw new FailureError(outcome.failure);
+}
+
+function failureOf(outcome: Awaited<ReturnType<typeof run>>): Failure {
+  if (outcome.ok) throw new Error("it was done");
+  return outcome.failure;
+}
+
+const ODD = 3 * 2 ** 20 + 77;
+
+describe("a copy", () => {
+  test.each(["push", "pull"])("%s, first and again", async (way) => {
+    const bytes = diskBytes(ODD, 1);
+    const [from, to] = [new Map([["/a", bytes]]), new Map<string, Uint8Array>()];
+    const ends =
+      way === "push"
+        ? { near: { disks: from }, far: { disks: to } }
+        : {
+            near: { disks: to },
+            far: { disks: from },
+            request: { source: { host: "hostb", path: "/a" }, destination: { path: "/b" } },
+          };
+    const { done } = valueOf(await run(ends));
+    expect(Buffer.compare(to.get("/b")!, bytes)).toBe(0);
+    expect(done!.writtenBytes).toBeGreaterThan(0);
+    from.set("/a", changedBytes(bytes, 5, 2));
+    const request = { ...ends.request, verify: true };
+    const again = valueOf(await run({ ...ends, request })).done!;
+    expect(Buffer.compare(to.get("/b")!, from.get("/a")!)).toBe(0);
+    expect(again.writtenBytes).toBeLessThan(done!.writtenBytes);
+    expect(again.rereadBytes).toBe(ODD);
+  });
+
+  test("is not begun by --dry-run", async () => {
+    const to = new Map<string, Uint8Array>();
+    const near = { disks: new Map([["/a", diskBytes(ODD, 1)]]) };
+    const { done, dry } = valueOf(
+      await run({ near, far: { disks: to }, request: { dryRun: true } }),
+    );
+    expect(done).toBeUndefined();
+    expect(dry!.estimate.readBytes).toBe(ODD);
+    expect(to.size).toBe(0);
+  });
+
+  test("--check of what differs and what does not, whoever is the source", async () => {
+    const bytes = diskBytes(ODD, 1);
+    const near = { disks: new Map([["/a", bytes]]) };
+    const request = { checkOnly: true };
+    const of = async (other: Uint8Array, more: Partial<SyncRequest> = {}) =>
+      valueOf(
+        await run({
+          near,
+          far: { disks: new Map([["/b", other]]) },
+          request: { ...request, ...more },
+        }),
+      ).done!.differing!;
+    expect(await of(Uint8Array.from(bytes))).toMatchObject({ equal: true, differingBytes: 0 });
+    const changed = Uint8Array.from(bytes);
+    changed[2 ** 20 + 5]! ^= 1;
+    const expected = { equal: false, differingBytes: 2 ** 20, runs: [{ first: 1, count: 1 }] };
+    expect(await of(changed)).toMatchObject(expected);
+    const pulled = { source: { host: "hostb", path: "/b" }, destination: { path: "/a" } };
+    expect(await of(changed, pulled)).toMatchObject(expected);
+    expect(await of(bytes.subarray(0, ODD - 1))).toMatchObject({ equal: false });
+  });
+});
+
+describe("not done", () => {
+  const near = { disks: new Map([["/a", diskBytes(ODD, 1)]]) };
+  const there = () => ({ disks: new Map([["/b", new Uint8Array(ODD)]]) });
+
+  test("the far side's failure has its host", async () => {
+    const failure = failureOf(await run({ near, far: { ...there(), unwritable: "/b" } }));
+    expect(failure).toMatchObject({ kind: "io", where: ["hostb", "/b"], errno: "EACCES" });
+  });
+
+  test("nothing is made at the destination when the source is not there", async () => {
+    const to = new Map<string, Uint8Array>();
+    const failure = failureOf(await run({ far: { disks: to } }));
+    expect(failure).toMatchObject({ kind: "missing", where: ["/a"] });
+    expect(to.size).toBe(0);
+    expect(failureOf(await run({ far: there() }))).toMatchObject({
+      next: expect.stringContaining("domus sync hostb:/b /a"),
+    });
+  });
+
+  test("the same device under two names of one machine", async () => {
+    const disks = new Map([["/a", diskBytes(ODD, 1)]]);
+    const request = { destination: { host: "hostb", path: "/a" } };
+    const same = await run({ near: { disks }, far: { disks }, request, oneMachine: true });
+    expect(failureOf(same)).toMatchObject({ kind: "refused" });
+    // The same path on another machine is another device.
+    valueOf(await run({ near: { disks }, far: { disks: new Map() }, request }));
+  });
+
+  test("a destination that somebody begins to use after the plan", async () => {
+    let asked = 0;
+    const far = {
+      ...there(),
+      users: () =>
+        asked++ === 0 ? [] : [{ kind: "mount", what: "mounted at /", writes: true } as const],
+    };
+    const before = Uint8Array.from(far.disks.get("/b")!);
+    expect(failureOf(await run({ near, far }))).toMatchObject({
+      kind: "refused",
+      what: expect.stringContaining("On hostb: /b is not what it was a moment ago"),
+      why: expect.stringContaining("mounted at /"),
+    });
+    expect(Buffer.compare(far.disks.get("/b")!, before)).toBe(0);
+  });
+
+  test("a connection that ends anywhere is a failure with words, and no hang", async () => {
+    // Noise does not pack: all of it would pass.
+    const noise = { disks: new Map([["/a", randomBytes(ODD)]]) };
+    for (const cutSourceAt of [10, 400, 1200, 5000, 300_000, 2_000_000]) {
+      const failure = failureOf(await run({ near: noise, far: there(), cutSourceAt }));
+      expect(["remote", "io"], JSON.stringify(failure)).toContain(failure.kind);
+    }
+  });
+});
