@@ -15,7 +15,7 @@ import type { Ext4Volume } from "../../disk/fs/ext4/volume.ts";
 import type { ByteSource, Extent } from "../../disk/source.ts";
 import { findNewestCommit } from "./ext4-commit.ts";
 import type { NewestCommit } from "./ext4-commit.ts";
-import { clip, ringWindow, samples } from "./region-reader.ts";
+import { clip, countedSource, ringWindow, samples, SEARCH_BYTES } from "./region-reader.ts";
 import type { Region } from "./region-reader.ts";
 import type { VolumePlan, PlanOptions } from "./volume-plan.ts";
 
@@ -50,7 +50,10 @@ export async function planExt4(source: ByteSource, options: PlanOptions): Promis
   if (!journal.ok) {
     return { ...base, depth: "sample", note: failureText(journal.failure) };
   }
-  const newest = await attempt(() => findNewestCommit(journal.value, options.signal));
+  const search = countedSource(journal.value.source, SEARCH_BYTES);
+  const newest = await attempt(() =>
+    findNewestCommit({ ...journal.value, source: search }, options.signal),
+  );
   const commit = newest.ok ? newest.value : undefined;
   const planned = planJournal(journal.value, commit, options.limitBytes);
   return {

@@ -8,7 +8,7 @@ import type { FileSystem } from "../../disk/fs/filesystem.ts";
 import { walk } from "../../disk/fs/walk.ts";
 import { memorySource } from "../../disk/source.ts";
 import type { ByteSource } from "../../disk/source.ts";
-import { clip, wholeOrSamples } from "./region-reader.ts";
+import { clip, countedSource, SEARCH_BYTES, wholeOrSamples } from "./region-reader.ts";
 import type { PlanOptions, VolumePlan } from "./volume-plan.ts";
 
 /** Boot partitions have hundreds. */
@@ -22,7 +22,10 @@ export async function planFat(source: ByteSource, options: PlanOptions): Promise
   const head = await source.read(0, BOOT_SECTOR_BYTES, signal);
   const { dataOffset } = parseBootSector(head, within(source.where, "vfat", "boot sector"));
   const size = Math.min(dataOffset, source.size);
-  const listed = await attempt(async () => listFiles(await openVfat(source, options), signal));
+  const listed = await attempt(async () => {
+    const fs = await openVfat(countedSource(source, SEARCH_BYTES), signal ? { signal } : {});
+    return listFiles(fs, signal);
+  });
   const list = memorySource(encodeText(listed.ok ? listed.value.text : ""));
   const complete = size <= limitBytes && listed.ok && listed.value.complete;
   return {

@@ -5,6 +5,8 @@ import type { ByteSource, Extent } from "../../disk/source.ts";
 import { streamDigest } from "../../sync/stream-digest.ts";
 import type { RegionFingerprint } from "./types.ts";
 
+/** Read to find out where something is, of a volume: what is damaged must not use up what is there for the digests. */
+export const SEARCH_BYTES = 128 * MIB;
 const CHUNK_BYTES = MIB;
 /** Of a digest, half of SHA-256: nobody but chance has to be kept from making two contents with one. */
 const DIGEST_BYTES = 16;

@@ -10,7 +10,7 @@ import { readSuperblock } from "../../disk/fs/xfs/superblock.ts";
 import type { Superblock } from "../../disk/fs/xfs/superblock.ts";
 import type { XfsVolume } from "../../disk/fs/xfs/volume.ts";
 import type { ByteSource } from "../../disk/source.ts";
-import { clip, ringWindow, samples } from "./region-reader.ts";
+import { clip, countedSource, ringWindow, samples, SEARCH_BYTES } from "./region-reader.ts";
 import type { Region } from "./region-reader.ts";
 import type { VolumeCounter } from "./types.ts";
 import type { PlanOptions, VolumePlan } from "./volume-plan.ts";
@@ -41,7 +41,8 @@ export async function planXfs(source: ByteSource, options: PlanOptions): Promise
   const opened = await attempt(() => openLog(volume));
   if (!opened.ok) return { ...base, depth: "sample", note: failureText(opened.failure) };
   const log = opened.value;
-  const newest = await attempt(() => findNewestRecord(log));
+  const search = countedSource(log.source, SEARCH_BYTES);
+  const newest = await attempt(() => findNewestRecord({ ...log, source: search }));
   const whole = log.source.size <= options.limitBytes;
   return {
     ...base,
