@@ -82,7 +82,6 @@ describe("states", () => {
   test.for([
     ["as it is made", "mkfs.ext4", "64M"],
     ["without room in the table", "mkfs.ext4 -b 1024 -O ^resize_inode,meta_bg", "64M"],
-    ["with clusters", "mkfs.ext4 -O bigalloc -C 8192", "100M"],
     ["old", "mkfs.ext3 -b 1024", "64M"],
   ] as const)("resized, %s: grown and shrunk", async ([, mkfs, size]) => {
     need("resize2fs");

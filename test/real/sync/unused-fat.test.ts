@@ -54,6 +54,12 @@ function freeByHand(image: string, bits: 12 | 16 | 32): Extent[] {
 
 const letter = (index: number) => `/dev/vd${String.fromCharCode(0x61 + index)}`;
 
+/** Commands in the machine with these disks, when it has found all of them. */
+function inKernel(disks: readonly string[], lines: readonly string[]): Promise<string> {
+  const found = disks.map((_, i) => `until [ -b ${letter(i)} ]; do sleep 0.1; done`);
+  return runInGuestKernel([...found, ...lines].join("\n"), disks);
+}
+
 /** Every file of each image, by the kernel's mount. */
 async function lookAt(images: readonly string[]) {
   const dumps = images.map((image) => `${image}.dump`);
@@ -62,7 +68,7 @@ async function lookAt(images: readonly string[]) {
     (_, i) =>
       `mount -t vfat -o ro ${letter(i)} /m; dump-tree /m ${letter(images.length + i)}; umount /m`,
   );
-  await runInGuestKernel(lines.join("\n"), [...images, ...dumps]);
+  await inKernel([...images, ...dumps], lines);
   return dumps.map(readDump);
 }
 
@@ -70,7 +76,7 @@ test("fragmented, nearly full, in a larger place, trimmed, dirty", async () => {
   need("mkfs.vfat", "fsck.vfat", "tar", "perl");
   const dir = scratch();
   const archives = TYPES.map(({ bits, mib }) => {
-    makeArchive(`${dir}/tar${bits}`, mib * 12);
+    makeArchive(`${dir}/tar${bits}`, mib * 8);
     return `${dir}/tar${bits}`;
   });
   const states = ["fragmented", "full", "dirty"] as const;
@@ -94,7 +100,7 @@ test("fragmented, nearly full, in a larger place, trimmed, dirty", async () => {
       ? `${begin}; ${work}; cd /; mkdir -p /kept${i}; mount --move /m /kept${i} || true`
       : `${begin}; ${work}; cd /; umount /m`;
   });
-  await runInGuestKernel(script.join("\n"), [...images.map(({ image }) => image), ...archives]);
+  await inKernel([...images.map(({ image }) => image), ...archives], script);
 
   for (const { image, state } of images) {
     if (state === "dirty")
