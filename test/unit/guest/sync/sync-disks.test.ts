@@ -1,78 +1,16 @@
 /** Both sides of a session in this process: real messages and records, disks in memory. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { attempt, FailureError, ioFailure, missing } from "../../../../src/base/failure.ts";
+import { attempt, FailureError } from "../../../../src/base/failure.ts";
 import type { Failure } from "../../../../src/base/failure.ts";
-import type { SyncPorts } from "../../../../src/guest/sync/ports.ts";
 import { serveSync } from "../../../../src/guest/sync/serve.ts";
 import { SessionStream } from "../../../../src/guest/sync/session-stream.ts";
 import { syncDisks } from "../../../../src/guest/sync/sync-disks.ts";
 import type { SyncOutcome, SyncRequest, SyncWorld } from "../../../../src/guest/sync/sync-disks.ts";
-import type { Host } from "../../../../src/host/host.ts";
-import type { DeviceUser } from "../../../../src/host/local/device-users.ts";
-import { newKey } from "../../../../src/sync/digests.ts";
-import { changedBytes, diskBytes, memoryDevice } from "../../sync/memory-device.ts";
+import { changedBytes, diskBytes } from "../../sync/memory-device.ts";
 import { memoryConnection } from "../../sync/memory-pipe.ts";
-
-type Machine = {
-  readonly disks: Map<string, Uint8Array>;
-  readonly users?: () => readonly DeviceUser[];
-  /** Opening this one for writing fails. */
-  readonly unwritable?: string;
-};
-
-const NO_HOST = {
-  name: "test",
-  live: false,
-  list: () => Promise.reject(missing(["test"], "directory")),
-  realPath: (path: string) => Promise.resolve(path),
-  openBlock: (path: string) => Promise.reject(missing([path], "file")),
-} as unknown as Host;
-
-function portsOf({ disks, users, unwritable }: Machine, bootId: string): SyncPorts {
-  const open = (path: string) => {
-    const bytes = disks.get(path);
-    if (!bytes) throw missing([path], "such disk");
-    const identity = new Uint8Array(32).fill(bytes.length % 251);
-    identity.set(Buffer.from(bootId + path).subarray(0, 32));
-    return {
-      ...memoryDevice(bytes),
-      ...{ kind: "file" as const, path, where: [path], identity, created: false },
-      isChanged: async () => undefined,
-      async [Symbol.asyncDispose]() {},
-    };
-  };
-  return {
-    host: NO_HOST,
-    stateDir: "/nowhere",
-    hostNames: async () => ({ host: "test", bootId }),
-    openSource: async (path) => open(path),
-    async openTarget(path, { createBytes }) {
-      if (path === unwritable) throw ioFailure([path], "open for writing", "EACCES");
-      if (createBytes !== undefined) disks.set(path, new Uint8Array(createBytes));
-      return open(path);
-    },
-    openRecord: async () => ({
-      ...{ state: "none", path: "", key: newKey(), knownSegments: 0, unchanged: false },
-      async begin() {},
-      async finish() {},
-      async [Symbol.asyncDispose]() {},
-    }),
-    findUsers: async () => users?.() ?? [],
-    sameDevice: async (one, other) => one === other,
-    fileRoom: async () => ({}),
-    dropCache: async () => true,
-    yieldToOthers: async () => {},
-  };
-}
-
-const REQUEST: SyncRequest = {
-  source: { path: "/a" },
-  destination: { host: "hostb", path: "/b" },
-  ...{ dryRun: false, checkOnly: false, allBlocks: true, shutDown: false },
-  ...{ keepIndex: false, full: false, verify: false, nice: false },
-  ...{ ssh: ["ssh"], farDomus: "domus", bootstrap: false, timeoutSeconds: 60, bytesPerSecond: 0 },
-};
+import { portsOf, REQUEST } from "./memory-session.ts";
+import type { Machine } from "./memory-session.ts";
 
 type Run = {
   readonly near?: Partial<Machine>;
