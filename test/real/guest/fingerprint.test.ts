@@ -256,6 +256,10 @@ describe("a journal that is larger than its share: what is digested of it moves 
       return afterRestart({ ...taken, volumes: [{ ...volume!, regions: newest }] });
     };
     await mountedAs({ image, type: kind.type }, async (root) => {
+      // Away from the beginning of the log, farther than a window.
+      sh(`for r in 1 2 3 4; do mkdir r$r; (cd r$r; touch {1..3000}); sync -f .; done`, {
+        cwd: root,
+      });
       const seen = new Set<string | undefined>();
       let before = await part();
       for (let i = 0; i < 6; i++) {
@@ -339,10 +343,8 @@ describe("devices", () => {
     onTestFinished(() => closeSync(fd));
     const then = afterRestart(await take(device));
     sh(`dd if=${device} of=/dev/null bs=1M count=64; sync`);
-    const journal = then.volumes[0]!.regions.find(({ name }) => name === "superblock")!;
-    expect(journal.digest).toBeDefined();
-    // Into the file, which the cache of the device does not know: the unused second half of the superblock's block.
-    overwrite(image, 2048 + 512);
+    // Into the file, which the cache of the device does not know: before the superblock, where nothing is.
+    overwrite(image, 512);
     const { changes } = compareFingerprints(then, afterRestart(await take(device)));
     expect(changes).toEqual(["ext4 on whole disk: changed: superblock."]);
   });
