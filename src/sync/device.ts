@@ -26,6 +26,7 @@ export type SegmentTagger = {
 /** A segment, and what of it counts as zero whatever is there: by rising place, inside of the segment. */
 export type TaggedExtent = Extent & { readonly zeroes?: readonly Extent[] };
 
+/** What a tagger of it reads is what was written before, as `read` does: it is how everything is read back. */
 export type SyncTarget = SyncSource & {
   /** Writes all of `bytes` at `offset`, inside the device. The array is the caller's again when it is done. */
   write(offset: number, bytes: Uint8Array): Promise<void>;

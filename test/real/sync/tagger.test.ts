@@ -1,5 +1,13 @@
 /** The thread that reads and hashes: the same tags as the engine's own, on files of odd sizes. */
-import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -18,7 +26,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 function fileOf(name: string, bytes: Uint8Array): { readonly path: string; readonly fd: number } {
   const path = join(dir, name);
   writeFileSync(path, bytes);
-  return { path, fd: openSync(path, "r") };
+  return { path, fd: openSync(path, "r+") };
 }
 
 describe("a tagger", () => {
@@ -108,7 +116,19 @@ describe("a tagger", () => {
         program: "test",
       }),
       receive({
-        target: { ...target, openTagger: tagger(to.fd) },
+        target: {
+          ...target,
+          openTagger: tagger(to.fd),
+          // What is written is read back by the tagger.
+          async write(offset, bytes) {
+            writeSync(to.fd, bytes, 0, bytes.length, offset);
+            await target.write(offset, bytes);
+          },
+          async zero(offset, length) {
+            writeSync(to.fd, new Uint8Array(length), 0, length, offset);
+            await target.zero(offset, length);
+          },
+        },
         channel: connection.destination,
         program: "test",
       }),
