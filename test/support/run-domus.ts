@@ -41,3 +41,13 @@ export function runDomus(argv: readonly string[], options: DomusOptions = {}): P
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr })),
   );
 }
+
+/** As `runDomus`, after a run to the same destination that was cut off: its other side may take a moment to let go. */
+export async function runDomusAgain(argv: readonly string[]): Promise<DomusRun> {
+  for (let left = 60; ; left--) {
+    const run = await runDomus(argv);
+    // Refused: it is still in use.
+    if (left === 0 || run.code !== 4) return run;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}

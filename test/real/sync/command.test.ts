@@ -3,7 +3,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { scratch, sh } from "../../support/need.ts";
-import { runDomus } from "../../support/run-domus.ts";
+import { runDomus, runDomusAgain } from "../../support/run-domus.ts";
 import { MAIN, NODE, startSshd } from "../../support/sshd.ts";
 
 const MIB = 2 ** 20;
@@ -81,7 +81,7 @@ test("Ctrl-C in the middle, and the same command again", async () => {
     stderr: expect.stringMatching(/far:.* is unfinished[^]*it goes on where it was[^]*Interrupted/),
   });
   expect(readFileSync(b).equals(readFileSync(a))).toBe(false);
-  const again = await runDomus(argv);
+  const again = await runDomusAgain(argv);
   expect(again).toMatchObject({ code: 0 });
   expect(last(again.stdout)).toMatchObject({ domus: 1, resumes: true });
   expect(readFileSync(b).equals(readFileSync(a))).toBe(true);

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { need, needRoot, scratch, sh } from "../../support/need.ts";
-import { runDomus } from "../../support/run-domus.ts";
+import { runDomus, runDomusAgain } from "../../support/run-domus.ts";
 import type { DomusRun } from "../../support/run-domus.ts";
 import { freePort, startSshd } from "../../support/sshd.ts";
 
@@ -176,7 +176,7 @@ test("a full disk leaves a copy that can be gone on with", async () => {
   );
   says(await runDomus(["sync", b, join(dir, "c")]), 4, "is itself an unfinished copy");
   sh(`mount -o remount,size=20m ${small}`);
-  const again = await runDomus(["sync", a, b]);
+  const again = await runDomusAgain(["sync", a, b]);
   expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("resumes") });
   expect(readFileSync(b).equals(readFileSync(a))).toBe(true);
 });
