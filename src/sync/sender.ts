@@ -67,7 +67,8 @@ export async function send(options: SendOptions): Promise<Sent> {
     tagger = new BatchTagger(source, digester, counters);
     const parts = { source, peer, progress, patches, batches, digester, tagger, counters };
     run = new SendRun(parts);
-    return await run.run(looks);
+    // What is worked on may wait for a wire that takes nothing: a failure ends it by closing that.
+    return await Promise.race([run.run(looks), progress.failure()]);
   } catch (error) {
     progress.fail(error);
     peer.giveUp(error);

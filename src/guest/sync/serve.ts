@@ -1,5 +1,5 @@
 /** The far side of a sync session: answers what it is asked, one thing after the other, until nobody asks any more. */
-import { corrupt, FailureError } from "../../base/failure.ts";
+import { corrupt, FailureError, ioFailure } from "../../base/failure.ts";
 import { newCounters } from "../../sync/counters.ts";
 import { endFactsMessage } from "./end-facts.ts";
 import { aboutMessage, reportMessage } from "./end-report.ts";
@@ -49,6 +49,7 @@ class Server {
   readonly #program: string;
   #opened: OpenedEnd | undefined;
   #report: Message | undefined;
+  #timeoutSeconds = 0;
 
   constructor({ stream, ports, program }: ServeOptions) {
     this.#stream = stream;
@@ -92,7 +93,9 @@ class Server {
 
   async #openEnd(fields: Fields): Promise<Message> {
     if (this.#opened) return this.#outOfTurn("open");
-    this.#opened = await openEnd(this.#ports, parseOrder(fields));
+    const order = parseOrder(fields);
+    this.#timeoutSeconds = order.timeoutSeconds;
+    this.#opened = await openEnd(this.#ports, order);
     return { about: aboutMessage(this.#opened.about) };
   }
 
@@ -110,7 +113,21 @@ class Server {
     } finally {
       await this.letGo();
     }
-    await this.#stream.endRecords();
+    await this.#endRecords();
+  }
+
+  /** The near side ends its records as soon as it knows how the run went, unless nothing comes from it any more. */
+  async #endRecords(): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const seconds = this.#timeoutSeconds;
+    const fail = () =>
+      late.reject(ioFailure(this.#stream.where, "the copy", `nothing was heard for ${seconds} s`));
+    const timer = setTimeout(fail, seconds * 1000);
+    try {
+      await Promise.race([this.#stream.endRecords(), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Of what was opened; its record says then how far the copy came. */

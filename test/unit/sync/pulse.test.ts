@@ -78,6 +78,33 @@ describe("a side that says nothing", () => {
     // It was told why.
     expect(JSON.stringify(sent)).toContain("nothing was heard");
   });
+
+  test("at the source while all that it works on waits for a wire that takes nothing", async () => {
+    const { source, destination } = memoryConnection();
+    const never = Promise.withResolvers<undefined>();
+    let stopped = false;
+    const stuck = {
+      ...destination,
+      async read() {
+        if (stopped) return never.promise;
+        const chunk = await destination.read();
+        // The first blocks are on their way: what comes after them fills the pipe.
+        stopped = chunk !== undefined && chunk.length > 16_384;
+        return chunk;
+      },
+      close() {
+        never.resolve(undefined);
+        // The pipe to this side stays as it is, as when a machine in between has stopped.
+      },
+    };
+    const target = memoryDevice(new Uint8Array(bytes.length).fill(1));
+    const [sent, received] = await Promise.all([
+      attempt(() => send({ source: memoryDevice(bytes), channel: source, identity, program })),
+      attempt(() => receive({ target, channel: stuck, program, timeoutMs })),
+    ]);
+    expect(received).toMatchObject(silence);
+    expect(JSON.stringify(sent)).toContain("nothing was heard");
+  });
 });
 
 test("a side that is busy for long says that it is alive", async () => {
