@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { need, needRoot, scratch, sh } from "../../support/need.ts";
 import { runDomus, runDomusAgain } from "../../support/run-domus.ts";
 import type { DomusRun } from "../../support/run-domus.ts";
-import { freePort, startSshd } from "../../support/sshd.ts";
+import { startSshd } from "../../support/sshd.ts";
+import { freePort } from "../../../tools/loopback-sshd.ts";
 
 const MIB = 2 ** 20;
 
