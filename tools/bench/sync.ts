@@ -41,6 +41,9 @@ type Setting = {
 };
 
 export async function benchSync(dist: string, options: SyncBenchOptions): Promise<void> {
+  const unknown = options.scenario?.find((name) => !SCENARIOS.some((one) => one === name));
+  if (unknown !== undefined)
+    throw new Error(`no scenario "${unknown}"; there are: ${SCENARIOS.join("; ")}`);
   ensurePrograms({
     "/usr/sbin/sshd": "openssh-server",
     ssh: "openssh-client",
