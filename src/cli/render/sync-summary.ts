@@ -84,7 +84,11 @@ export function summaryText(plan: SyncPlan, done: SyncDone, width: number): stri
   const { counters, seconds, differing } = done;
   const names = [plan.destination, plan.source].map((end) => printable(endName(end)));
   const took = `${sizeText(plan.sizeBytes)} in ${clockText(seconds)}.`;
-  if (differing) return differenceText(names as [string, string], differing, width);
+  if (differing)
+    return [
+      differenceText(names as [string, string], differing, width),
+      ...changedLines(plan, done, width),
+    ].join("\n");
   const changed = [
     ...(counters.blockBytes > 0 ? [`${sizeText(counters.blockBytes)} of blocks`] : []),
     ...(done.zeroedBytes > 0 ? [`${sizeText(done.zeroedBytes)} of zeroes`] : []),
@@ -99,7 +103,14 @@ export function summaryText(plan: SyncPlan, done: SyncDone, width: number): stri
     ...(done.rereadBytes > 0
       ? wrapLabelled("verified", `${sizeText(done.rereadBytes)} read again from the disk`, width)
       : []),
+    ...changedLines(plan, done, width),
   ].join("\n");
+}
+
+function changedLines({ source }: SyncPlan, { sourceChanged }: SyncDone, width: number): string[] {
+  if (!sourceChanged) return [];
+  const text = `${printable(endName(source))} was written to while it was read: the copy is not of one moment, and a filesystem on it may be damaged. Copy a snapshot of it, or stop who writes, and run the same command again.`;
+  return wrapLabelled("changing", text, width);
 }
 
 function wireText({ sentBytes, receivedBytes }: SyncDone["counters"]): string {

@@ -29,6 +29,8 @@ export type EndReport = {
   readonly knownZeroBytes: number;
   /** Read again from the disk, after the cache was dropped. */
   readonly rereadBytes: number;
+  /** Somebody wrote to the source while it was read: what was read is not of one moment. Absent: nobody, or not known. */
+  readonly sourceChanged?: true;
   /** Of a comparison, at the source. */
   readonly differing?: Differing;
 };
@@ -79,6 +81,7 @@ export function parseReport(fields: Fields): EndReport {
     zeroedBytes: fields.count("zeroedBytes"),
     rereadBytes: fields.count("rereadBytes"),
     knownZeroBytes: fields.count("knownZeroBytes"),
+    ...(fields.has("sourceChanged") && fields.flag("sourceChanged") && { sourceChanged: true }),
     ...(differing && {
       differing: {
         equal: differing.flag("equal"),

@@ -29,7 +29,10 @@ export async function openSourceEnd(ports: SyncPorts, order: RunOrder): Promise<
         ...{ unusedBytes, knownBytes: 0, lookBytes },
         ...{ partial: looks !== undefined, unchanged: false },
       },
-      run: (work) => runSource(work, { order, source, identity: opened.identity, looks }),
+      async run(work) {
+        const report = await runSource(work, { order, source, identity: opened.identity, looks });
+        return (await opened.isChanged()) ? { ...report, sourceChanged: true } : report;
+      },
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   } catch (error) {

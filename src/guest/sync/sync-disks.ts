@@ -235,6 +235,7 @@ async function runPlan(running: Running): Promise<SyncDone> {
       zeroedBytes: ours.value.zeroedBytes + far.zeroedBytes,
       rereadBytes: ours.value.rereadBytes + far.rereadBytes,
       knownZeroBytes: ours.value.knownZeroBytes + far.knownZeroBytes,
+      ...((ours.value.sourceChanged ?? far.sourceChanged) && { sourceChanged: true }),
       ...(differing && { differing }),
       counters,
       seconds: (performance.now() - started) / 1000,

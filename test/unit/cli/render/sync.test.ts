@@ -150,6 +150,13 @@ describe("words", () => {
     expect(summaryText(plan, part, 80)).toContain("looked at");
   });
 
+  test("a source that changed while it was read", () => {
+    expect(summaryText(plan, done, 80)).not.toContain("changing");
+    expect(summaryText(plan, { ...done, sourceChanged: true }, 80)).toMatch(
+      /changing +\/srv\/web1\.img was written to while it was read/,
+    );
+  });
+
   test("names of files cannot write to the terminal", () => {
     const evil = { ...plan, source: { ...plan.source, path: "\u001b[2Ja" } };
     expect(planText(evil, 80) + summaryText(evil, done, 80)).not.toContain("\u001b");

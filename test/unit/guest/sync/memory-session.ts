@@ -12,6 +12,8 @@ export type Machine = {
   readonly users?: () => readonly DeviceUser[];
   /** Opening this one for writing fails. */
   readonly unwritable?: string;
+  /** Somebody writes to all of them. */
+  readonly changing?: boolean;
 };
 
 const NO_HOST = {
@@ -22,7 +24,10 @@ const NO_HOST = {
   openBlock: (path: string) => Promise.reject(missing([path], "file")),
 } as unknown as Host;
 
-export function portsOf({ disks, users, unwritable }: Machine, bootId: string): SyncPorts {
+export function portsOf(
+  { disks, users, unwritable, changing }: Machine,
+  bootId: string,
+): SyncPorts {
   const open = (path: string) => {
     const bytes = disks.get(path);
     if (!bytes) throw missing([path], "such disk");
@@ -31,7 +36,7 @@ export function portsOf({ disks, users, unwritable }: Machine, bootId: string): 
     return {
       ...memoryDevice(bytes),
       ...{ kind: "file" as const, path, where: [path], identity, created: false },
-      isChanged: async () => undefined,
+      isChanged: async () => changing,
       async [Symbol.asyncDispose]() {},
     };
   };

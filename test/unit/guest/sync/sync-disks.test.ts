@@ -91,6 +91,21 @@ describe("a copy", () => {
     expect(again.rereadBytes).toBe(ODD);
   });
 
+  test.each(["push", "pull"])(
+    "%s of what somebody writes to meanwhile: it is said",
+    async (way) => {
+      const from = { disks: new Map([["/a", diskBytes(ODD, 1)]]), changing: true };
+      const to = { disks: new Map<string, Uint8Array>() };
+      const pull = { source: { host: "hostb", path: "/a" }, destination: { path: "/b" } };
+      const ends =
+        way === "push" ? { near: from, far: to } : { near: to, far: from, request: pull };
+      expect(valueOf(await run(ends)).done).toMatchObject({ sourceChanged: true });
+      const quiet = { ...ends, ...(way === "push" ? { near: { disks: from.disks } } : {}) };
+      if (way === "push")
+        expect(valueOf(await run(quiet)).done).not.toHaveProperty("sourceChanged");
+    },
+  );
+
   test("is not begun by --dry-run", async () => {
     const to = new Map<string, Uint8Array>();
     const near = { disks: new Map([["/a", diskBytes(ODD, 1)]]) };
