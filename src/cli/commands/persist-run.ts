@@ -11,6 +11,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
+import { localGuard } from "../local-guard.ts";
 import { lineChanges } from "../render/line-changes.ts";
 import { wrapLabelled } from "../render/text.ts";
 import { openInventory } from "./list-run.ts";
@@ -76,9 +77,10 @@ async function revert(
 ): Promise<ExitCode> {
   const { out, openHost, signal } = context;
   const plan = planRevertOf(inventory, guest, flags.memory);
+  const host = openHost(undefined);
   const { done, failed }: Reverted = flags.dryRun
     ? { done: [] }
-    : await runRevert(openHost(undefined), plan, signal);
+    : await runRevert(host, plan, { signal, ports: localGuard(host) });
   if (flags.json) {
     out.json({
       guest: guest.name,

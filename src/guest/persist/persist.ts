@@ -8,6 +8,8 @@ import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
+import { assertFree } from "../guard/disk-guard.ts";
+import type { GuardPorts } from "../guard/disk-guard.ts";
 import { compared, driftOf, samePath } from "../inventory/drift.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
@@ -85,6 +87,8 @@ export type Reverted = {
   readonly failed?: { readonly step: RevertStep; readonly failure: Failure };
 };
 
+export type RevertOptions = { readonly ports: GuardPorts; readonly signal?: AbortSignal };
+
 /**
  * Runs the steps one after the other and stops at the first that fails: what is done stays, and is said. The domain must
  * still be the one that was looked at.
@@ -92,7 +96,7 @@ export type Reverted = {
 export async function runRevert(
   host: Host,
   { steps, domain }: RevertSurvey,
-  signal?: AbortSignal,
+  { signal, ports }: RevertOptions,
 ): Promise<Reverted> {
   const now = await readDomains(host);
   const same =
@@ -107,7 +111,7 @@ export async function runRevert(
   const done: RevertStep[] = [];
   for (const step of steps) {
     signal?.throwIfAborted();
-    const ran = await attempt(() => runStep(host, step));
+    const ran = await attempt(() => runStep(host, step, ports));
     if (!ran.ok) return { done, failed: { step, failure: ran.failure } };
     done.push(step);
   }
@@ -115,7 +119,8 @@ export async function runRevert(
 }
 
 /** xl says by its exit code that it failed, and in its last line why. */
-async function runStep(host: Host, { argv }: RevertStep): Promise<void> {
+async function runStep(host: Host, { argv, attaches }: RevertStep, ports: GuardPorts) {
+  if (attaches) await assertFree(ports, attaches.path, attaches);
   const { exitCode, stderr } = await host.run(argv);
   if (exitCode === 0) return;
   const said = stderr.trim().split("\n").at(-1) ?? "";

@@ -1,12 +1,13 @@
 /** Which commands of xl make a domain what its config says. Pure. */
 import { diskText, nicText } from "../../xen/device-text.ts";
 import type { Difference } from "../../xen/drift.ts";
+import { targetPath } from "../inventory/read-backings.ts";
 
 export type RevertStep = {
   readonly difference: Difference;
   readonly argv: readonly string[];
-  /** The path in dom0 that the step gives to the guest: nobody else may write it. */
-  readonly attaches?: string;
+  /** What the step gives to the guest, where it is a path of dom0: nobody else may have it. */
+  readonly attaches?: { readonly path: string; readonly writes: boolean };
 };
 
 export type RevertPlan = {
@@ -36,12 +37,14 @@ export function planRevert(
           break;
         }
         if (live) away.push({ difference, argv: xl("block-detach", domid, live.vdev) });
-        if (config)
+        if (config) {
+          const path = targetPath(config);
           come.push({
             difference,
             argv: xl("block-attach", domid, diskText(config)),
-            ...(config.elsewhere ? {} : { attaches: config.target }),
+            ...(path !== undefined && { attaches: { path, writes: !config.readonly } }),
           });
+        }
         break;
       }
       case "nic": {

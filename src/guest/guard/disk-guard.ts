@@ -1,0 +1,37 @@
+/** Whether a disk may be given to a guest: never to two who write, never half of a copy. Who attaches or starts asks here. */
+import { refused } from "../../base/failure.ts";
+import type { DeviceUser } from "../../host/local/device-users.ts";
+import type { CopyState } from "../sync/copy-state.ts";
+
+/** How the two things are found out that decide; tests have their own. */
+export type GuardPorts = {
+  readonly findUsers: (path: string) => Promise<readonly DeviceUser[]>;
+  readonly copyState: (path: string) => Promise<CopyState | undefined>;
+};
+
+/**
+ * Nothing when the disk at `path`, as libxl would open it, may be given; otherwise `refused`, with who has it. A guest that only reads it
+ * may share it with others who do.
+ */
+export async function assertFree(
+  { findUsers, copyState }: GuardPorts,
+  path: string,
+  { writes }: { readonly writes: boolean },
+): Promise<void> {
+  const copy = await copyState(path);
+  if (copy?.state === "unfinished")
+    throw refused([path], {
+      what: `${path} is an unfinished copy.`,
+      why: `Part of it is old and part is new: a guest would find a damaged filesystem, and write to it. The record is ${copy.record}.`,
+      next: "Run the same domus sync again: it completes the copy.",
+    });
+  const users = (await findUsers(path)).filter((user) => writes || user.writes);
+  if (users.length === 0) return;
+  throw refused([path], {
+    what: `${path} is in use: it is ${users.map(({ what }) => what).join(", ")}.`,
+    why: writes
+      ? "Two who have a filesystem open, one of them writing, destroy it: neither knows what the other has changed."
+      : "Who reads a filesystem that somebody else writes to finds it damaged.",
+    next: "Let go of it there first, or give the guest another disk.",
+  });
+}
