@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -162,13 +163,17 @@ function writeTree(dir: string, disk: Disk): void {
   }
 }
 
+/** How a tree is made belongs to what is in the cache, too. */
+const SOURCE = readFileSync(import.meta.filename, "utf8");
+
 /** The image of that disk on this machine, made unless it is in the cache; undefined for `absent`. */
 export function oracleDisk(name: string): string | undefined {
   if (name === "absent") return undefined;
   const disk = DISKS[name];
   if (!disk) throw new Error(`no disk ${name}`);
   const ramdisks = Object.values(disk.ramdisks ?? {}).map(oracleRamdisk);
-  const recipe = createHash("sha256").update(JSON.stringify([disk, ramdisks, USERLAND]));
+  const kernels = Object.values(disk.kernels ?? {}).map(oracleKernel);
+  const recipe = createHash("sha256").update(JSON.stringify([SOURCE, disk, ramdisks, kernels]));
   const dir = cacheDir("lab", "oracle", "disks");
   const file = join(dir, `${name}-${recipe.digest("hex").slice(0, 12)}.img`);
   if (existsSync(file)) return file;

@@ -152,6 +152,9 @@ function writeTree(dir: string, kernel: KernelName, tree: Tree): void {
   chmodSync(join(dir, "init"), 0o755);
 }
 
+/** How a tree is made belongs to what is in the cache, too. */
+const SOURCE = readFileSync(import.meta.filename, "utf8");
+
 /** The file of that image on this machine, made unless it is in the cache; undefined for `absent`. */
 export function oracleRamdisk(name: string): string | undefined {
   if (name === ABSENT) return undefined;
@@ -160,7 +163,7 @@ export function oracleRamdisk(name: string): string | undefined {
   const pack = PACKINGS[packing];
   if (!tree || pack === undefined) throw new Error(`no initramfs ${name}`);
   const { version } = debianKernel(tree.of ?? kernel);
-  const recipe = createHash("sha256").update(JSON.stringify([version, tree, pack, INIT]));
+  const recipe = createHash("sha256").update(JSON.stringify([SOURCE, version, tree, pack]));
   const file = join(
     cacheDir("lab", "oracle", "ramdisks"),
     `${name.replaceAll("/", "_")}-${recipe.digest("hex").slice(0, 12)}`,
