@@ -1,9 +1,8 @@
 /** An ssh server of one's own on loopback, for tests and benches: own keys, own configuration, one host called `far`. */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../lab/host-files.ts";
 
 const SSHD = "/usr/sbin/sshd";
 
@@ -72,15 +71,6 @@ export async function startLoopbackSshd(
     knownHosts: at("known_hosts"),
     [Symbol.dispose]: () => void running.kill(),
   };
-}
-
-/** A port on loopback that nobody uses at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Until the server takes the key, or a reason why it does not. */

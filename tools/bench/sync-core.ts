@@ -4,51 +4,22 @@
  * `DOMUS_BENCH_GIB` is the size of the image, 4 by default; a third of it is used.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { randomFillSync } from "node:crypto";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePrograms } from "../programs.ts";
 import { median } from "./pair.ts";
+import { changeImage, makeImage } from "./sync/images.ts";
 
 const MIB = 1 << 20;
-const BLOCK = 4096;
 const RUNS = 5;
 const NODE = join(import.meta.dirname, "..", "..", "node_modules", "node", "bin", "node");
 
 type Took = Readonly<Record<"wallMs" | "cpuMs" | "peakMib" | "sentMib", number>>;
 
-/** Every third stretch of 64 MiB is used: half of it noise, half of it packs to a third. */
-function makeImage(path: string, sizeMib: number): readonly number[] {
-  const fd = openSync(path, "w");
-  const used: number[] = [];
-  ftruncateSync(fd, sizeMib * MIB);
-  const bytes = Buffer.alloc(MIB);
-  for (let at = 0; at < sizeMib; at++) {
-    if (Math.floor(at / 64) % 3 !== 0) continue;
-    randomFillSync(bytes);
-    if (at % 2 === 0) for (let i = 0; i + 12 <= MIB; i += 12) bytes.fill(32, i, i + 8);
-    writeSync(fd, bytes, 0, MIB, at * MIB);
-    used.push(at);
-  }
-  closeSync(fd);
-  return used;
-}
-
-/** 118 blocks of every fourth used MiB: as in an 8 GiB image with 300 MiB of changes. */
-function changeImage(path: string, used: readonly number[]): number {
-  const fd = openSync(path, "r+");
-  const block = new Uint8Array(BLOCK);
-  let changed = 0;
-  for (const [index, at] of used.entries()) {
-    if (index % 4 !== 0) continue;
-    for (let i = 0; i < 118; i++) {
-      writeSync(fd, randomFillSync(block), 0, BLOCK, at * MIB + ((i * 37) % 256) * BLOCK);
-      changed += BLOCK;
-    }
-  }
-  closeSync(fd);
-  return changed;
-}
+/** Every third stretch of 64 MiB. */
+const isUsed = (at: number) => Math.floor(at / 64) % 3 === 0;
+/** Every fourth used MiB: as in an 8 GiB image with 300 MiB of changes. */
+const isChanged = (index: number) => index % 4 === 0;
 
 /** Both sides with a pipe each way, from starting them to the end of both. */
 async function syncOnce(dir: string, source: string, target: string): Promise<Took> {
@@ -133,10 +104,10 @@ export async function benchSyncCore(): Promise<void> {
       string,
       string,
     ];
-    const used = makeImage(old, sizeMib);
+    const used = makeImage(old, sizeMib, isUsed);
     const copy = (from: string, to: string) => execFileSync("cp", ["--sparse=always", from, to]);
     copy(old, source);
-    const changed = changeImage(source, used);
+    const changed = changeImage(source, used, isChanged).bytes;
     console.log(
       `sync-core: ${sizeMib} MiB, ${used.length} MiB used, ${(changed / MIB).toFixed(1)} MiB of 4 KiB blocks changed`,
     );

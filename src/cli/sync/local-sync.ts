@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { ioFailure } from "../../base/failure.ts";
 import type { SyncPorts } from "../../guest/sync/ports.ts";
 import { openCopyRecord } from "../../host/local/copy-record.ts";
-import { stateDirectory } from "../../host/local/copy-record-place.ts";
+import { stateDirectory } from "../../base/state-directory.ts";
 import { dropCache } from "../../host/local/drop-cache.ts";
 import { findDeviceUsers, sameDevice } from "../../host/local/device-users.ts";
 import { errnoOf } from "../../host/local/errno.ts";

@@ -3,12 +3,12 @@
  * half new. Through the door to the operating system, so it works on a dead host's file tree too (docs/design/copy-record.md).
  */
 import { attempt, FailureError, isAbsent } from "../../base/failure.ts";
+import { STATE_DIRECTORY } from "../../base/state-directory.ts";
 import type { Host } from "../../host/host.ts";
 import { parseRecord, TABLE_OFFSET } from "../../sync/record-format.ts";
 import { deviceKey } from "../disks/device-key.ts";
 
 const RECORD_SUFFIX = ".domus-sync";
-export const STATE_DIRECTORY = "/var/lib/domus";
 /** Devices of one host; more are not looked at. */
 const MAX_RECORDS = 4096;
 

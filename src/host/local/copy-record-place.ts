@@ -28,12 +28,6 @@ export type RecordPlace = {
   readonly others: readonly string[];
 };
 
-/** `$DOMUS_STATE_DIR`, else /var/lib/domus. */
-export function stateDirectory(env: NodeJS.ProcessEnv): string {
-  const named = env["DOMUS_STATE_DIR"];
-  return named?.startsWith("/") ? named : "/var/lib/domus";
-}
-
 export type PlaceOptions = {
   readonly kind: "file" | "block-device";
   readonly path: string;

@@ -7,6 +7,7 @@ import { open, rename, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { attempt, corrupt, ioFailure } from "../../base/failure.ts";
+import { stateDirectory } from "../../base/state-directory.ts";
 import type { AboutRun, CopyRecord, SyncTarget, VerifiedSegment } from "../../sync/device.ts";
 import { newKey } from "../../sync/digests.ts";
 import { segmentCount } from "../../sync/geometry.ts";
@@ -25,7 +26,6 @@ import {
   isOwn,
   openForReading,
   readRecord,
-  stateDirectory,
 } from "./copy-record-place.ts";
 import type { HeldRecord, RecordPlace } from "./copy-record-place.ts";
 import { errnoOf } from "./errno.ts";

@@ -34,12 +34,6 @@ CREATE TABLE operation (
 ) STRICT;
 `;
 
-/** `DOMUS_STATE_DIR`, else `/var/lib/domus`. */
-export function stateDirectory(env: NodeJS.ProcessEnv): string {
-  const named = env["DOMUS_STATE_DIR"];
-  return named?.startsWith("/") ? named : "/var/lib/domus";
-}
-
 /** Makes directory and database when they are not there. `io` when they cannot be had, `unsupported` when newer. */
 export function openRecords(directory: string): Records {
   makeDirectory(directory);

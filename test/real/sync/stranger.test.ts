@@ -6,7 +6,7 @@ import { need, needRoot, scratch, sh } from "../../support/need.ts";
 import { runDomus, runDomusAgain } from "../../support/run-domus.ts";
 import type { DomusRun } from "../../support/run-domus.ts";
 import { startSshd } from "../../support/sshd.ts";
-import { freePort } from "../../../tools/loopback-sshd.ts";
+import { freePort } from "../../../lab/host-files.ts";
 
 const MIB = 2 ** 20;
 

@@ -4,11 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { attemptSync } from "../../../src/base/failure.ts";
-import {
-  openRecords,
-  openRecordsReadOnly,
-  stateDirectory,
-} from "../../../src/host/local/records-db.ts";
+import { stateDirectory } from "../../../src/base/state-directory.ts";
+import { openRecords, openRecordsReadOnly } from "../../../src/host/local/records-db.ts";
 import type { ImageRecord } from "../../../src/host/records.ts";
 
 let top = "";

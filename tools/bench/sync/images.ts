@@ -12,13 +12,17 @@ const STRETCH_MIB = 64;
 const USED = new Set([0, 3, 5]);
 
 /** A sparse file. The numbers of its MiB that are used. */
-export function makeImage(path: string, sizeMib: number): readonly number[] {
+export function makeImage(
+  path: string,
+  sizeMib: number,
+  isUsed = (at: number) => USED.has(Math.floor(at / STRETCH_MIB) % 8),
+): readonly number[] {
   const fd = openSync(path, "w");
   const used: number[] = [];
   ftruncateSync(fd, sizeMib * MIB);
   const bytes = Buffer.alloc(MIB);
   for (let at = 0; at < sizeMib; at++) {
-    if (!USED.has(Math.floor(at / STRETCH_MIB) % 8)) continue;
+    if (!isUsed(at)) continue;
     randomFillSync(bytes);
     if (at % 2 === 0) for (let i = 0; i + 12 <= MIB; i += 12) bytes.fill(32, i, i + 8);
     writeSync(fd, bytes, 0, MIB, at * MIB);
@@ -36,10 +40,14 @@ export type Changes = {
 };
 
 /** Changes scattered blocks: 300 MiB in an image of 8 GiB. */
-export function changeImage(path: string, used: readonly number[]): Changes {
+export function changeImage(
+  path: string,
+  used: readonly number[],
+  isChanged = (index: number) => index % 14 < 3,
+): Changes {
   const fd = openSync(path, "r+");
   const block = new Uint8Array(BLOCK);
-  const mib = used.filter((_, index) => index % 14 < 3);
+  const mib = used.filter((_, index) => isChanged(index));
   for (const at of mib)
     for (let i = 0; i < CHANGED_BLOCKS; i++)
       writeSync(fd, randomFillSync(block), 0, BLOCK, at * MIB + ((i * 37) % 256) * BLOCK);
