@@ -124,7 +124,7 @@ async function runOnce(peer: Peer, scenario: Scenario, setting: Setting): Promis
 
 function environment({ at, dir, loopback }: Setting): NodeJS.ProcessEnv {
   const [SRC, DST] = [at("source"), at("target")];
-  return { SRC, DST, DIR: dir, SSH: loopback.ssh, LOOKS: at("looks") };
+  return { SRC, DST, DIR: dir, SSH: loopback.ssh, LOOKS: at("looks"), KEPT: at("kept") };
 }
 
 /** What the destination holds before. */
@@ -142,6 +142,7 @@ async function keepIndex(peer: Peer, scenario: Scenario, setting: Setting): Prom
   const { at, loopback } = setting;
   const fill = (from: string) => execFileSync("cp", ["--sparse=always", at(from), at("source")]);
   if (scenario.startsWith("delta")) fill("old");
+  rmSync(at("kept"), { force: true });
   prepare("first copy", setting);
   const env = environment(setting);
   await costOf(peer.commands[scenario]!, { serverPid: loopback.pid, env });

@@ -14,7 +14,7 @@ export type Scenario = (typeof SCENARIOS)[number];
 export type Peer = {
   readonly name: string;
   /**
-   * For bash, with SRC, DST (a path on the far side), SSH (a command, options and all), LOOKS and DIR in its
+   * For bash, with SRC, DST (a path on the far side), SSH (a command, options and all), LOOKS, KEPT and DIR in its
    * environment. A scenario that is not there is not for it.
    */
   readonly commands: Readonly<Partial<Record<Scenario, string>>>;
@@ -87,9 +87,19 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
-/** `name=command` of `--peer`: a program that Debian does not package, where a person has it. */
+const KEPT = ["delta, kept index", "nothing changed, kept index"] as const;
+
+/**
+ * `name=command` of `--peer`: a program that Debian does not package, where a person has it. `name@kept=command`: one that
+ * keeps an index between runs, in the file KEPT.
+ */
 export function peerOf(text: string): Peer {
   const at = text.indexOf("=");
   if (at < 1) throw new Error(`--peer wants name=command, not ${text}`);
-  return everywhere(text.slice(0, at), text.slice(at + 1));
+  const [name, command] = [text.slice(0, at), text.slice(at + 1)];
+  if (!name.endsWith("@kept")) return everywhere(name, command);
+  return {
+    name: name.slice(0, -"@kept".length),
+    commands: Object.fromEntries(KEPT.map((scenario) => [scenario, command])),
+  };
 }
