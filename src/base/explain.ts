@@ -12,7 +12,8 @@ export type FailureCode =
   | "syntax-error"
   | "usage"
   | "refused"
-  | "remote-failed";
+  | "remote-failed"
+  | "command-failed";
 
 export type Explanation = {
   readonly code: FailureCode;
@@ -20,6 +21,12 @@ export type Explanation = {
   readonly why: string;
   readonly next: string;
 };
+
+const TOLD_CODES = {
+  refused: "refused",
+  remote: "remote-failed",
+  failed: "command-failed",
+} as const;
 
 /** The text is not escaped: it can hold names from a guest, so it goes through `printable` before a terminal. */
 export function explainFailure(failure: Failure): Explanation {
@@ -67,9 +74,10 @@ export function explainFailure(failure: Failure): Explanation {
     case "misuse":
       return { code: "usage", what: failure.what, why: "", next: failure.next };
     case "refused":
-    case "remote": {
-      const { what, why, next } = failure;
-      return { code: failure.kind === "refused" ? "refused" : "remote-failed", what, why, next };
+    case "remote":
+    case "failed": {
+      const { kind, what, why, next } = failure;
+      return { code: TOLD_CODES[kind], what, why, next };
     }
   }
 }

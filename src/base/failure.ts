@@ -47,7 +47,9 @@ export type Failure =
   /** It could be done, and was not begun: it could lose data. */
   | Told<"refused">
   /** The way to the other host, or the domus there. */
-  | Told<"remote">;
+  | Told<"remote">
+  /** A program that domus drives did not do what it was told, or a guest did not: `next` says what state things are in. */
+  | Told<"failed">;
 
 /** What only the place that met it can explain. */
 type Told<Kind extends string> = {
@@ -90,6 +92,7 @@ export function failureText(failure: Failure): string {
       return failure.what;
     case "refused":
     case "remote":
+    case "failed":
       return `${failure.what} ${failure.why}`;
   }
 }
@@ -126,6 +129,13 @@ export function remoteFailure(
   told: { readonly what: string; readonly why: string; readonly next: string },
 ): FailureError {
   return new FailureError({ kind: "remote", where, ...told });
+}
+
+export function commandFailed(
+  where: Where,
+  told: { readonly what: string; readonly why: string; readonly next: string },
+): FailureError {
+  return new FailureError({ kind: "failed", where, ...told });
 }
 
 export function ioFailure(where: Where, op: string, errno: string, cause?: unknown): FailureError {

@@ -95,6 +95,7 @@ export function parseFailure(fields: Fields, host: Where): Failure {
     "misuse",
     "refused",
     "remote",
+    "failed",
   ]);
   const text = (name: string) => fields.text(name);
   switch (kind) {
@@ -118,6 +119,7 @@ export function parseFailure(fields: Fields, host: Where): Failure {
       return { kind, where, what: text("what"), next: text("next") };
     case "refused":
     case "remote":
+    case "failed":
       return { kind, where, what: text("what"), why: text("why"), next: text("next") };
   }
 }

@@ -31,6 +31,7 @@ const FAILURES: Record<string, Failure> = {
     next: "Unmount it.",
   },
   "remote-failed": { kind: "remote", where, what: "No ssh.", why: "No route.", next: "Try ssh." },
+  "command-failed": { kind: "failed", where, what: "xl failed.", why: "No disk.", next: "Look." },
 };
 
 test("every kind has its code and its text", () => {

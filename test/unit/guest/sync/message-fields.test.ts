@@ -24,6 +24,7 @@ const FAILURES: readonly Failure[] = [
   { kind: "misuse", where: [], what: "w", next: "n" },
   { kind: "refused", where: [], what: "w", why: "y", next: "n" },
   { kind: "remote", where: [], what: "w", why: "y", next: "n" },
+  { kind: "failed", where: [], what: "w", why: "y", next: "n" },
 ];
 
 const facts: EndFacts = {
