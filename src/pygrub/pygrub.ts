@@ -29,6 +29,7 @@ import { createTempFile, descriptorOut, removeTempFile } from "./temp-files.ts";
 import type { TempFile } from "./temp-files.ts";
 import { runUnprivileged } from "./unprivileged.ts";
 import type { ChildReply, ChildRequest } from "./unprivileged.ts";
+import { askWaiting } from "./waiting.ts";
 
 const PROGRAM = "domus-pygrub";
 /** libxl kills a restricted bootloader after 120 s: what takes longer is to say so itself. */
@@ -123,6 +124,7 @@ async function run(options: Options, files: Files, stop: AbortSignal): Promise<n
   prepareDirectory(options);
   const output = options.output === undefined ? STDOUT : openOutput(options.output);
   const mode = options.listEntries ? "list" : options.notReally ? "describe" : "prepare";
+  if (mode === "prepare" && (await isStopped(options))) return 1;
   const kernel = mode === "prepare" ? files.make(options.directory, "boot_kernel.") : undefined;
   const ramdisk = mode === "prepare" ? files.make(options.directory, "boot_ramdisk.") : undefined;
   const job: Job = { options, mode, kernel, ramdisk, stop };
@@ -146,6 +148,15 @@ async function run(options: Options, files: Files, stop: AbortSignal): Promise<n
   files.close();
   writeAll(output, formatAnswer(answer, options.format));
   return 0;
+}
+
+/** Here, where the rights are still those of libxl, and before anything is made. */
+async function isStopped(options: Options): Promise<boolean> {
+  const host = localHost();
+  const wish = async () => (await readSettings(host)).waitingImage;
+  const said = await askWaiting(options, { host, env: process.env, wish });
+  if (said) tell(said.lines);
+  return said?.stops ?? false;
 }
 
 type Job = {

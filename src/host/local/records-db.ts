@@ -3,10 +3,12 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from "node:
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue } from "node:sqlite";
-import { corrupt, ioFailure, overLimit, unsupported } from "../../base/failure.ts";
+import { attemptSync, corrupt, ioFailure, overLimit, unsupported } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
 import { errnoOf } from "./errno.ts";
+import type { FileOwner } from "./waiting-file.ts";
+import { waitingKeeper } from "./waiting-keeper.ts";
 
 const SCHEMA_VERSION = 1;
 const MAX_TEXT_BYTES = MIB;
@@ -34,22 +36,25 @@ CREATE TABLE operation (
 ) STRICT;
 `;
 
-/** Makes directory and database when they are not there. `io` when they cannot be had, `unsupported` when newer. */
+/**
+ * Makes directory and database when they are not there, and puts right a list of waiting images that does not fit. `io` when
+ * they cannot be had, `unsupported` when newer.
+ */
 export function openRecords(directory: string): Records {
   makeDirectory(directory);
   const path = join(directory, "records.db");
   const database = open(path, false);
   for (const file of [path, `${path}-wal`, `${path}-shm`]) ours(file, 0o640);
-  return recordsIn(database, path, true);
+  return recordsIn(database, path, directory);
 }
 
 /** Without rows when there is no database, and never writes. `io` when it cannot be read. */
 export function openRecordsReadOnly(directory: string): Records {
   const path = join(directory, "records.db");
-  if (existsSync(path)) return recordsIn(open(path, true), path, false);
+  if (existsSync(path)) return recordsIn(open(path, true), path);
   const empty = new DatabaseSync(":memory:");
   empty.exec(SCHEMA);
-  return recordsIn(empty, path, false);
+  return recordsIn(empty, path);
 }
 
 function makeDirectory(directory: string): void {
@@ -63,14 +68,19 @@ function makeDirectory(directory: string): void {
 }
 
 /** For root and the group, when there is one; else for root alone. */
-function ours(path: string, mode: number): void {
-  const gid = process.getuid?.() === 0 ? groupId(GROUP) : undefined;
+function ours(path: string, wish: number): void {
+  const { gid, mode } = ownerOf(wish);
   try {
     if (gid !== undefined) chownSync(path, 0, gid);
-    chmodSync(path, gid === undefined ? mode & 0o700 : mode);
+    chmodSync(path, mode);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw ioFailure([path], "chmod", errnoOf(error), error);
   }
+}
+
+function ownerOf(mode: number): FileOwner {
+  const gid = process.getuid?.() === 0 ? groupId(GROUP) : undefined;
+  return gid === undefined ? { mode: mode & 0o700 } : { mode, gid };
 }
 
 function groupId(name: string): number | undefined {
@@ -123,7 +133,8 @@ function isSqlite(error: unknown): error is Error {
 
 type Row = Readonly<Record<string, unknown>>;
 
-function recordsIn(database: DatabaseSync, path: string, writable: boolean): Records {
+/** `directory`: where they may be written. */
+function recordsIn(database: DatabaseSync, path: string, directory?: string): Records {
   const where = [path];
   const sqlite = <T>(work: () => T): T => {
     try {
@@ -150,8 +161,7 @@ function recordsIn(database: DatabaseSync, path: string, writable: boolean): Rec
       throw corrupt(where, "a row that is no JSON", "records of domus");
     }
   };
-  const transaction = <T>(work: () => T): T => {
-    if (database.isTransaction) return work();
+  const locked = <T>(work: () => T): T => {
     sqlite(() => database.exec("BEGIN IMMEDIATE"));
     try {
       const result = work();
@@ -166,20 +176,59 @@ function recordsIn(database: DatabaseSync, path: string, writable: boolean): Rec
     ...(parsed(row["body"]) as unknown as ImageRecord),
     id: Number(row["id"]),
   });
+  const keeper =
+    directory === undefined
+      ? undefined
+      : waitingKeeper(directory, {
+          images: () =>
+            all("SELECT id, body FROM image WHERE state = 'waiting' ORDER BY id").map(imageOf),
+          owner: () => ownerOf(0o640),
+        });
+  if (keeper && !keeper.fits()) {
+    try {
+      locked(() => keeper.settle());
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+  let imagesChanged = false;
+  const transaction = <T>(work: () => T): T => {
+    if (database.isTransaction) return work();
+    imagesChanged = false;
+    try {
+      return locked(() => {
+        const result = work();
+        if (imagesChanged) keeper?.announce();
+        return result;
+      });
+    } finally {
+      // What stays in the list for want of room only stops a boot, and the next command takes it out.
+      if (imagesChanged) attemptSync(() => locked(() => keeper?.settle()));
+    }
+  };
+  const changeImages = <T>(work: () => T): T =>
+    transaction(() => {
+      imagesChanged = true;
+      return work();
+    });
   const imageValues = ({ guest, uuid, path: file, state, savedAtMs }: Omit<ImageRecord, "id">) =>
     [guest, uuid, file, state, savedAtMs] as const;
 
   return {
-    writable,
+    writable: directory !== undefined,
     transaction,
     images: () => all("SELECT id, body FROM image ORDER BY saved_at DESC, id DESC").map(imageOf),
     addImage(image) {
       const sql =
         "INSERT INTO image (guest, uuid, path, state, saved_at, body) VALUES (?, ?, ?, ?, ?, ?)";
-      return { ...image, id: change(sql, ...imageValues(image), json(image)) };
+      return changeImages(() => ({
+        ...image,
+        id: change(sql, ...imageValues(image), json(image)),
+      }));
     },
     changeImage(id, changes) {
-      transaction(() => {
+      changeImages(() => {
         const [row] = all("SELECT id, body FROM image WHERE id = ?", id);
         if (!row) throw corrupt(where, `no image ${id}`, "the image that is changed");
         const { id: _, ...image } = { ...imageOf(row), ...changes };
@@ -188,7 +237,7 @@ function recordsIn(database: DatabaseSync, path: string, writable: boolean): Rec
         change(sql, ...imageValues(image), json(image), id);
       });
     },
-    removeImage: (id) => void change("DELETE FROM image WHERE id = ?", id),
+    removeImage: (id) => void changeImages(() => change("DELETE FROM image WHERE id = ?", id)),
     events: (filter) => readEvents(all, parsed, filter),
     addEvent(event) {
       return transaction(() => {

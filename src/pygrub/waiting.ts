@@ -1,0 +1,100 @@
+/**
+ * Asked before a guest's disk is booted: does a save image wait for it? Booting would write to the disks that the image's
+ * memory still has in its caches, and who restores it afterwards destroys their filesystems. One small file is read;
+ * the rest only when something waits.
+ */
+import { existsSync } from "node:fs";
+import { attempt, attemptSync, failureText } from "../base/failure.ts";
+import { stateDirectory } from "../base/state-directory.ts";
+import { SETTINGS_PATH } from "../guest/bootloader/settings.ts";
+import type { WaitingWish } from "../guest/bootloader/settings.ts";
+import type { Host } from "../host/host.ts";
+import { readWaitingFile, waitingImageOf } from "../host/local/waiting-file.ts";
+import type { WaitingImage } from "../xen/waiting-list.ts";
+import type { Options } from "./options.ts";
+
+export type WaitingSay = {
+  /** For the console, a line for each thing. */
+  readonly lines: readonly string[];
+  readonly stops: boolean;
+};
+
+export type WaitingServices = {
+  readonly host: Pick<Host, "run">;
+  readonly env: NodeJS.ProcessEnv;
+  /** Asked only when an image waits. */
+  readonly wish: () => Promise<WaitingWish>;
+};
+
+/** Undefined: nothing waits for this guest, go on. */
+export async function askWaiting(
+  options: Pick<Options, "disk" | "output">,
+  { host, env, wish }: WaitingServices,
+): Promise<WaitingSay | undefined> {
+  const read = attemptSync(() => readWaitingFile(stateDirectory(env)));
+  // Not stopped: else one damaged file of domus's own would keep every guest of the host down. A restore by domus looks
+  // at the disks themselves, and refuses where this boot has written.
+  if (!read.ok) return { stops: false, lines: unreadable(failureText(read.failure)) };
+  if (read.value.length === 0) return undefined;
+  const image =
+    waitingImageOf(read.value, options.disk) ?? (await waitingForDomain(read.value, options, host));
+  if (!image) return undefined;
+  return (await wish()) === "warn"
+    ? { stops: false, lines: warning(image) }
+    : { stops: true, lines: refusal(image) };
+}
+
+/** libxl's name for the file that it wants the answer in. */
+const OUTPUT_OF_LIBXL = /\/bootloader\.(\d{1,5})\.out$/;
+
+/**
+ * What libxl hands over need not be the guest's own disk: a qcow2 image it attaches to dom0 first. But the domain is there
+ * already, with its name and uuid in xenstore.
+ */
+async function waitingForDomain(
+  images: readonly WaitingImage[],
+  { output = "" }: Pick<Options, "output">,
+  host: Pick<Host, "run">,
+): Promise<WaitingImage | undefined> {
+  const domid = OUTPUT_OF_LIBXL.exec(output)?.[1];
+  if (domid === undefined) return undefined;
+  const domain = `/local/domain/${domid}`;
+  const ran = await attempt(() => host.run(["xenstore-read", `${domain}/name`, `${domain}/vm`]));
+  if (!ran.ok || ran.value.exitCode !== 0) return undefined;
+  const [name, vm] = ran.value.stdout.split("\n");
+  const uuid = vm?.replace(/^\/vm\//, "").toLowerCase();
+  return images.find((one) => one.guest === name || one.uuid.toLowerCase() === uuid);
+}
+
+function savedText({ guest, image, savedAtMs }: WaitingImage): string {
+  const time = new Date(savedAtMs).toISOString().slice(0, 16).replace("T", " ");
+  return `${guest} was saved on ${time} UTC, and its memory waits in ${image}`;
+}
+
+function refusal(image: WaitingImage): string[] {
+  const { guest } = image;
+  const restore = existsSync(image.image)
+    ? `To let it go on where it was: domus restore ${guest}`
+    : `The image is not there now. When it is on a disk that is not mounted, mount it, then: domus restore ${guest}`;
+  return [
+    `not started: ${savedText(image)}.`,
+    "A boot writes to its disks; the saved memory does not fit them any more, and restoring it would destroy them.",
+    restore,
+    `To start it afresh, with the image set aside: domus start --discard-image ${guest}`,
+    `To be warned only, on this host: waiting-image=warn in ${SETTINGS_PATH}`,
+  ];
+}
+
+function warning(image: WaitingImage): string[] {
+  return [
+    `started all the same (waiting-image=warn): ${savedText(image)}.`,
+    `Never restore that image with xl: its memory does not fit the disks any more. To set it aside: domus start --discard-image ${image.guest}`,
+  ];
+}
+
+function unreadable(why: string): string[] {
+  return [
+    `cannot tell whether a save image waits for this guest: ${why}.`,
+    "It is started all the same. Any command of domus that changes a guest writes that list anew.",
+  ];
+}
