@@ -843,6 +843,34 @@ If it is on purpose, see that the two never run at one time. Otherwise correct \
 From the configs in /etc/xen and /etc/xen/auto; all names of a device count as one. A partition and its whole disk are not compared.
 `,
   },
+  "disk-snapshot": {
+    severity: "warning",
+    summary: `A disk of this guest is an LVM snapshot of a disk of another guest.`,
+    page: `# disk-snapshot
+
+Severity: warning
+
+## What it means
+
+A disk of this guest is an LVM snapshot of a disk of another guest.
+
+## What you see
+
+Nothing, until the snapshot is full: then it becomes invalid, and the guest gets I/O errors.
+
+## Why
+
+A trial copy of a guest, or a config that was pointed at a snapshot to look into an old state.
+
+## What to do
+
+For a trial nothing: \`lvs\` shows how full the snapshot is. A guest that is to stay gets a volume of its own: \`domus sync\`. Both have the same filesystem UUIDs, addresses and names, so keep them apart.
+
+## How domus knows
+
+From the hidden volume that LVM puts under an origin and its snapshots, in sysfs. Thin snapshots do not show it.
+`,
+  },
   "disk-unfinished": {
     severity: "error",
     summary: `A disk is the destination of a copy that was cut off.`,
@@ -940,6 +968,34 @@ read, as it does when the guest is running.
 The text has the step that failed and the error that the system gave.
 `,
   },
+  "domain-half-built": {
+    severity: "warning",
+    summary: `A domain that was never made to its end.`,
+    page: `# domain-half-built
+
+Severity: warning
+
+## What it means
+
+A domain that was never made to its end: paused, without a configuration, often with 0 MiB.
+
+## What you see
+
+\`xl list\` shows it, \`xl list -l\` does not. A start of the guest says that a domain with its name already exists.
+
+## Why
+
+The \`xl create\` or \`xl restore\` that was making it was killed, or its terminal closed half-way. Or another toolstack made the domain.
+
+## What to do
+
+See that nothing is making it (\`ps ax | grep "[x]l "\`), then \`xl destroy ID\`, by its number, as names may be given again. Disks that it had attached are let go of with it. Then start the guest.
+
+## How domus knows
+
+libxl writes the configuration of a domain when all of it is made. A paused domain without one is half built; while an \`xl\` is making a domain nothing is said.
+`,
+  },
   "domain-left-over": {
     severity: "warning",
     summary: `A domain has the name that xl gives it while it is migrated.`,
@@ -967,6 +1023,62 @@ disk destroy its filesystems. Then \`xl destroy ID\`, by the number of the domai
 ## How domus knows
 
 By the name alone.
+`,
+  },
+  "domain-unwatched": {
+    severity: "warning",
+    summary: `The process of \`xl\` that stays behind for each domain and acts when it ends is not there.`,
+    page: `# domain-unwatched
+
+Severity: warning
+
+## What it means
+
+The process of \`xl\` that stays behind for each domain and acts when it ends is not there.
+
+## What you see
+
+Nothing, until the guest reboots, shuts down or crashes: then it stays in \`xl list\` with its memory and disks (\`---s--\`, \`---sc-\`), and does not come back.
+
+## Why
+
+The process was killed (by hand, by the kernel when memory ran out, with the session that started it), or the guest was started with \`xl create -e\`. With a name that has a slash in it xl cannot open its log and leaves no process either.
+
+## What to do
+
+While it runs well: save and restore it, or stop and start it when that suits; both give it a new process. Until then do not reboot it from inside. One that has ended: \`xl destroy ID\`, then start it.
+
+## How domus knows
+
+From the logs \`/var/log/xen/xl-NAME.log\`, which name the process of each domain, and from the processes that there are. Where an \`xl\` runs of which domus cannot tell what it watches, or libvirt, nothing is said.
+`,
+  },
+  "domain-zombie": {
+    severity: "warning",
+    summary: `A domain has ended, and Xen cannot give all of its memory back.`,
+    page: `# domain-zombie
+
+Severity: warning
+
+## What it means
+
+A domain has ended, and Xen cannot give all of its memory back.
+
+## What you see
+
+\`xl list\` shows it as \`(null)\` with the state \`d\`. Its memory is missing in \`xl info\`.
+
+## Why
+
+Something in dom0 still has pages of it: QEMU that did not end, a backend whose disk does not answer, a program that looked into the guest. For a moment after each end of a guest this is usual.
+
+## What to do
+
+If it stays: end the QEMU that served it (\`ps ax | grep "qemu.*-xen-domid ID"\`), look into \`dmesg\` for a disk that hangs. What cannot be helped is given back when the host restarts.
+
+## How domus knows
+
+From \`xl list -v\`: dying, and without a name.
 `,
   },
   "duplicate-mac": {
@@ -1776,6 +1888,34 @@ Start the guest from its disks, as after a power failure. Delete the image, or m
 
 An image has no checksums, but it ends with two END records. domus goes through it from record to record, without reading the memory in it, and has not
 met both. Images of Xen before 4.6, of xend and of libvirt cannot be checked this way.
+`,
+  },
+  "image-missing": {
+    severity: "warning",
+    summary: `A guest was saved by domus, and the file of its save image is not where it was put.`,
+    page: `# image-missing
+
+Severity: warning
+
+## What it means
+
+A guest was saved by domus, and the file of its save image is not where it was put.
+
+## What you see
+
+\`domus restore\` and \`domus start\` refuse, or say that the image is gone. The guest does not run.
+
+## Why
+
+Somebody deleted or moved the file, its filesystem is not mounted, or another file was put in its place.
+
+## What to do
+
+If it was moved, name the directory: \`domus list --also DIR\`. If it is gone for good, the guest can be started from its disks, as after a power failure: \`domus start GUEST\`. What it was doing is lost.
+
+## How domus knows
+
+From the record that \`domus save\` wrote. A file that was moved to one of the places where save images usually are, with its size and times, is recognised by these and by the uuid inside.
 `,
   },
   "image-stale": {
@@ -3151,6 +3291,62 @@ logs them.
 ## How domus knows
 
 From the config.
+`,
+  },
+  "operation-cut-off": {
+    severity: "warning",
+    summary: `A command of domus that was changing this guest did not come to its end.`,
+    page: `# operation-cut-off
+
+Severity: warning
+
+## What it means
+
+A command of domus that was changing this guest did not come to its end.
+
+## What you see
+
+The guest may be paused, a half-written image may lie in its place, and nothing goes on.
+
+## Why
+
+The process was killed, or the host lost power.
+
+## What to do
+
+Nothing by hand: the next command that changes something looks at what is there, ends the work or takes it back, and says which. \`domus show GUEST\` says in which state the guest is.
+
+## How domus knows
+
+The line that the command wrote before it began is still there, and its process is not, or the host was started anew since.
+`,
+  },
+  "operation-under-way": {
+    severity: "note",
+    summary: `domus is changing something about this guest at this moment.`,
+    page: `# operation-under-way
+
+Severity: note
+
+## What it means
+
+domus is changing something about this guest at this moment.
+
+## What you see
+
+Another command that changes the guest waits or is refused.
+
+## Why
+
+\`domus save\`, \`restore\`, \`start\` or another command has begun, and its process is still there.
+
+## What to do
+
+Let it end. Ctrl-C in its terminal takes it back where that can be done, and says in which state the guest is then.
+
+## How domus knows
+
+Each such command writes down what it does before it does it. The process is recognised by its number and the time of its start.
 `,
   },
   "partition-bad-range": {

@@ -1,6 +1,7 @@
 import type { CommandContext, StricliProcess } from "@stricli/core";
 import type { FactsCache } from "../guest/check/facts-cache.ts";
 import type { Host } from "../host/host.ts";
+import type { KeepVerdicts, OpenGuestState } from "./guest-state.ts";
 import type { Output } from "./output.ts";
 
 /** What a command may use of the world. Tests make their own. */
@@ -11,6 +12,10 @@ export type Context = CommandContext & {
   readonly openHost: (root: string | undefined) => Host;
   /** What was found out in earlier runs; undefined where nothing can be kept. */
   readonly openFacts: () => Promise<FactsCache | undefined>;
+  /** What domus keeps of guests, for those who only look. Left out: nothing is kept. */
+  readonly openState?: OpenGuestState;
+  /** Of the boot checks of guests on this host. Left out: they are not kept. */
+  readonly keepVerdicts?: KeepVerdicts;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 };

@@ -7,6 +7,7 @@ import { app } from "./app.ts";
 import type { Context } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { openFacts } from "./facts.ts";
+import { keepVerdicts, openGuestState } from "./guest-state.ts";
 import { terminalOutput } from "./output.ts";
 
 async function main(): Promise<void> {
@@ -34,6 +35,8 @@ async function main(): Promise<void> {
     out,
     openHost: (root) => (root === undefined ? localHost() : treeHost(root)),
     openFacts: () => openFacts(process.env),
+    openState: openGuestState(process.env),
+    keepVerdicts: keepVerdicts(process.env),
     signal: interrupt.signal,
   };
   await run(app, process.argv.slice(2), context);

@@ -3,6 +3,7 @@
  * machine, over ssh, on a dead host's file tree (`--root`), and in tests.
  */
 import type { BlockDevice } from "../disk/source.ts";
+import type { DiskLook } from "./disk-look.ts";
 import type { DiskObservation } from "./disk-observation.ts";
 
 export type Ran = {
@@ -17,6 +18,11 @@ export type RunOptions = {
   readonly signal?: AbortSignal;
   /** Output beyond this many bytes is an error, not a surprise in memory. Default 16 MiB. */
   readonly maxOutputBytes?: number;
+  /**
+   * It goes on when this process is killed or Ctrl-C is pressed: a session of its own, and no pipe that could break under it.
+   * For what must not be ended half-way, such as xl.
+   */
+  readonly survives?: boolean;
 };
 
 export type PathKind = "file" | "block-device" | "directory" | "other" | "missing";
@@ -51,7 +57,10 @@ export type Host = {
   replaceFile?(path: string, change: FileChange): Promise<void>;
   /**
    * Who a disk is and how much was written to it, as the system says; before that, all that is still to be written to it is
-   * flushed, and what was read of it is forgotten. Absent: the system that had the disk is not this one.
+   * flushed, and what was read of it is forgotten. Absent: the system that had the disk is not this one. With `settle: false`
+   * nothing is flushed or waited for: what it says of a write is right, that there was none is not proven.
    */
-  observeDisk?(path: string): Promise<DiskObservation>;
+  observeDisk?(path: string, options?: { readonly settle?: boolean }): Promise<DiskObservation>;
+  /** What a disk is, without opening it; undefined when nothing is there. Absent: it has to be opened. */
+  lookAtDisk?(path: string): Promise<DiskLook | undefined>;
 };

@@ -2,6 +2,8 @@
 import { missing } from "../../src/base/failure.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import type { BlockDevice } from "../../src/disk/source.ts";
+import type { DiskLook } from "../../src/host/disk-look.ts";
+import type { DiskObservation } from "../../src/host/disk-observation.ts";
 import type { Host } from "../../src/host/host.ts";
 
 export type Dom0File = {
@@ -25,9 +27,14 @@ export type Dom0Options = {
   >;
   /** Default: true. */
   readonly live?: boolean;
+  /** What a disk is and lies on; a file that is not named here is itself, on nothing. */
+  readonly looks?: Readonly<Record<string, DiskLook>>;
+  /** What the system has counted, where a test needs it. */
+  readonly observe?: (path: string, settle: boolean) => DiskObservation;
 };
 
-export function fakeDom0({ files, links = {}, programs = {}, live = true }: Dom0Options): Host {
+export function fakeDom0(options: Dom0Options): Host {
+  const { files, links = {}, programs = {}, live = true, looks = {}, observe } = options;
   const follow = (path: string) => links[path] ?? path;
   const paths = [...Object.keys(files), ...Object.keys(links)];
   const isDirectory = (path: string) => paths.some((one) => one.startsWith(`${path}/`));
@@ -68,6 +75,18 @@ export function fakeDom0({ files, links = {}, programs = {}, live = true }: Dom0
       const file = fileAt(path);
       if (file) return file.kind ?? "file";
       return isDirectory(path) ? "directory" : "missing";
+    },
+    ...(observe && {
+      observeDisk: async (path: string, { settle = true } = {}) => observe(path, settle),
+    }),
+    async lookAtDisk(path) {
+      const file = fileAt(path);
+      const known = looks[path] ?? looks[follow(path)];
+      if (known || !file) return known;
+      const { kind = "file", sizeBytes = bytesOf(file).length } = file;
+      const modifiedMs = Date.parse(file.modified ?? "2026-01-01T00:00:00Z");
+      const of = { kind, sizeBytes, identity: `${kind} ${follow(path)}`, on: [] };
+      return kind === "file" ? { ...of, modifiedMs } : of;
     },
     async realPath(path) {
       if (live && path in links && !fileAt(path)) throw missing([path], "such file");

@@ -10,6 +10,7 @@ import type { GuestReport } from "../../guest/check/check-guest.ts";
 import { findConfigs } from "../../guest/config/find-configs.ts";
 import { isDiskImage } from "../../guest/disks/open-target.ts";
 import { findHostXen } from "../../guest/config/host-xen.ts";
+import type { CheckVerdict, Verdicts } from "../../guest/inventory/verdicts.ts";
 import type { Host } from "../../host/host.ts";
 import { localHost } from "../../host/local/local-host.ts";
 import type { HostFacts } from "../../xen/host-facts.ts";
@@ -92,11 +93,24 @@ export const run = failing(async function (this: Context, flags: CheckFlags, ...
     return configs.length === 1 ? checked.value : withoutBulk(checked.value);
   });
   out.progress("");
+  // What is judged for another Xen, or on a file tree, says nothing of this host.
+  if (host.live && flags.xen === undefined && flags.xenInfo === undefined)
+    await this.keepVerdicts?.(await verdictsOf(host, reports));
   if (flags.json) out.json({ host: hostJson(xen), guests: reports.map(guestJson) });
   else if (reports.length === 1) out.result(guestStory(reports[0]!, xen, out));
   else out.result(guestTable(reports, xen, out));
   return exitCode(reports);
 });
+
+/** By the configs' paths after all links; for domus list. */
+async function verdictsOf(host: Host, reports: readonly GuestReport[]): Promise<Verdicts> {
+  const verdicts = new Map<string, CheckVerdict>();
+  for (const { configPath, verdict } of reports) {
+    const real = await attempt(() => host.realPath(configPath));
+    if (real.ok) verdicts.set(real.value, { verdict, atMs: Date.now() });
+  }
+  return verdicts;
+}
 
 function exitCode(reports: readonly GuestReport[]): ExitCode {
   const errors = reports.some((report) =>

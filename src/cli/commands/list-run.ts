@@ -4,10 +4,13 @@ import type { Finding } from "../../base/finding.ts";
 import { printable } from "../../base/printable.ts";
 import { readInventory } from "../../guest/inventory/inventory.ts";
 import type { Inventory } from "../../guest/inventory/inventory.ts";
+import type { InventoryOptions } from "../../guest/inventory/survey.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
+import type { GuestState } from "../guest-state.ts";
+import { ageText } from "../render/age.ts";
 import { inventoryJson } from "../render/inventory-json.ts";
 import { inventoryTable } from "../render/inventory-table.ts";
 
@@ -30,20 +33,44 @@ export const run = failing(async function (this: Context, flags: ListFlags) {
   return exitCodeOf([...guests.flatMap((guest) => guest.findings), ...findings]);
 });
 
+export type OpenedInventory = { readonly inventory: Inventory; readonly state: GuestState };
+
 /** The inventory; what could not be looked at is said. */
-export async function openInventory(
-  { out, openHost, signal }: Context,
+export async function openInventory(context: Context, flags: ListFlags): Promise<Inventory> {
+  const { inventory, state } = await openWithState(context, flags);
+  state[Symbol.dispose]();
+  return inventory;
+}
+
+/** The inventory with what is kept of guests, which is the caller's to close. */
+export async function openWithState(
+  { out, openHost, openState, signal }: Context,
   { root, also }: ListFlags,
-): Promise<Inventory> {
-  const inventory = await readInventory(openHost(root), { also, signal });
-  const { domains, failures } = inventory;
+  prove?: InventoryOptions["prove"],
+): Promise<OpenedInventory> {
+  const host = openHost(root);
+  const state = (await openState?.(root)) ?? NO_STATE;
+  const { records, verdicts, seen } = state;
+  const options = { also, signal, records, verdicts, seen, ...(prove && { prove }) };
+  const inventory = await readInventory(host, options);
+  const { domains } = inventory;
+  const failures = [...(state.failure ? [state.failure] : []), ...inventory.failures];
   for (const failure of failures) out.say(`Not read: ${printable(failureText(failure))}`);
   if (domains.kind === "unknown") {
     const { what, why } = explainFailure(domains.failure);
     out.say(`What runs is not known: ${printable(what)} ${printable(why)} xl list needs root.`);
+    out.say(
+      "What root saw last is shown to members of the group domus, once root has run domus list.",
+    );
   }
-  return inventory;
+  if (domains.kind === "listed" && domains.seenAtMs !== undefined)
+    out.say(
+      `Domains are those that root saw ${ageText(domains.seenAtMs, Date.now())} ago: xl list needs root.`,
+    );
+  return { inventory: { ...inventory, failures }, state };
 }
+
+const NO_STATE: GuestState = { verdicts: new Map(), [Symbol.dispose]: () => {} };
 
 export function exitCodeOf(findings: readonly Finding[]): ExitCode {
   return findings.some(({ severity }) => severity === "error") ? EXIT.findings : EXIT.done;

@@ -2,16 +2,28 @@
 import { printable } from "../../base/printable.ts";
 import { sizeText } from "../../base/units.ts";
 import type { DomainFact, ImageFact } from "../../guest/inventory/facts.ts";
-import { minuteText } from "../../guest/inventory/findings.ts";
+import { minuteText } from "../../guest/inventory/image-findings.ts";
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
+import { isClosed } from "../../guest/inventory/match.ts";
 import type { MatchedBy, Part } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
+import type { CheckVerdict } from "../../guest/inventory/verdicts.ts";
+import { shorten } from "../../check/remedy.ts";
+import type { GuestEvent } from "../../host/records.ts";
 import type { SummaryDisk, SummaryNic } from "../../xen/domain-summary.ts";
 import type { Output } from "../output.ts";
+import { ageText } from "./age.ts";
 import { wrapLabelled } from "./text.ts";
 
-export function guestPage(guest: InventoryGuest, inventory: Inventory, out: Output): string {
-  const { name, state, uuid, config, domains, images, has } = guest;
+export type PageOptions = { readonly inventory: Inventory; readonly out: Output };
+
+/** `events`: those that are worth showing, oldest first. */
+export function guestPage(
+  guest: InventoryGuest,
+  events: readonly GuestEvent[],
+  { inventory, out }: PageOptions,
+): string {
+  const { name, state, uuid, config, domains, images, has, check } = guest;
   const labelled = (label: string, text: string) => wrapLabelled(label, printable(text), out.width);
   const disks = (has?.disks ?? []).map((disk) => diskText(disk, inventory));
   const lines = [
@@ -24,7 +36,12 @@ export function guestPage(guest: InventoryGuest, inventory: Inventory, out: Outp
     ...(has ? labelled("has", machineText(guest)) : []),
     ...disks.flatMap((text) => labelled("disk", text)),
     ...(has?.nics ?? []).flatMap((nic) => labelled("network", nicText(nic))),
-    ...images.flatMap((part) => labelled("image", imageText(part))),
+    ...images.flatMap((part) => [
+      ...labelled("image", imageText(part)),
+      ...proofTexts(part.fact).flatMap((text) => labelled("", text)),
+    ]),
+    ...(check ? labelled("boot check", checkText(check)) : []),
+    ...events.flatMap((event) => labelled(...eventLine(event))),
   ];
   return [...lines, ...guest.findings.flatMap((one) => findingLines(one, out))].join("\n");
 }
@@ -89,18 +106,77 @@ function nicText({ mac, bridge }: SummaryNic): string {
 }
 
 function imageText({ fact, by }: Part<ImageFact>): string {
-  const { path, sizeBytes, modifiedMs, restoredAtBoot, image } = fact;
+  const { path, sizeBytes, modifiedMs, restoredAtBoot, image, record } = fact;
   const xen = image?.stream?.xen;
   const notes = [
     sizeText(sizeBytes),
     ...(modifiedMs === undefined ? [] : [`written ${minuteText(modifiedMs)} UTC`]),
     ...(xen && xen.major > 0 ? [`by Xen ${xen.major}.${xen.minor}`] : []),
-    ...(image ? [END_TEXT[image.end.kind]] : ["not readable"]),
+    ...(image
+      ? [END_TEXT[image.end.kind]]
+      : [isClosed(fact) ? "readable by root" : "not readable"]),
     ...(image && image.format !== "xl" ? [FORMAT_TEXT[image.format]] : []),
     ...(restoredAtBoot ? ["restored when the host starts"] : []),
+    ...(record ? [RECORD_TEXT[record.state]] : []),
   ];
   return `${path} (${notes.join(", ")})${byText(by)}`;
 }
+
+/** Nothing where no fingerprint was compared. What comes from disks is escaped in it. */
+function proofTexts({ proof }: ImageFact): string[] {
+  if (!proof) return [];
+  return [
+    PROOF_TEXT[proof.verdict],
+    ...proof.disks.map(({ vdev, path, same, proof: by, changes, doubts }) => {
+      const said = [...changes, ...doubts].join(" ");
+      const head =
+        changes.length > 0 ? "changed" : same ? `unchanged (${BY_TEXT[by]})` : "not known";
+      return `${vdev} (${path}): ${head}${said === "" ? "." : `. ${said}`}`;
+    }),
+  ];
+}
+
+const PROOF_TEXT = {
+  unchanged: "good: proven, no disk was written to since the save",
+  changed: "no longer fits its disks: proven",
+  unknown: "no change of its disks was seen, which does not prove that there was none",
+} as const;
+
+const BY_TEXT = {
+  counters: "the kernel counted no write",
+  whole: "every byte was compared",
+  times: "the file's times are the same",
+  commits: "every filesystem is at the same commit",
+  sample: "samples are the same",
+  content: "by its content",
+  none: "nothing could be compared",
+} as const;
+
+const RECORD_TEXT = {
+  saving: "domus has not finished saving it",
+  waiting: "recorded by domus",
+  restored: "domus has restored it",
+  aside: "kept aside by domus",
+  missing: "recorded by domus as missing",
+} as const;
+
+function checkText({ verdict, atMs }: CheckVerdict): string {
+  const said = { boots: "boots", fails: "will not boot", unknown: "could not be told" }[verdict];
+  return `${said} (domus check, ${ageText(atMs, Date.now())} ago)`;
+}
+
+function eventLine({ kind, atMs, by, detail }: GuestEvent): [label: string, text: string] {
+  const words = Object.entries(detail).flatMap(([key, value]) =>
+    ["string", "number", "boolean"].includes(typeof value) ? [`${key} ${String(value)}`] : [],
+  );
+  const said = shorten(words.join(", "), MAX_DETAIL);
+  const seen = by === "domus" ? "by domus" : by === "log" ? "from a log" : "seen";
+  const text = `${minuteText(atMs)} UTC${kind === "alarm" ? "" : ` ${kind}`} (${seen})`;
+  return [kind === "alarm" ? "ALARM" : "event", said === "" ? text : `${text}: ${said}`];
+}
+
+/** Of what an event has to say, in a list of them. */
+const MAX_DETAIL = 400;
 
 const END_TEXT = {
   complete: "complete",

@@ -4,6 +4,7 @@ import type { Backing, DomainFact, ImageFact } from "../../guest/inventory/facts
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
 import type { Part } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
+import type { GuestEvent } from "../../host/records.ts";
 import type { SummaryDisk } from "../../xen/domain-summary.ts";
 
 type Backings = ReadonlyMap<string, Backing>;
@@ -15,6 +16,7 @@ export function inventoryJson(
 ): Json {
   return {
     domains: domains.kind,
+    domainsSeenAt: domains.kind === "listed" ? secondsOf(domains.seenAtMs) : null,
     guests: guests.map((guest) => inventoryGuestJson(guest, backings)),
     findings,
     notRead: failures.map(failureText),
@@ -22,7 +24,8 @@ export function inventoryJson(
 }
 
 function inventoryGuestJson(guest: InventoryGuest, backings: Backings): Json {
-  const { name, uuid, state, config, domains, images, has, findings } = guest;
+  const { name, uuid, state, config, domains, images, lostImages, operations } = guest;
+  const { has, findings, check } = guest;
   return {
     name,
     uuid: uuid ?? null,
@@ -37,6 +40,14 @@ function inventoryGuestJson(guest: InventoryGuest, backings: Backings): Json {
       : null,
     domains: domains.map(domainJson),
     images: images.map(imageJson),
+    missingImages: lostImages.map(({ record }) => ({
+      ...{ path: record.path, savedAt: secondsOf(record.savedAtMs), record: record.state },
+    })),
+    operations: operations.map(({ operation, running }) => ({
+      ...{ kind: operation.kind, step: operation.step, running, pid: operation.pid },
+      startedAt: secondsOf(operation.startedAtMs),
+    })),
+    check: check ? { verdict: check.verdict, at: secondsOf(check.atMs) } : null,
     disks: (has?.disks ?? []).map((disk) => diskJson(disk, backings)),
     nics: (has?.nics ?? []).map(({ mac, bridge }) => ({
       mac: mac ?? null,
@@ -46,22 +57,32 @@ function inventoryGuestJson(guest: InventoryGuest, backings: Backings): Json {
   };
 }
 
+/** Of `domus show --json`. */
+export function eventJson({ atMs, kind, by, domid, detail }: GuestEvent): Json {
+  return { at: secondsOf(atMs), kind, by, domid: domid ?? null, detail };
+}
+
+function secondsOf(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.floor(ms / 1000);
+}
+
 function bytesOf(kib: number | undefined): number | null {
   return kib === undefined ? null : kib * 1024;
 }
 
 function domainJson({ fact, by }: Part<DomainFact>): Json {
-  const { domid, name, uuid, state, memoryMib, vcpus } = fact;
-  return { domid, name, uuid, state, memoryBytes: memoryMib * 1024 * 1024, vcpus, matchedBy: by };
+  const { domid, name, uuid, state, memoryMib, vcpus, watched } = fact;
+  const memoryBytes = memoryMib * 1024 * 1024;
+  return { domid, name, uuid, state, memoryBytes, vcpus, watched: watched ?? null, matchedBy: by };
 }
 
 function imageJson({ fact, by }: Part<ImageFact>): Json {
-  const { path, sizeBytes, modifiedMs, restoredAtBoot, image, failure } = fact;
+  const { path, sizeBytes, modifiedMs, restoredAtBoot, image, failure, record, proof } = fact;
   const { xen, pages, pageSizeBytes } = image?.stream ?? {};
   return {
     path,
     sizeBytes,
-    savedAt: modifiedMs === undefined ? null : Math.floor(modifiedMs / 1000),
+    savedAt: secondsOf(modifiedMs),
     restoredAtBoot,
     format: image?.format ?? null,
     end: image?.end.kind ?? "unreadable",
@@ -70,6 +91,8 @@ function imageJson({ fact, by }: Part<ImageFact>): Json {
     xen: xen ? `${xen.major}.${xen.minor}` : null,
     savedBytes: pages === undefined || pageSizeBytes === undefined ? null : pages * pageSizeBytes,
     failure: failure ? failureText(failure) : null,
+    record: record?.state ?? null,
+    proof: proof ?? null,
     matchedBy: by,
   };
 }

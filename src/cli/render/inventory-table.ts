@@ -6,6 +6,7 @@ import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.
 import type { GuestState } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
 import type { Output, Style } from "../output.ts";
+import { shortAge } from "./age.ts";
 import { wrap } from "./text.ts";
 
 const STATE_STYLE: Readonly<Record<GuestState, Style>> = {
@@ -21,8 +22,10 @@ const STATE_STYLE: Readonly<Record<GuestState, Style>> = {
 };
 
 /** The columns; where the width does not suffice they go in this order, the first two never. */
-const HEADER = ["GUEST", "STATE", "MEMORY", "DISKS", "CONFIG", "IMAGE"] as const;
-const DROPPED_FIRST = ["DISKS", "MEMORY", "IMAGE", "CONFIG"] as const;
+const HEADER = ["GUEST", "STATE", "MEMORY", "DISKS", "CHECK", "CONFIG", "IMAGE"] as const;
+const DROPPED_FIRST = ["DISKS", "MEMORY", "CHECK", "IMAGE", "CONFIG"] as const;
+/** They are there where there is something in them. */
+const SOMETIMES: ReadonlySet<string> = new Set(["CHECK", "IMAGE"]);
 
 type Column = (typeof HEADER)[number];
 type Row = Readonly<Record<Column, string>>;
@@ -65,13 +68,14 @@ function styled(state: GuestState, text: string, out: Output): string {
 }
 
 function rowOf(guest: InventoryGuest, inventory: Inventory): Row {
-  const { has, config, images } = guest;
+  const { has, config, images, check } = guest;
   const [image, ...older] = images;
   return {
     GUEST: printable(guest.name),
     STATE: guest.state,
     MEMORY: has?.memoryKib === undefined ? "-" : sizeText(has.memoryKib * 1024),
     DISKS: disksText(guest, inventory),
+    CHECK: check ? `${check.verdict} ${shortAge(check.atMs, Date.now())}` : "",
     CONFIG: config ? printable(config.path) : "-",
     IMAGE: image
       ? printable(image.fact.path) + (older.length > 0 ? ` and ${older.length} more` : "")
@@ -97,7 +101,7 @@ function fitting(
   width: number,
 ): readonly Column[] {
   let columns: readonly Column[] = HEADER.filter(
-    (column) => column !== "IMAGE" || rows.some((row) => row.IMAGE !== ""),
+    (column) => !SOMETIMES.has(column) || rows.some((row) => row[column] !== ""),
   );
   for (const dropped of DROPPED_FIRST) {
     const taken = columns.reduce((sum, column) => sum + widths.get(column)! + 2, -2);

@@ -1,5 +1,8 @@
 /** What the survey of a host finds, before anything is made of it. */
 import type { Failure } from "../../base/failure.ts";
+import type { DiskLook } from "../../host/disk-look.ts";
+import type { ImageRecord, Operation } from "../../host/records.ts";
+import type { Proof } from "../fingerprint/compare.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
 import type { SaveImage } from "../../xen/save-image/save-image.ts";
 import type { DomainState } from "../../xen/xl-list.ts";
@@ -27,6 +30,42 @@ export type ImageFact = {
   /** Absent when it could not be read. */
   readonly image?: SaveImage;
   readonly failure?: Failure;
+  /** What domus wrote down when it saved the guest. */
+  readonly record?: ImageRecord;
+  /** What the record's fingerprints say of the disks now. */
+  readonly proof?: ImageProof;
+};
+
+/** How the disks of a saved guest compare with what they were when it was saved. */
+export type ImageProof = {
+  /** `unchanged`: all of them, and that is certain. `unknown`: no change was seen, which is less. */
+  readonly verdict: "unchanged" | "changed" | "unknown";
+  readonly disks: readonly DiskProof[];
+};
+
+export type DiskProof = {
+  readonly vdev: string;
+  readonly path: string;
+  readonly same: boolean;
+  /** `none`: nothing could be compared. */
+  readonly proof: Proof;
+  /** Sentences, escaped: what was written, and when where that is known. */
+  readonly changes: readonly string[];
+  /** Sentences, escaped: what could not be told. */
+  readonly doubts: readonly string[];
+};
+
+/** A recorded image whose file is not where it was, nor anywhere else that was looked at. */
+export type LostImage = {
+  readonly record: ImageRecord;
+  /** Another file has its path. */
+  readonly replaced: boolean;
+};
+
+export type OperationFact = {
+  readonly operation: Operation;
+  /** Its process is still there; otherwise it was cut off. */
+  readonly running: boolean;
 };
 
 export type DomainFact = {
@@ -38,10 +77,19 @@ export type DomainFact = {
   readonly vcpus: number;
   /** The live configuration. Absent: libxl has none of it. */
   readonly guest?: DomainSummary;
+  /** Whether the process of xl is there that acts when it ends. Absent: that could not be told. */
+  readonly watched?: boolean;
 };
 
 export type DomainsFact =
-  | { readonly kind: "listed"; readonly domains: readonly DomainFact[] }
+  | {
+      readonly kind: "listed";
+      readonly domains: readonly DomainFact[];
+      /** An xl that makes or restores a domain at this moment: what it has not finished has no configuration yet. */
+      readonly making?: boolean;
+      /** Somebody else saw this, and wrote it down at that time (milliseconds since 1970). Absent: it was asked for just now. */
+      readonly seenAtMs?: number;
+    }
   /** No Xen runs here, or this is a file tree: no guest runs. */
   | { readonly kind: "none" }
   /** Xen runs, and does not tell. */
@@ -56,7 +104,23 @@ export type Backing = {
   readonly sizeBytes?: number;
   /** Of a file: when it was last written. */
   readonly modifiedMs?: number;
+  /** Keys of what its bytes lie in: see `DiskLook`. */
+  readonly on?: readonly string[];
+  readonly snapshot?: DiskLook["snapshot"];
 };
+
+/** Something of dom0's own that has a disk open: a mounted filesystem, swap space. */
+export type DiskMount = {
+  readonly device: string;
+  /** `swap` for swap space. */
+  readonly mountPoint: string;
+  readonly readonly: boolean;
+  /** Of the device, and of what its bytes lie in. */
+  readonly keys: readonly string[];
+};
+
+/** A disk that is the destination of a copy that was not finished. */
+export type UnfinishedDisk = { readonly record: string; readonly source?: string };
 
 export type BrokenLink = {
   readonly path: string;
@@ -68,9 +132,14 @@ export type InventoryFacts = {
   readonly configs: readonly ConfigFact[];
   readonly brokenLinks: readonly BrokenLink[];
   readonly images: readonly ImageFact[];
+  readonly lostImages: readonly LostImage[];
+  readonly operations: readonly OperationFact[];
   readonly domains: DomainsFact;
   /** By path, as libxl would open it. */
   readonly backings: ReadonlyMap<string, Backing>;
+  readonly mounts: readonly DiskMount[];
+  /** By path, as libxl would open it. */
+  readonly unfinished: ReadonlyMap<string, UnfinishedDisk>;
   /** Directories that could not be read, or not to their end. */
   readonly failures: readonly Failure[];
 };

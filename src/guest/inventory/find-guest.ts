@@ -3,6 +3,7 @@ import { missing, misuse } from "../../base/failure.ts";
 import { nearestWord } from "../../base/nearest-word.ts";
 import { printable } from "../../base/printable.ts";
 import type { Inventory, InventoryGuest } from "./inventory.ts";
+import type { Guest } from "./match.ts";
 
 /** All that are called so; `missing` with the nearest name when none is. `host` is for the message. */
 export function findGuests(inventory: Inventory, host: string, name: string): InventoryGuest[] {
@@ -32,10 +33,7 @@ export function findGuest(inventory: Inventory, host: string, name: string): Inv
 }
 
 /** By its name, its uuid, or the path of its config or of an image. A number is no name to xl, but a domain's id. */
-function isCalled(
-  { name, uuid, config, domains, images }: InventoryGuest,
-  wanted: string,
-): boolean {
+export function isCalled({ name, uuid, config, domains, images }: Guest, wanted: string): boolean {
   return (
     name === wanted ||
     config?.guest?.name === wanted ||

@@ -1,7 +1,15 @@
 /** Puts configs, domains and images together into guests. Pure; the rules are in docs/design/inventory.md. */
 import { fileName } from "../../base/path.ts";
+import type { ImageRecord } from "../../host/records.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
-import type { ConfigFact, DomainFact, ImageFact, InventoryFacts } from "./facts.ts";
+import type {
+  ConfigFact,
+  DomainFact,
+  ImageFact,
+  InventoryFacts,
+  LostImage,
+  OperationFact,
+} from "./facts.ts";
 import { targetPath } from "./read-backings.ts";
 
 /** What made a part one of a guest; `alone` where nothing else is known of it. */
@@ -21,6 +29,10 @@ export type Guest = {
   readonly domains: readonly Part<DomainFact>[];
   /** Newest first. */
   readonly images: readonly Part<ImageFact>[];
+  /** Images that it should have, by domus's records. */
+  readonly lostImages: readonly LostImage[];
+  /** What domus does to it, or was cut off in. */
+  readonly operations: readonly OperationFact[];
   /** What it has: live, else by its config, else by its newest image. */
   readonly has?: DomainSummary;
 };
@@ -29,6 +41,7 @@ type Draft = {
   readonly config?: ConfigFact;
   readonly domains: Part<DomainFact>[];
   readonly images: Part<ImageFact>[];
+  readonly lostImages: LostImage[];
 };
 
 /** What a part is known by. */
@@ -44,7 +57,7 @@ export function matchGuests(facts: InventoryFacts): Guest[] {
   const index = new GuestIndex();
   const marks = (guest: DomainSummary | undefined) => marksOf(guest, facts);
   for (const config of facts.configs) {
-    index.add({ config, domains: [], images: [] }, marks(config.guest));
+    index.add({ ...nothing(), config }, marks(config.guest));
   }
   const domains = facts.domains.kind === "listed" ? facts.domains.domains : [];
   for (const fact of domains) {
@@ -54,13 +67,32 @@ export function matchGuests(facts: InventoryFacts): Guest[] {
     index.add(draft, known);
   }
   for (const fact of facts.images.toSorted(newestFirst)) {
-    const known = marks(fact.image?.config?.guest);
+    const saved = fact.image?.config?.guest;
+    const known = saved || !fact.record ? marks(saved) : marksOfRecord(fact.record);
     const [draft, by] = index.find(known);
     draft.images.push({ fact, by });
     index.add(draft, known);
   }
+  for (const lost of facts.lostImages) {
+    const known = marksOfRecord(lost.record);
+    const [draft] = index.find(known);
+    draft.lostImages.push(lost);
+    index.add(draft, known);
+  }
+  const operations = Map.groupBy(facts.operations, ({ operation }) => operation.guest);
   const unknown = facts.domains.kind === "unknown";
-  return index.drafts.map((draft) => guestOf(draft, unknown)).toSorted(byName);
+  return index.drafts
+    .map((draft) => guestOf(draft, unknown))
+    .map((guest) => ({ ...guest, operations: operations.get(guest.name) ?? [] }))
+    .toSorted(byName);
+}
+
+function nothing(): Omit<Draft, "config"> {
+  return { domains: [], images: [], lostImages: [] };
+}
+
+function marksOfRecord({ guest, uuid }: ImageRecord): Marks {
+  return { name: guest, uuid, disks: [] };
 }
 
 function marksOf(guest: DomainSummary | undefined, { backings }: InventoryFacts): Marks {
@@ -111,7 +143,7 @@ class GuestIndex {
     const sameDisk = new Set(disks.flatMap((disk) => [...(this.#byDisk.get(disk) ?? [])]));
     const [sharing] = sameDisk;
     if (sharing && sameDisk.size === 1) return [sharing, "disks"];
-    return [{ domains: [], images: [] }, "alone"];
+    return [nothing(), "alone"];
   }
 }
 
@@ -137,31 +169,49 @@ const LIVELINESS: readonly DomainFact["state"][] = [
   "dying",
 ];
 
-function guestOf({ config, domains: unsorted, images }: Draft, unknown: boolean): Guest {
+function guestOf(
+  { config, domains: unsorted, images, lostImages }: Draft,
+  unknown: boolean,
+): Omit<Guest, "operations"> {
   const domains = unsorted.toSorted(
     (a, b) => LIVELINESS.indexOf(a.fact.state) - LIVELINESS.indexOf(b.fact.state),
   );
   const domain = domains[0]?.fact;
   const saved = images.find(({ fact }) => fact.image?.config?.guest)?.fact.image?.config?.guest;
   const has = domain?.guest ?? config?.guest ?? saved;
-  const uuid = domain?.uuid ?? config?.guest?.uuid ?? saved?.uuid;
+  const record = images.find(({ fact }) => fact.record)?.fact.record ?? lostImages[0]?.record;
+  const uuid = domain?.uuid ?? config?.guest?.uuid ?? saved?.uuid ?? record?.uuid;
   const file = fileName(config?.path ?? images[0]?.fact.path ?? "");
+  const live = domain && !isNameless(domain) ? domain.name : undefined;
+  const known = live ?? config?.guest?.name ?? saved?.name ?? record?.guest ?? domain?.name;
   return {
-    name: domain?.name ?? config?.guest?.name ?? saved?.name ?? file.replace(/\.cfg$/, ""),
+    name: known ?? file.replace(/\.cfg$/, ""),
     ...(uuid !== undefined && { uuid }),
     state: domain?.state ?? (unknown ? "unknown" : stateAtRest(images)),
     ...(config && { config }),
-    domains,
-    images,
+    ...{ domains, images, lostImages },
     ...(has && { has }),
   };
 }
 
 /** Of a guest without a domain. An image that nobody can restore saves nothing. */
 function stateAtRest(images: readonly Part<ImageFact>[]): GuestState {
-  const mayRestore = images.some(({ fact: { image } }) => {
-    const end = image?.end.kind;
-    return end === "complete" || end === "unknown";
-  });
-  return mayRestore ? "saved" : "stopped";
+  return images.some(({ fact }) => mayRestore(fact)) ? "saved" : "stopped";
+}
+
+function mayRestore(fact: ImageFact): boolean {
+  if (fact.record && fact.record.state !== "waiting") return false;
+  const end = fact.image?.end.kind;
+  return end === "complete" || end === "unknown" || isClosed(fact);
+}
+
+/** xl prints so where a domain has no name any more, or none yet. */
+export function isNameless({ name }: DomainFact): boolean {
+  return name === "" || name === "(null)";
+}
+
+/** By domus's record it is there; who asks may not look at it. */
+export function isClosed({ image, record, failure }: ImageFact): boolean {
+  const isDenied = failure?.kind === "io" && ["EACCES", "EPERM"].includes(failure.errno);
+  return image === undefined && record !== undefined && isDenied;
 }

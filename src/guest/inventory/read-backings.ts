@@ -28,6 +28,19 @@ export async function readBackings(
 }
 
 async function readBacking(host: Host, path: string): Promise<Backing> {
+  if (!host.lookAtDisk) return openBacking(host, path);
+  const looked = await attempt(() => host.lookAtDisk!(path));
+  if (looked.ok && looked.value) {
+    const { identity: key, ...look } = looked.value;
+    return { key, ...look };
+  }
+  const real = await attempt(() => host.realPath(path));
+  const key = devicePath(real.ok ? real.value : path);
+  if (!looked.ok) return { key, kind: "unreadable" };
+  return { key, kind: !host.live && key.startsWith("/dev/") ? "not-visible" : "missing" };
+}
+
+async function openBacking(host: Host, path: string): Promise<Backing> {
   const real = await attempt(() => host.realPath(path));
   const key = devicePath(real.ok ? real.value : path);
   const opened = await attempt(() => host.openBlock(path));

@@ -1,24 +1,70 @@
 /** Asks Xen what runs. */
 import { attempt, ioFailure } from "../../base/failure.ts";
+import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow, ListedDomain } from "../../xen/xl-list.ts";
 import { runningXen } from "../config/host-xen.ts";
 import type { DomainFact, DomainsFact } from "./facts.ts";
+import { readMonitors } from "./read-monitors.ts";
+import { formatSeen, parseSeen } from "./seen-domains.ts";
 
 /** dom0 is no guest. */
 const DOM0 = 0;
 
-export async function readDomains(host: Host): Promise<DomainsFact> {
+/** Where what Xen says is kept for those who may not ask it. */
+export type SeenPort = {
+  /** Undefined: nothing was kept. */
+  recall(): string | undefined;
+  keep(text: string): void;
+};
+
+export async function readDomains(host: Host, seen?: SeenPort): Promise<DomainsFact> {
   if (!host.live) return { kind: "none" };
-  const asked = await attempt(async () => {
-    // The table first: what ends in between has a row and no configuration, and not the other way round.
-    const rows = parseXlListVerbose(await ask(host, "-v"));
-    return joined(rows, parseXlListLong(await ask(host, "-l")));
-  });
-  if (asked.ok) return { kind: "listed", domains: asked.value };
+  const asked = await attempt(() => askXen(host, seen));
+  if (asked.ok) return asked.value;
   const xen = await runningXen(host);
-  return xen ? { kind: "unknown", failure: asked.failure } : { kind: "none" };
+  if (!xen) return { kind: "none" };
+  return (seen && (await recalled(host, seen))) ?? { kind: "unknown", failure: asked.failure };
+}
+
+async function askXen(host: Host, seen: SeenPort | undefined): Promise<DomainsFact> {
+  // At the same time: each takes long on a busy host.
+  const [table, long] = await Promise.all([ask(host, "-v"), ask(host, "-l")]);
+  const all = joined(parseXlListVerbose(table), parseXlListLong(long));
+  const domains = await withoutGone(host, all);
+  const { watched, unwatched, making } = await readMonitors(host, domains);
+  if (seen) {
+    const ids = { watched: [...watched], unwatched: [...unwatched] };
+    const text = formatSeen({
+      atMs: Date.now(),
+      bootId: await bootIdOf(host),
+      table,
+      long,
+      ...ids,
+    });
+    if (text !== undefined) seen.keep(text);
+  }
+  return { kind: "listed", making, domains: withMonitors(domains, watched, unwatched) };
+}
+
+/** Of this boot of the host: after it other domains have those numbers. */
+async function recalled(host: Host, seen: SeenPort): Promise<DomainsFact | undefined> {
+  const text = seen.recall();
+  const kept = text === undefined ? undefined : parseSeen(text);
+  if (!kept || kept.bootId === "" || kept.bootId !== (await bootIdOf(host))) return undefined;
+  const domains = joined(kept.rows, kept.listed);
+  const [watched, unwatched] = [new Set(kept.watched), new Set(kept.unwatched)];
+  return {
+    kind: "listed",
+    seenAtMs: kept.atMs,
+    domains: withMonitors(domains, watched, unwatched),
+  };
+}
+
+async function bootIdOf(host: Host): Promise<string> {
+  const read = await attempt(() => host.readFile("/proc/sys/kernel/random/boot_id", 4096));
+  return read.ok ? decodeText(read.value).trim() : "";
 }
 
 async function ask(host: Host, flag: string): Promise<string> {
@@ -26,6 +72,24 @@ async function ask(host: Host, flag: string): Promise<string> {
   if (exitCode === 0) return stdout;
   const said = stderr.trim().split("\n").at(-1) ?? "";
   throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
+}
+
+/** What ended between the two answers is in the table and has no configuration, as if it had been left half built. */
+async function withoutGone(host: Host, domains: readonly DomainFact[]): Promise<DomainFact[]> {
+  if (domains.every(({ guest }) => guest)) return [...domains];
+  const there = new Set(parseXlListVerbose(await ask(host, "-v")).map(({ domid }) => domid));
+  return domains.filter(({ domid, guest }) => guest !== undefined || there.has(domid));
+}
+
+function withMonitors(
+  domains: readonly DomainFact[],
+  watched: ReadonlySet<number>,
+  unwatched: ReadonlySet<number>,
+): DomainFact[] {
+  return domains.map((domain) => {
+    const isWatched = watched.has(domain.domid);
+    return isWatched || unwatched.has(domain.domid) ? { ...domain, watched: isWatched } : domain;
+  });
 }
 
 function joined(rows: readonly DomainRow[], listed: readonly ListedDomain[]): DomainFact[] {

@@ -1,18 +1,19 @@
-/** Finds save images in the places where they usually are, and reads them. */
-import { attempt } from "../../base/failure.ts";
+/** Finds save images in the places where they usually are and where domus has put them, and reads them. */
+import { attempt, isAbsent } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { directoryOf } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
+import type { ImageRecord } from "../../host/records.ts";
 import {
   detectSaveImage,
   IMAGE_HEAD_BYTES,
   readSaveImage,
 } from "../../xen/save-image/save-image.ts";
 import { AT_A_TIME, pathsIn } from "./directories.ts";
-import type { ImageFact } from "./facts.ts";
+import type { ImageFact, LostImage } from "./facts.ts";
 
 /** xendomains' own, where its settings name no other. */
 const SAVE_DIRECTORY = "/var/lib/xen/save";
@@ -23,13 +24,29 @@ const SETTINGS = ["/etc/default/xendomains", "/etc/sysconfig/xendomains"] as con
 /** Of the names that Xen's script knows (xen: tools/hotplug/Linux/init.d/sysconfig.xendomains.in). */
 const SAVE_SETTING = /^\s*XENDOMAINS_SAVE\s*=\s*(["']?)(.*?)\1\s*(?:#.*)?$/gm;
 
-/** `also` are further directories. What could not be read as a whole is told to `failures`. */
+/** Records of images whose file should be there. */
+const KEPT: ReadonlySet<ImageRecord["state"]> = new Set(["waiting", "aside"]);
+/** Between the last write to an image and what its record says: the fingerprints are taken in between. */
+const RECORDED_WITHIN_MS = 15 * 60_000;
+
+export type ImagesOptions = {
+  /** Further directories. */
+  readonly also: readonly string[];
+  readonly records: readonly ImageRecord[];
+  /** Told what could not be read as a whole. */
+  readonly failures: Failure[];
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type ImagesRead = {
+  readonly images: readonly ImageFact[];
+  readonly lost: readonly LostImage[];
+};
+
 export async function readImages(
   host: Host,
-  also: readonly string[],
-  failures: Failure[],
-  signal?: AbortSignal,
-): Promise<ImageFact[]> {
+  { also, records, failures, signal }: ImagesOptions,
+): Promise<ImagesRead> {
   const atBoot = await saveDirectory(host);
   const directories = new Map<string, string>();
   for (const place of [atBoot, SAVE_DIRECTORY, ...PLACES, ...also]) {
@@ -40,16 +57,76 @@ export async function readImages(
   for (const directory of directories.values()) {
     paths.push(...(await pathsIn(host, directory, failures)));
   }
-  const images = await mapParallel(paths, AT_A_TIME, (path) =>
-    readImage(host, path, { failures, signal }),
+  const reading = { failures, signal };
+  const found = await mapParallel(paths, AT_A_TIME, (path) => readImage(host, path, reading));
+  const kept = records.filter(({ state }) => KEPT.has(state)).slice(0, MAX_RECORDED);
+  const elsewhere = kept.filter(({ path }) => !paths.includes(path));
+  const recorded = await mapParallel(elsewhere, AT_A_TIME, (record) =>
+    readRecorded(host, record, reading),
   );
-  return images.flatMap((image) =>
+  const images = [...found, ...recorded].flatMap((image) =>
     image ? [{ ...image, restoredAtBoot: directoryOf(image.path) === atBoot }] : [],
   );
+  return join(images, records);
 }
 
-/** Empty in the settings: xendomains saves nothing, and restores nothing. */
-async function saveDirectory(host: Host): Promise<string> {
+/** Guests that are saved at one time: more than a host has. */
+const MAX_RECORDED = 4096;
+
+/** A file that may not be looked at is believed to be what the record says; one that is not there is none. */
+async function readRecorded(
+  host: Host,
+  record: ImageRecord,
+  reading: Reading,
+): Promise<Found | undefined> {
+  const { path, sizeBytes = 0, savedAtMs: modifiedMs } = record;
+  const failures: Failure[] = [];
+  const image = await readImage(host, path, { ...reading, failures });
+  const [failure] = failures;
+  if (image || !failure || isAbsent(failure)) return image;
+  return { path, sizeBytes, modifiedMs, failure };
+}
+
+/** Which record speaks of which file: one at its path, else one that was moved. */
+function join(images: readonly ImageFact[], records: readonly ImageRecord[]): ImagesRead {
+  const recordOf = new Map<ImageFact, ImageRecord>();
+  const lost: LostImage[] = [];
+  const isFree = (image: ImageFact) => !recordOf.has(image);
+  const atPath = (record: ImageRecord) => images.find(({ path }) => path === record.path);
+  // Those at their path first: what is left may have been moved.
+  for (const record of records) {
+    const image = atPath(record);
+    if (record.state !== "missing" && image && isFree(image) && isOf(image, record))
+      recordOf.set(image, record);
+  }
+  const taken = new Set(recordOf.values());
+  for (const record of records) {
+    if (taken.has(record) || !KEPT.has(record.state)) continue;
+    const moved = images.find((image) => isFree(image) && wasMoved(image, record));
+    if (moved) recordOf.set(moved, record);
+    else lost.push({ record, replaced: atPath(record) !== undefined });
+  }
+  const joined = images.map((image) => {
+    const record = recordOf.get(image);
+    return record ? { ...image, record } : image;
+  });
+  return { images: joined, lost };
+}
+
+function isOf({ sizeBytes }: ImageFact, record: ImageRecord): boolean {
+  return record.sizeBytes === undefined || record.sizeBytes === sizeBytes;
+}
+
+/** A copy that has kept neither size nor times is not taken for it. */
+function wasMoved(image: ImageFact, record: ImageRecord): boolean {
+  const { modifiedMs, sizeBytes } = image;
+  if (image.image?.config?.guest?.uuid !== record.uuid || record.sizeBytes !== sizeBytes)
+    return false;
+  return modifiedMs !== undefined && Math.abs(modifiedMs - record.savedAtMs) <= RECORDED_WITHIN_MS;
+}
+
+/** Where xendomains restores from, whatever lies there. Empty in the settings: it saves nothing, and restores nothing. */
+export async function saveDirectory(host: Host): Promise<string> {
   for (const path of SETTINGS) {
     const text = await attempt(async () => decodeText(await host.readFile(path, MIB)));
     if (!text.ok) continue;
@@ -59,14 +136,18 @@ async function saveDirectory(host: Host): Promise<string> {
   return SAVE_DIRECTORY;
 }
 
+type Found = Omit<ImageFact, "restoredAtBoot">;
+type Reading = { readonly failures: Failure[]; readonly signal: AbortSignal | undefined };
+
 /** Undefined for whatever is no save image. Of what cannot be read at all nobody knows: that is a failure of its own. */
 async function readImage(
   host: Host,
   path: string,
-  { failures, signal }: { failures: Failure[]; signal: AbortSignal | undefined },
-): Promise<Omit<ImageFact, "restoredAtBoot"> | undefined> {
+  { failures, signal }: Reading,
+): Promise<Found | undefined> {
   signal?.throwIfAborted();
   const kind = await attempt(() => host.kind(path));
+  if (!kind.ok) failures.push(kind.failure);
   if (!kind.ok || kind.value !== "file") return undefined;
   const opened = await attempt(() => host.openBlock(path));
   if (!opened.ok) {

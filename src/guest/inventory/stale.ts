@@ -1,5 +1,5 @@
 /** Whether a save image still fits its guest's disks, as far as that can be told from outside. Pure. */
-import type { DomainFact, ImageFact, InventoryFacts } from "./facts.ts";
+import type { DiskProof, DomainFact, ImageFact, InventoryFacts } from "./facts.ts";
 import type { Guest } from "./match.ts";
 import { targetPath } from "./read-backings.ts";
 
@@ -7,7 +7,11 @@ export type Staleness =
   /** The guest has a domain that is not the one that was saved, or went on after it. */
   | { readonly kind: "runs"; readonly domain: DomainFact }
   /** A disk file was written after the image. */
-  | { readonly kind: "written"; readonly target: string; readonly modifiedMs: number };
+  | { readonly kind: "written"; readonly target: string; readonly modifiedMs: number }
+  /** domus has restored it: the guest went on from there. */
+  | { readonly kind: "restored" }
+  /** Fingerprints say so. */
+  | { readonly kind: "proven"; readonly disks: readonly DiskProof[] };
 
 /**
  * The domain ends after its image is written, and with it the program that serves its disks: QEMU writes what it still
@@ -21,12 +25,15 @@ const SLACK_MS = 30_000;
  */
 export function staleness(
   { domains }: Guest,
-  { image, modifiedMs }: ImageFact,
+  { image, modifiedMs, record, proof }: ImageFact,
   { backings }: InventoryFacts,
 ): Staleness | undefined {
   const domain = domains.find(({ fact }) => HAS_RUN.has(fact.state));
   if (domain) return { kind: "runs", domain: domain.fact };
-  if (modifiedMs === undefined) return undefined;
+  if (record?.state === "restored") return { kind: "restored" };
+  if (proof?.verdict === "changed")
+    return { kind: "proven", disks: proof.disks.filter(({ changes }) => changes.length > 0) };
+  if (modifiedMs === undefined || proof?.verdict === "unchanged") return undefined;
   for (const disk of image?.config?.guest?.disks ?? []) {
     const target = disk.readonly ? undefined : targetPath(disk);
     const backing = target === undefined ? undefined : backings.get(target);

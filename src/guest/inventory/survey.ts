@@ -1,27 +1,50 @@
 /** All that can be seen of a host's guests without touching them. */
+import { attemptSync } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { InventoryFacts } from "./facts.ts";
+import type { Records } from "../../host/records.ts";
+import type { ImageFact, InventoryFacts } from "./facts.ts";
+import { isWaiting, peekAtDisks } from "./image-proof.ts";
+import type { Guest } from "./match.ts";
 import { readBackings } from "./read-backings.ts";
 import { readConfigs } from "./read-configs.ts";
+import { readMounts, readUnfinished } from "./read-disk-uses.ts";
 import { readDomains } from "./read-domains.ts";
+import type { SeenPort } from "./read-domains.ts";
 import { readImages } from "./read-images.ts";
+import { readOperations } from "./read-operations.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 export type InventoryOptions = {
   /** Directories with configs and images beside the usual ones. */
   readonly also?: readonly string[] | undefined;
+  /** What domus has written down. Left out: nothing. */
+  readonly records?: Pick<Records, "images" | "operations"> | undefined;
+  /** Where what Xen says is kept for those who may not ask it. */
+  readonly seen?: SeenPort | undefined;
+  /** What the last boot checks said. */
+  readonly verdicts?: Verdicts | undefined;
+  /** Guests whose save images are to be proven by reading their disks, which takes seconds. */
+  readonly prove?: (guest: Guest) => boolean;
   readonly signal?: AbortSignal;
 };
 
 export async function surveyInventory(
   host: Host,
-  { also = [], signal }: InventoryOptions = {},
+  { also = [], records, seen, signal }: InventoryOptions = {},
 ): Promise<InventoryFacts> {
   const failures: Failure[] = [];
-  const [{ configs, brokenLinks }, images, domains] = await Promise.all([
+  const read = attemptSync(() => ({
+    images: records?.images() ?? [],
+    operations: records?.operations() ?? [],
+  }));
+  if (!read.ok) failures.push(read.failure);
+  const recorded = read.ok ? read.value : { images: [], operations: [] };
+  const [{ configs, brokenLinks }, { images, lost }, domains, operations] = await Promise.all([
     readConfigs(host, also, failures),
-    readImages(host, also, failures, signal),
-    readDomains(host),
+    readImages(host, { also, records: recorded.images, failures, signal }),
+    readDomains(host, seen),
+    readOperations(host, recorded.operations),
   ]);
   const guests = [
     ...configs.map(({ guest }) => guest),
@@ -32,5 +55,18 @@ export async function surveyInventory(
     host,
     guests.filter((guest) => guest !== undefined),
   );
-  return { configs, brokenLinks, images, domains, backings, failures };
+  const [mounts, unfinished, looked] = await Promise.all([
+    readMounts(host),
+    readUnfinished(host, backings),
+    Promise.all(images.map((image) => withPeek(host, image))),
+  ]);
+  return {
+    ...{ configs, brokenLinks, images: looked, lostImages: lost, operations, domains },
+    ...{ backings, mounts, unfinished, failures },
+  };
+}
+
+async function withPeek(host: Host, fact: ImageFact): Promise<ImageFact> {
+  const proof = isWaiting(fact) ? await peekAtDisks(host, fact.record!) : undefined;
+  return proof ? { ...fact, proof } : fact;
 }

@@ -17,6 +17,8 @@ export function localHost(): Host {
     realPath: localRealPath,
     replaceFile: replaceLocalFile,
     // domus-pygrub has a host as well, and no time to load what it does not ask for.
-    observeDisk: async (path) => (await import("./observe-disk.ts")).observeLocalDisk(path),
+    observeDisk: async (path, options) =>
+      (await import("./observe-disk.ts")).observeLocalDisk(path, options),
+    lookAtDisk: async (path) => (await import("./look-at-disk.ts")).lookAtLocalDisk(path),
   };
 }

@@ -14,7 +14,10 @@ import { runLocal } from "./run.ts";
 import { settledStats, writtenSectors } from "./target-witness.ts";
 
 /** `io` when it cannot be opened or flushed, `unsupported` when it is no disk. */
-export async function observeLocalDisk(path: string): Promise<DiskObservation> {
+export async function observeLocalDisk(
+  path: string,
+  { settle = true }: { readonly settle?: boolean } = {},
+): Promise<DiskObservation> {
   // O_NONBLOCK: opening a FIFO or an empty CD-ROM drive must not wait for anybody.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error) => {
     throw ioFailure([path], "open", errnoOf(error), error);
@@ -22,19 +25,21 @@ export async function observeLocalDisk(path: string): Promise<DiskObservation> {
   try {
     const stats = await handle.stat({ bigint: true });
     if (stats.isFile()) {
-      await flush(handle, path);
+      if (settle) await flush(handle, path);
       const identity = await identityOf(stats, Number(stats.size));
-      const file = await fileTimes(path);
+      const file = await fileTimes(path, settle);
       return { identity, ...(file && { writes: { bootId: "", counters: [], file } }) };
     }
     if (!stats.isBlockDevice())
       throw unsupported([path], "a disk that is neither a file nor a block device");
-    await flush(handle, path);
-    // Without the right to do that (CAP_SYS_ADMIN) it stays; who reads guests' disks is root.
-    await attempt(() => runLocal(["blockdev", "--flushbufs", path]));
+    if (settle) {
+      await flush(handle, path);
+      // Without the right to do that (CAP_SYS_ADMIN) it stays; who reads guests' disks is root.
+      await attempt(() => runLocal(["blockdev", "--flushbufs", path]));
+    }
     const sys = `/sys/dev/block/${deviceNumber(stats.rdev)}`;
     const sizeBytes = Number((await text(`${sys}/size`)) ?? 0) * 512;
-    const writes = await deviceWrites(sys);
+    const writes = await deviceWrites(sys, settle);
     return { identity: await identityOf(stats, sizeBytes), ...(writes && { writes }) };
   } finally {
     await handle.close();
@@ -54,11 +59,11 @@ async function identityOf(stats: BigIntStats, sizeBytes: number): Promise<string
   return Buffer.from(await diskIdentity({ stats, sizeBytes })).toString("hex");
 }
 
-async function fileTimes(path: string): Promise<FileTimes | undefined> {
+async function fileTimes(path: string, settle: boolean): Promise<FileTimes | undefined> {
   const first = await stat(path, { bigint: true }).catch((error) => {
     throw ioFailure([path], "look at", errnoOf(error), error);
   });
-  const stats = await settledStats(path, first);
+  const stats = settle ? await settledStats(path, first) : first;
   if (!stats?.isFile()) return undefined;
   return {
     inode: String(stats.ino),
@@ -69,7 +74,7 @@ async function fileTimes(path: string): Promise<FileTimes | undefined> {
 }
 
 /** Undefined where something is missing without which the rest says nothing. */
-async function deviceWrites(sys: string): Promise<DiskWrites | undefined> {
+async function deviceWrites(sys: string, settle: boolean): Promise<DiskWrites | undefined> {
   const isPartition = (await text(`${sys}/partition`)) !== undefined;
   const own = await counterOf(sys, isPartition ? `${sys}/..` : sys);
   // Through the disk around it anybody can write to a partition.
@@ -79,7 +84,7 @@ async function deviceWrites(sys: string): Promise<DiskWrites | undefined> {
   const behind = await text(`${sys}/loop/backing_file`);
   const counters = around ? [own, around] : [own];
   if (behind === undefined) return { bootId, counters };
-  const file = await attempt(() => fileTimes(behind));
+  const file = await attempt(() => fileTimes(behind, settle));
   // The file of a loop device may have been deleted, or be beyond a mount that is not seen here: then it can be written unseen.
   return file.ok && file.value ? { bootId, counters, file: file.value } : undefined;
 }

@@ -5,6 +5,7 @@ import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
 import { listLocal, localKind, readLocalFile } from "./files.ts";
 import { errnoOf } from "./errno.ts";
+import { lookAtTreeDisk } from "./look-at-disk.ts";
 
 /** As many as Linux follows (fs/namei.c MAXSYMLINKS). */
 const MAX_LINKS = 40;
@@ -35,6 +36,7 @@ export function treeHost(root: string): Host {
       }
     },
     realPath: async (path) => resolveInside(root, path),
+    lookAtDisk: (path) => inside(path, async (real) => lookAtTreeDisk(real)),
   };
 }
 
