@@ -1,4 +1,5 @@
 /** What domus keeps of guests from one command to the next, for those that only look. Of this host, or of a tree. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, FailureError } from "../base/failure.ts";
 import type { Failure } from "../base/failure.ts";
@@ -43,7 +44,6 @@ export function openGuestState(env: NodeJS.ProcessEnv): OpenGuestState {
 
 /** The database is only loaded where there is one. */
 async function readRecords(directory: string): Promise<Pick<GuestState, "records" | "failure">> {
-  const { existsSync } = await import("node:fs");
   if (!existsSync(join(directory, "records.db"))) return {};
   try {
     const { openRecordsReadOnly } = await import("../host/local/records-db.ts");
