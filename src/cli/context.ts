@@ -1,6 +1,9 @@
 import type { CommandContext, StricliProcess } from "@stricli/core";
 import type { FactsCache } from "../guest/check/facts-cache.ts";
+import type { BootPorts } from "../guest/console/watch-boot.ts";
+import type { LifecyclePorts } from "../guest/lifecycle/ports.ts";
 import type { Host } from "../host/host.ts";
+import type { Records } from "../host/records.ts";
 import type { KeepVerdicts, OpenGuestState } from "./guest-state.ts";
 import type { Output } from "./output.ts";
 
@@ -16,6 +19,9 @@ export type Context = CommandContext & {
   readonly openState?: OpenGuestState;
   /** Of the boot checks of guests on this host. Left out: they are not kept. */
   readonly keepVerdicts?: KeepVerdicts;
+  /** What commands that change guests work with, and what they watch a boot with. Left out: this machine. */
+  readonly openLifecycle?: (records: Records) => LifecyclePorts;
+  readonly openBoot?: (host: Host) => BootPorts;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 };

@@ -31,6 +31,18 @@ export const alsoFlag = {
   optional: true,
 } as const;
 
+export const dryRunFlag = {
+  kind: "boolean",
+  brief: "Say what would be done, and do nothing",
+  default: false,
+} as const;
+
+export const guestParameter = {
+  brief: "Guest name, uuid, domain id, or path of its config",
+  parse: String,
+  placeholder: "GUEST",
+} as const;
+
 export const noCacheFlag = {
   kind: "boolean",
   brief: "Read every kernel and initramfs anew, whatever is known from earlier runs",

@@ -20,6 +20,8 @@ export type ImageRecord = {
   readonly state: ImageState;
   /** Milliseconds since 1970, of dom0's clock. */
   readonly savedAtMs: number;
+  /** When it was restored or set aside: it is kept for a while after that. */
+  readonly endedAtMs?: number;
   /** Of the file when it was whole. */
   readonly sizeBytes?: number;
   readonly xen?: string;
@@ -90,8 +92,15 @@ export type Records = Disposable & {
   removeImage(id: number): void;
   /** Oldest first. */
   events(filter?: EventFilter): readonly GuestEvent[];
-  /** False when it is known already: the same kind, uuid and domid within 10 s. */
+  /**
+   * False when somebody else has seen it, too: the same kind, uuid and domid within 10 s. Of the two details one is made, and what
+   * domus did itself is its own.
+   */
   addEvent(event: Omit<GuestEvent, "id">): boolean;
+  /** What was kept under a name, as it was given; undefined when nothing was. */
+  note(name: string): unknown;
+  /** At most 32 MiB of JSON. */
+  setNote(name: string, value: unknown): void;
   operations(): readonly Operation[];
   beginOperation(operation: Omit<Operation, "id" | "startedAtMs">): Operation;
   /** Before the step begins. */

@@ -18,6 +18,8 @@ export type DomainRow = {
   readonly memoryMib: number;
   readonly vcpus: number;
   readonly state: DomainState;
+  /** What it has used of all processors; 0 before it has run for the first time. */
+  readonly cpuSeconds: number;
   /** Another row claims the same domain: one of them is part of a name. */
   readonly doubtful: boolean;
 };
@@ -41,7 +43,7 @@ export function parseXlListLong(text: string): ListedDomain[] {
 
 /** `ID  Mem  VCPUs  State  Time(s)  UUID  Reason-Code  Security Label`: what stands behind the name. */
 const COLUMNS =
-  /(?:^| )(\d{1,5}) +(\d{1,12}) +(\d{1,5}) +([r-][b-][p-][s-][-rscwS?][d-]) +\d+\.\d +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+(?: +\S+)?$/;
+  /(?:^| )(\d{1,5}) +(\d{1,12}) +(\d{1,5}) +([r-][b-][p-][s-][-rscwS?][d-]) +(\d{1,12}\.\d) +([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +\S+(?: +\S+)?$/;
 /** More than they take; what is in front of it in a long line is not searched for them. */
 const COLUMNS_WIDTH = 240;
 
@@ -50,7 +52,7 @@ export function parseXlListVerbose(text: string): DomainRow[] {
   const rows = text.split("\n").flatMap((line) => {
     const match = COLUMNS.exec(line.slice(-COLUMNS_WIDTH));
     if (!match) return [];
-    const [columns, domid, memoryMib, vcpus, flags = "", uuid = ""] = match;
+    const [columns, domid, memoryMib, vcpus, flags = "", cpuSeconds, uuid = ""] = match;
     return [
       {
         domid: Number(domid),
@@ -59,6 +61,7 @@ export function parseXlListVerbose(text: string): DomainRow[] {
         memoryMib: Number(memoryMib),
         vcpus: Number(vcpus),
         state: stateOf(flags),
+        cpuSeconds: Number(cpuSeconds),
       },
     ];
   });

@@ -3,12 +3,14 @@ import { ioFailure, missing } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { Ran, RunOptions } from "../host.ts";
 import { errnoOf } from "./errno.ts";
+import { runSurviving } from "./run-surviving.ts";
 
 /**
  * Runs a program, without a shell, to its end. A non-zero exit is not a failure: the caller judges it.
  * `missing` when there is no such program.
  */
 export function runLocal(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  if (options.survives) return runSurviving(argv, options);
   const [program = "", ...args] = argv;
   const limit = options.maxOutputBytes ?? 16 * MIB;
   const where = [program];

@@ -27,6 +27,7 @@ describe("xl list -v", () => {
         memoryMib: 128,
         vcpus: 1,
         state: "crashed",
+        cpuSeconds: 25.2,
         doubtful: false,
       },
     ]);

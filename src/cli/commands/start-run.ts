@@ -1,0 +1,136 @@
+import { attempt, failureText } from "../../base/failure.ts";
+import { printable } from "../../base/printable.ts";
+import { shellWord } from "../../check/remedy.ts";
+import { checkGuest } from "../../guest/check/check-guest.ts";
+import { readHostAround } from "../../guest/check/host-around.ts";
+import { findHostXen } from "../../guest/config/host-xen.ts";
+import { watchBoot } from "../../guest/console/watch-boot.ts";
+import type { BootOutcome } from "../../guest/console/watch-boot.ts";
+import { findGuest } from "../../guest/inventory/find-guest.ts";
+import { planStart, surveyStart } from "../../guest/lifecycle/plan-start.ts";
+import type { BootCheck, StartPlan } from "../../guest/lifecycle/plan-start.ts";
+import type { LifecyclePorts } from "../../guest/lifecycle/ports.ts";
+import { runStart } from "../../guest/lifecycle/start.ts";
+import type { Started } from "../../guest/lifecycle/start.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { failing } from "../failing.ts";
+import { localBoot } from "../local-console.ts";
+import { openLifecycle } from "../local-lifecycle.ts";
+import { openInventory } from "./list-run.ts";
+
+export type StartFlags = {
+  readonly json: boolean;
+  readonly also?: readonly string[];
+  readonly discardImage: boolean;
+  readonly anyway: boolean;
+  readonly wait: boolean;
+  readonly limit?: number;
+  readonly dryRun: boolean;
+};
+
+export const run = failing(async function (this: Context, flags: StartFlags, name: string) {
+  const { out, signal } = this;
+  using ports = await openLifecycle(this, flags);
+  const inventory = await openInventory(this, flags);
+  const guest = findGuest(inventory, "This host", name);
+  const check = flags.anyway ? undefined : (path: string) => bootCheck(this, ports, path);
+  const plan = planStart(await surveyStart(ports, inventory, guest, check), flags);
+  for (const warning of plan.warnings) out.say(`The boot check says: ${printable(warning)}`);
+  if (flags.dryRun) {
+    if (flags.json) out.json(startJson(plan));
+    else out.result(planText(plan));
+    return EXIT.done;
+  }
+  const started = await runStart(ports, plan, signal);
+  const outcome = flags.wait ? await watch(this, flags, started) : undefined;
+  if (flags.json) out.json(startJson(plan, started, outcome));
+  else sayStarted(this, plan, started, outcome);
+  return outcome?.outcome === "failed" ? EXIT.failed : EXIT.done;
+});
+
+/** Undefined, and said, when it cannot be made: what cannot be checked may boot all the same. */
+async function bootCheck(
+  { out, signal, openFacts }: Context,
+  { host }: LifecyclePorts,
+  configPath: string,
+): Promise<BootCheck> {
+  const cache = await openFacts();
+  const checked = await attempt(async () => {
+    const xen = await findHostXen(host, {});
+    const around = await readHostAround(host);
+    return checkGuest({ host, xen, configPath, around, signal, ...(cache && { cache }) });
+  });
+  if (checked.ok) return checked.value;
+  out.say(`Not checked whether it boots: ${printable(failureText(checked.failure))}`);
+  return { verdict: "unknown", findings: [] };
+}
+
+/** Ctrl-C ends the watch, not the guest. */
+async function watch(
+  { out, signal, openBoot, openHost }: Context,
+  { limit }: StartFlags,
+  { domain }: Started,
+): Promise<BootOutcome> {
+  const host = openHost(undefined);
+  out.say(`Watching it boot; Ctrl-C ends the watch, and the guest goes on.`);
+  const outcome = await watchBoot((openBoot ?? localBoot)(host), domain, {
+    signal,
+    ...(limit !== undefined && { limitMs: limit * 1000 }),
+    onLine: (line) => out.progress(line),
+  });
+  out.progress("");
+  return outcome;
+}
+
+function startJson(plan: StartPlan, started?: Started, outcome?: BootOutcome) {
+  const { guest, configPath, discards, warnings } = plan;
+  return {
+    ...{ guest, config: configPath, warnings, done: started !== undefined },
+    discards: discards.map(({ path }, index) => ({
+      image: path,
+      ...(started && { keptAs: started.aside[index] }),
+    })),
+    ...(started && { domid: started.domain.domid, uuid: started.domain.uuid }),
+    ...(outcome && { boot: outcome }),
+  };
+}
+
+function planText({ guest, configPath, discards }: StartPlan): string {
+  return [
+    ...discards.map(({ path }) => `Would set aside the image ${printable(path)}.`),
+    `Would start ${printable(guest)}: xl create ${printable(shellWord(configPath))}`,
+  ].join("\n");
+}
+
+function sayStarted(
+  { out }: Context,
+  { guest, discards }: StartPlan,
+  { domain, aside }: Started,
+  outcome: BootOutcome | undefined,
+): void {
+  const name = printable(guest);
+  for (const [index, { path }] of discards.entries())
+    out.say(
+      `The image ${printable(path)} was given up; it is kept as ${printable(aside[index] ?? path)}.`,
+    );
+  if (!outcome) {
+    out.result(
+      `${name} is started as domain ${domain.domid}. Whether it comes up was not watched.`,
+    );
+    return;
+  }
+  const { reason, evidence, domid } = outcome;
+  if (outcome.outcome === "failed")
+    for (const line of evidence) out.say(out.style("dim", `  ${line}`));
+  const said = {
+    up: `${name} is up, as domain ${domid}: ${reason}.`,
+    failed: `${name} did not come up: ${reason}.`,
+    unknown: `${name} is started as domain ${domid}; whether it is up cannot be told: ${reason}.`,
+  }[outcome.outcome];
+  out.result(said);
+  if (outcome.outcome === "failed")
+    out.say(
+      `  next       domus check ${shellWord(guest)} says what would stop it; its console is in /var/log/xen/console when xenconsoled keeps logs.`,
+    );
+}

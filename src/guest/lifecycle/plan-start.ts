@@ -1,0 +1,196 @@
+/** Whether and how a guest is started (docs/design/lifecycle.md, "start"). */
+import { attempt, FailureError, misuse, refused } from "../../base/failure.ts";
+import type { Failure } from "../../base/failure.ts";
+import type { Finding } from "../../base/finding.ts";
+import { printable } from "../../base/printable.ts";
+import { shellWord } from "../../check/remedy.ts";
+import type { ImageRecord } from "../../host/records.ts";
+import type { DomainRow } from "../../xen/xl-list.ts";
+import { timeText } from "../fingerprint/text.ts";
+import { assertFree } from "../guard/disk-guard.ts";
+import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
+import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
+import { targetPath } from "../inventory/read-backings.ts";
+import { listDomains } from "./domains.ts";
+import { assertGuestName } from "./guest-name.ts";
+import type { LifecyclePorts } from "./ports.ts";
+
+/** What the boot check says; undefined where it could not be made. */
+export type BootCheck = {
+  readonly verdict: "boots" | "fails" | "unknown";
+  readonly findings: readonly Finding[];
+};
+
+export type StartSurvey = {
+  readonly guest: InventoryGuest;
+  readonly config: ConfigFact;
+  readonly domains: readonly DomainRow[];
+  /** Other guests whose configs have the name or the uuid. */
+  readonly doubles: readonly string[];
+  readonly taken: readonly Failure[];
+  readonly check?: BootCheck;
+};
+
+/** An image that is given up by a start. */
+export type Discarded = {
+  readonly path: string;
+  readonly savedAtMs: number;
+  readonly sizeBytes: number;
+  readonly uuid: string;
+  readonly record?: ImageRecord;
+};
+
+export type StartPlan = {
+  readonly guest: string;
+  readonly configPath: string;
+  /** Of the config; absent: every start makes up a new one. */
+  readonly uuid?: string;
+  readonly discards: readonly Discarded[];
+  /** What the check found, where it is started all the same: whole sentences. */
+  readonly warnings: readonly string[];
+};
+
+export type StartOptions = {
+  readonly discardImage: boolean;
+  /** The boot check has no say. */
+  readonly anyway: boolean;
+};
+
+/** Reads the guest's disks for the boot check, which `check` makes. */
+export async function surveyStart(
+  { host, guard }: LifecyclePorts,
+  { guests }: Inventory,
+  guest: InventoryGuest,
+  check: ((configPath: string) => Promise<BootCheck>) | undefined,
+): Promise<StartSurvey> {
+  const { config, name } = guest;
+  if (!config)
+    throw misuse(
+      `No config of ${printable(name)} is known.`,
+      "If it is in a directory that domus does not know, name that with --also DIR.",
+    );
+  if (!config.guest)
+    throw refused([config.path], {
+      what: `The config ${config.path} is not understood.`,
+      why: "xl would refuse it, too.",
+      next: `domus check ${shellWord(config.path)} says what is wrong with it.`,
+    });
+  const { uuid, name: configured } = config.guest;
+  const domains = await listDomains(host);
+  const doubles = guests
+    .filter((one) => one !== guest && one.config?.guest)
+    .filter(({ config: other }) => {
+      const its = other!.guest!;
+      return its.name === configured || (uuid !== undefined && its.uuid === uuid);
+    })
+    .map(({ config: other }) => other!.path);
+  const taken: Failure[] = [];
+  for (const disk of config.guest.disks) {
+    const path = targetPath(disk);
+    if (path === undefined) continue;
+    const free = await attempt(() => assertFree(guard, path, { writes: !disk.readonly }));
+    if (!free.ok) taken.push(free.failure);
+  }
+  const isPossible = guest.domains.length === 0 && taken.length === 0;
+  const checked = isPossible && check ? await check(config.path) : undefined;
+  return { guest, config, domains, doubles, taken, ...(checked && { check: checked }) };
+}
+
+/** `refused` and `misuse` with the reason. */
+export function planStart(survey: StartSurvey, options: StartOptions): StartPlan {
+  const { guest, config, domains, doubles, taken, check } = survey;
+  const { name = guest.name, uuid } = config.guest ?? {};
+  assertGuestName(name);
+  assertNoDomain(
+    guest,
+    name,
+    domains.find((one) => one.name === name || one.uuid === uuid),
+  );
+  const waiting = waitingImages(guest);
+  if (!options.discardImage && waiting.length > 0) throw imageWaits(name, waiting);
+  if (doubles.length > 0)
+    throw refused([config.path, ...doubles], {
+      what: `${name} is not the only one of its name or uuid: ${doubles.map(printable).join(", ")}.`,
+      why: "Which of them an image or a disk belongs to is a guess, and Xen takes two guests of one uuid for the same: its own guard against a disk in two guests lets them pass.",
+      next: "If they are two guests, give one another name=, uuid= and MAC addresses. If it is an old copy, move it out of the directory.",
+    });
+  const [first] = taken;
+  if (first) throw new FailureError(first);
+  const warnings = assertBoots(name, check, options);
+  return {
+    ...{ guest: name, configPath: config.path, warnings },
+    discards: waiting.map((fact) => discarded(fact, uuid)),
+    ...(uuid !== undefined && { uuid }),
+  };
+}
+
+function assertNoDomain(guest: InventoryGuest, name: string, row: DomainRow | undefined): void {
+  const known = guest.domains[0]?.fact;
+  const domid = row?.domid ?? known?.domid;
+  if (domid === undefined) return;
+  const state = row?.state ?? known!.state;
+  if (state === "running")
+    throw misuse(`${name} runs already, as domain ${domid}.`, "There is nothing to start.");
+  const next = {
+    paused: `Let it go on: domus resume ${shellWord(name)}`,
+    suspended:
+      "It is being saved or moved: wait until that has ended, or see who was cut off in it: domus list.",
+  }[state as string];
+  throw refused([`domain ${domid}`], {
+    what: `${name} is there already, as domain ${domid} (${state}).`,
+    why: "It has the guest's disks: two domains that write to one disk destroy its filesystems.",
+    next:
+      next ??
+      `When nothing of it is needed any more, such as its memory after a crash: xl destroy ${domid}. Then start it again.`,
+  });
+}
+
+/** Those that a restore would take, with a record or without. */
+function waitingImages({ images, findings }: InventoryGuest): readonly ImageFact[] {
+  const stale = new Set(
+    findings.filter(({ code }) => code === "image-stale").map(({ where }) => where[0]),
+  );
+  return images
+    .map(({ fact }) => fact)
+    .filter(({ path, image, record }) => {
+      if (record) return record.state === "waiting";
+      return image?.end.kind === "complete" && !stale.has(path);
+    });
+}
+
+function imageWaits(name: string, [image, ...others]: readonly ImageFact[]): FailureError {
+  const { path, record, modifiedMs } = image!;
+  const at = record?.savedAtMs ?? modifiedMs;
+  const when = at === undefined ? "" : `, since ${timeText(at)}`;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return refused([path], {
+    what: `${name} is saved: its image ${path}${more} waits to be restored${when}.`,
+    why: "Started from its disks, it loses all that it was doing, and from then on the image no longer fits the disks: to restore it after that destroys their filesystems.",
+    next: `To let it go on where it was: domus restore ${shellWord(name)}. To give that up: domus start --discard-image ${shellWord(name)}, which keeps the image aside.`,
+  });
+}
+
+function discarded(fact: ImageFact, uuid: string | undefined): Discarded {
+  const { path, sizeBytes, record, image, modifiedMs = 0 } = fact;
+  return {
+    ...{ path, sizeBytes, savedAtMs: record?.savedAtMs ?? modifiedMs },
+    uuid: record?.uuid ?? image?.config?.guest?.uuid ?? uuid ?? "",
+    ...(record && { record }),
+  };
+}
+
+function assertBoots(
+  name: string,
+  check: BootCheck | undefined,
+  { anyway }: StartOptions,
+): readonly string[] {
+  const errors = (check?.findings ?? []).filter(({ severity }) => severity === "error");
+  if (check?.verdict !== "fails") return errors.map(({ what }) => what);
+  const [first] = errors;
+  if (anyway) return errors.map(({ what }) => what);
+  throw refused(first?.where ?? [name], {
+    what: `${name} would not boot: ${first?.what ?? "the check says so."}`,
+    why: first?.why ?? "The boot check found what stops it.",
+    next: `${first?.next ?? ""} All of it: domus check ${shellWord(name)}. To start it all the same: domus start --anyway ${shellWord(name)}.`.trim(),
+  });
+}
