@@ -12,6 +12,7 @@ import { waitingKeeper } from "./waiting-keeper.ts";
 
 const SCHEMA_VERSION = 1;
 const MAX_TEXT_BYTES = MIB;
+const MAX_NOTE_BYTES = 32 * MIB;
 const MAX_EVENTS = 1_000_000;
 /** Looked at only so often: counting a million rows takes a while. */
 const PRUNE_EVERY = 1000;
@@ -34,6 +35,7 @@ CREATE TABLE operation (
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, guest TEXT NOT NULL, step TEXT NOT NULL, started_at INTEGER NOT NULL,
   pid INTEGER NOT NULL, pid_started TEXT NOT NULL, boot_id TEXT NOT NULL, data TEXT NOT NULL
 ) STRICT;
+CREATE TABLE note (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 `;
 
 /**
@@ -148,10 +150,9 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
     sqlite(() => database.prepare(sql).all(...values) as Row[]);
   const change = (sql: string, ...values: SQLInputValue[]) =>
     sqlite(() => Number(database.prepare(sql).run(...values).lastInsertRowid));
-  const json = (value: unknown): string => {
+  const json = (value: unknown, limit = MAX_TEXT_BYTES): string => {
     const text = JSON.stringify(value);
-    if (text.length > MAX_TEXT_BYTES)
-      throw overLimit(where, "one record", `${MAX_TEXT_BYTES} bytes`);
+    if (text.length > limit) throw overLimit(where, "one record", `${limit} bytes`);
     return text;
   };
   const parsed = (text: unknown): Row => {
@@ -242,17 +243,21 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
     addEvent(event) {
       return transaction(() => {
         const { atMs, guest, uuid = null, domid = null, kind, by, detail } = event;
-        const same = all(
-          "SELECT id FROM event WHERE at BETWEEN ? AND ? AND kind = ? AND guest = ? AND uuid IS ? AND domid IS ? AND detail = ?",
-          ...[atMs - SAME_EVENT_MS, atMs + SAME_EVENT_MS, kind, guest, uuid, domid, json(detail)],
-        );
-        if (same.length > 0) return false;
+        if (joinEvent({ all, change, json, parsed }, event)) return false;
         const sql =
           "INSERT INTO event (at, guest, uuid, domid, kind, seen_by, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
         const id = change(sql, atMs, guest, uuid, domid, kind, by, json(detail));
         if (id % PRUNE_EVERY === 0) change(PRUNE, id - MAX_EVENTS);
         return true;
       });
+    },
+    note(name) {
+      const [row] = all("SELECT body FROM note WHERE name = ?", name);
+      return row && parsed(row["body"]);
+    },
+    setNote(name, value) {
+      const sql = "INSERT INTO note VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body";
+      change(sql, name, json(value, MAX_NOTE_BYTES));
     },
     operations: () =>
       all("SELECT * FROM operation ORDER BY id").map((row) => operationOf(row, parsed)),
@@ -271,6 +276,42 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
     endOperation: (id) => void change("DELETE FROM operation WHERE id = ?", id),
     [Symbol.dispose]: () => database.close(),
   };
+}
+
+type Sql = {
+  readonly all: (sql: string, ...values: SQLInputValue[]) => Row[];
+  readonly change: (sql: string, ...values: SQLInputValue[]) => number;
+  readonly json: (value: unknown) => string;
+  readonly parsed: (text: unknown) => Row;
+};
+
+/** Whether it is an event that others have written down; then what it knows is added to theirs. */
+function joinEvent({ all, change, json, parsed }: Sql, event: Omit<GuestEvent, "id">): boolean {
+  const { atMs, guest, uuid = null, domid = null, kind, by, detail } = event;
+  const near = all(
+    "SELECT id, seen_by, detail FROM event WHERE at BETWEEN ? AND ? AND kind = ? AND (guest = ? OR uuid = ?) AND uuid IS ? AND domid IS ? ORDER BY id",
+    ...[atMs - SAME_EVENT_MS, atMs + SAME_EVENT_MS, kind, guest, uuid, uuid, domid],
+  );
+  for (const row of near) {
+    const known = parsed(row["detail"]);
+    const also = Array.isArray(known["alsoSeenBy"]) ? (known["alsoSeenBy"] as unknown[]) : [];
+    // Each sees a thing once: what happens twice in a moment is two events of each.
+    if (row["seen_by"] === by || also.includes(by)) continue;
+    if (subjectOf(known) !== subjectOf(detail) && subjectOf(known) && subjectOf(detail)) continue;
+    const own = by === "domus";
+    const both = own ? { ...known, ...detail } : { ...detail, ...known };
+    const seenBy = own ? by : String(row["seen_by"]);
+    const others = [...also, own ? row["seen_by"] : by];
+    const sql = "UPDATE event SET seen_by = ?, detail = ? WHERE id = ?";
+    change(sql, seenBy, json({ ...both, alsoSeenBy: others }), Number(row["id"]));
+    return true;
+  }
+  return false;
+}
+
+/** What of a guest it is about, where a guest has several. */
+function subjectOf({ code, vdev, nic, what }: Row): unknown {
+  return code ?? vdev ?? nic ?? what;
 }
 
 /** All up to an id, but alarms and the last event of each guest. */

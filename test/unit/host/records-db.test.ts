@@ -72,6 +72,46 @@ describe("events", () => {
   });
 });
 
+describe("what is seen by two", () => {
+  const paused = { guest: "a", uuid: "u", domid: 3, kind: "paused" } as const;
+  const detach = { ...paused, kind: "detached" } as const;
+
+  test("is one event with what both know, and domus's own where domus did it", () => {
+    using records = openRecords(dir);
+    expect(records.addEvent({ ...paused, atMs: 1000, by: "watcher", detail: { a: 1, b: 1 } })).toBe(
+      true,
+    );
+    expect(records.addEvent({ ...paused, atMs: 2000, by: "domus", detail: { b: 2 } })).toBe(false);
+    expect(records.events()).toMatchObject([
+      { atMs: 1000, by: "domus", detail: { a: 1, b: 2, alsoSeenBy: ["watcher"] } },
+    ]);
+  });
+
+  test("is as many events as one of them has seen", () => {
+    using records = openRecords(dir);
+    for (const atMs of [1000, 2000, 3000])
+      records.addEvent({ ...paused, atMs, by: "watcher", detail: {} });
+    for (const atMs of [1100, 2100]) records.addEvent({ ...paused, atMs, by: "domus", detail: {} });
+    expect(records.events().map(({ by }) => by)).toEqual(["domus", "domus", "watcher"]);
+    records.addEvent({ ...detach, atMs: 1000, by: "watcher", detail: { vdev: "xvda" } });
+    records.addEvent({ ...detach, atMs: 1000, by: "domus", detail: { vdev: "xvdb" } });
+    expect(records.events().filter(({ kind }) => kind === "detached")).toHaveLength(2);
+    records.addEvent({ ...paused, atMs: 99_000, by: "domus", detail: {} });
+    expect(records.events().filter(({ kind }) => kind === "paused")).toHaveLength(4);
+  });
+});
+
+test("notes are kept under their names", () => {
+  using records = openRecords(dir);
+  expect(records.note("a")).toBeUndefined();
+  records.setNote("a", { x: HOSTILE });
+  records.setNote("a", [HOSTILE]);
+  records.setNote("b", "y".repeat(2_000_000));
+  using reader = openRecordsReadOnly(dir);
+  expect(reader.note("a")).toEqual([HOSTILE]);
+  expect(() => records.setNote("a", "x".repeat(40_000_000))).toThrow("limit");
+});
+
 describe("operations", () => {
   test("are there until they end, with their last step", () => {
     using records = openRecords(dir);
