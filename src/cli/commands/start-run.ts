@@ -50,7 +50,7 @@ export const run = failing(async function (this: Context, flags: StartFlags, nam
 });
 
 /** Undefined, and said, when it cannot be made: what cannot be checked may boot all the same. */
-async function bootCheck(
+export async function bootCheck(
   { out, signal, openFacts }: Context,
   { host }: LifecyclePorts,
   configPath: string,

@@ -47,6 +47,8 @@ async function endRestored(
   if (!domain) return backToWaiting(ports, record, operation);
   const { domid } = domain;
   if (neverRan(domain)) await unpauseDomain(ports, { domid, uuid, name: guest });
+  // It runs for certain: after a power failure from here on it is not taken back.
+  ports.records.enterStep(operation.id, "away");
   const moved = await moveAway(ports, { ...record, state: "restored" });
   return `It was ended: ${guest} is restored as domain ${domid}. Its image is kept as ${moved.path} for a while.`;
 }

@@ -1,0 +1,488 @@
+/**
+ * A dom0 in memory that keeps state: domains with memory, disks that they write to, files that are lost with the power unless
+ * they were flushed. A command that works on it can be cut off before and after each of its effects.
+ */
+import { missing, ioFailure } from "../../src/base/failure.ts";
+import { directoryOf } from "../../src/base/path.ts";
+import { memorySource } from "../../src/disk/source.ts";
+import type { BlockDevice } from "../../src/disk/source.ts";
+import type { GuardPorts } from "../../src/guest/guard/disk-guard.ts";
+import type { ImageFiles, LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
+import type { Host, Ran } from "../../src/host/host.ts";
+import { fakeDom0, xlList } from "./dom0.ts";
+import { fakeRecords, recordStore } from "./fake-records.ts";
+import {
+  domainJson,
+  libxcContext,
+  libxcStream,
+  libxlStream,
+  pageData,
+  saveImage,
+} from "./save-image.ts";
+
+export type CutKind =
+  /** domus is killed. */
+  | "before"
+  | "after"
+  /** domus is killed while xl works; xl comes to its end later. */
+  | "during"
+  /** xl is killed half-way, domus lives. */
+  | "xl"
+  /** Both are. */
+  | "both"
+  | "power before"
+  | "power after"
+  /** The power fails while xl works. */
+  | "power during";
+
+/** Of the effects that a process has; `xl`, `during`, ... count runs of xl that change something. */
+export type Cut = { readonly at: number; readonly kind: CutKind };
+
+type FileNode = { bytes: Uint8Array; durable: Uint8Array; modifiedMs: number };
+
+type Disk = { content: number; durable: number; writes: number };
+
+type Domain = {
+  readonly domid: number;
+  readonly name: string;
+  readonly uuid: string;
+  state: "running" | "paused" | "suspended";
+  /** What it remembers of its disk. */
+  memory: number;
+  cpu: number;
+  whole: boolean;
+};
+
+export const GUEST = "pandora";
+export const UUID = "22f7f7cc-5a0b-4f2d-9c1e-0123456789ab";
+export const DISK = "/dev/vg0/pandora-disk";
+export const CONFIG = "/etc/xen/pandora.cfg";
+export const IMAGES = "/var/lib/domus/images";
+const CONFIG_TEXT = `name = "pandora"\nuuid = "${UUID}"\nmemory = 128\ndisk = ['${DISK},raw,xvda,w']\n`;
+const DISK_BYTES = 65_536;
+
+/** Thrown where a killed process would not come any further. */
+export class Killed extends Error {}
+
+export class FakeXen {
+  readonly store = recordStore();
+  readonly disk: Disk = { content: 1, durable: 1, writes: 0 };
+  domains: Domain[] = [];
+  /** What went wrong that must never: a guest that met another disk than it remembers, two at one disk, half a domain that ran. */
+  readonly disasters: string[] = [];
+  bootId = "boot-1";
+  nowMs = Date.parse("2026-11-21T12:00:00Z");
+  /** Whether this xl has `xl resume`. */
+  hasResume = false;
+  /** As xl fails when it is not killed. */
+  failing: "save" | "restore" | "create" | undefined;
+  #files = new Map<string, FileNode>();
+  #durableNames = new Map<string, FileNode>();
+  #domid = 0;
+  #pid = 100;
+  #alive = new Set<number>();
+  /** An xl that lives on after its domus was killed. */
+  #pending: { readonly argv: readonly string[]; readonly pid: number } | undefined;
+
+  constructor() {
+    this.putFile(CONFIG, Buffer.from(CONFIG_TEXT));
+  }
+
+  get config(): string {
+    return Buffer.from(this.#files.get(CONFIG)?.bytes ?? "").toString();
+  }
+
+  get paths(): string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  /** What the guest remembers that is saved in a file; undefined for what is no whole image. */
+  savedMemory(path: string): number | undefined {
+    const bytes = this.#files.get(path)?.bytes;
+    if (!bytes || bytes.length < image(0).length) return undefined;
+    const found = /"token": (\d+)/.exec(Buffer.from(bytes).toString("latin1"));
+    return found ? Number(found[1]) : undefined;
+  }
+
+  putFile(path: string, bytes: Uint8Array): void {
+    this.#put(path, bytes);
+    this.#files.get(path)!.durable = bytes;
+    this.#durableNames.set(path, this.#files.get(path)!);
+  }
+
+  /** Guests that run do some work: they write to the disk and remember it. */
+  tick(): void {
+    for (const domain of this.domains) if (domain.state === "running") this.#work(domain);
+  }
+
+  boot(): Domain {
+    const domain = this.#create({ state: "running", memory: this.disk.content });
+    this.#work(domain);
+    return domain;
+  }
+
+  powerFails(): void {
+    this.domains = [];
+    this.#pending = undefined;
+    this.#alive.clear();
+    this.bootId = `boot-${Number(this.bootId.slice(5)) + 1}`;
+    this.disk.content = this.disk.durable;
+    this.#files = new Map(
+      [...this.#durableNames].map(([path, node]) => [path, { ...node, bytes: node.durable }]),
+    );
+    this.#durableNames = new Map(this.#files);
+  }
+
+  /** A process of domus. With a cut its end comes at that effect, and `run` resolves to `killed`. */
+  async process<T>(
+    work: (ports: LifecyclePorts) => Promise<T>,
+    cut?: Cut,
+  ): Promise<{
+    readonly effects: number;
+    readonly xlRuns: number;
+    readonly outcome: "killed" | "done" | "failed";
+    readonly error?: unknown;
+    readonly value?: T;
+  }> {
+    const life = new Life(cut);
+    const pid = this.#pid++;
+    this.#alive.add(pid);
+    let kill: () => void = () => {};
+    const killed = new Promise<"killed">((resolve) => (kill = () => resolve("killed")));
+    life.onDeath = (power) => {
+      this.#alive.delete(pid);
+      if (power) this.powerFails();
+      kill();
+    };
+    const worked = work(this.#ports(life, pid)).then(
+      (value) => ({ outcome: "done" as const, value }),
+      (error: unknown) => ({ outcome: "failed" as const, error }),
+    );
+    const ended = await Promise.race([worked, killed]);
+    this.#alive.delete(pid);
+    const counts = { effects: life.effects, xlRuns: life.xlRuns };
+    if (ended === "killed" || life.dead) return { ...counts, outcome: "killed" };
+    return { ...counts, ...ended };
+  }
+
+  #ports(life: Life, pid: number): LifecyclePorts {
+    const records = fakeRecords(this.store, (commit) => life.effectSync(commit));
+    return {
+      records,
+      self: { pid, pidStarted: "1", bootId: this.bootId },
+      isAlive: (mark) => mark.bootId === this.bootId && this.#alive.has(mark.pid),
+      host: this.#host(life),
+      guard: this.guard,
+      files: this.#imageFiles(life),
+      xlWith: async (word) => {
+        const pending = this.#pending;
+        return pending?.argv.includes(word) ? [pending.pid] : [];
+      },
+      clock: {
+        now: () => this.nowMs,
+        sleep: async (ms) => {
+          this.nowMs += ms;
+          this.#endPending();
+        },
+      },
+      nowMs: () => this.nowMs,
+      imageDirectory: IMAGES,
+      tell: () => {},
+    };
+  }
+
+  guard: GuardPorts = {
+    findUsers: async () => [],
+    copyState: async () => undefined,
+  };
+
+  #endPending(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending) this.#xl(pending.argv, "whole");
+  }
+
+  #host(life: Life): Host {
+    const view = () => fakeDom0({ files: this.#view(), programs: xlList([]) });
+    return {
+      ...view(),
+      run: (argv) => this.#run(argv, life),
+      openBlock: async (path) => (path === DISK ? this.#diskDevice() : view().openBlock(path)),
+      readFile: (path) => view().readFile(path),
+      list: (path) => view().list(path),
+      kind: (path) => view().kind(path),
+      realPath: (path) => view().realPath(path),
+      observeDisk: async (path) => {
+        if (path !== DISK) throw missing([path], "such disk");
+        this.disk.durable = this.disk.content;
+        const counter = {
+          ...{ device: "254:0", diskseq: this.bootId },
+          ...{ sectorsWritten: String(this.disk.writes), sectorsDiscarded: "0" },
+        };
+        return {
+          identity: "d".repeat(64),
+          writes: { bootId: this.bootId, counters: [counter] },
+        };
+      },
+    };
+  }
+
+  #view(): Record<string, { content: Uint8Array; modified: string }> {
+    const files = [...this.#files].map(([path, { bytes, modifiedMs }]) => [
+      path,
+      { content: bytes, modified: new Date(modifiedMs).toISOString() },
+    ]);
+    return {
+      ...Object.fromEntries(files),
+      [DISK]: { kind: "block-device", sizeBytes: DISK_BYTES },
+    };
+  }
+
+  #diskDevice(): BlockDevice {
+    const bytes = new Uint8Array(DISK_BYTES);
+    new DataView(bytes.buffer).setUint32(8192, this.disk.content);
+    return {
+      ...memorySource(bytes, [DISK]),
+      blockSize: 512,
+      async *extents() {},
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+
+  async #run(argv: readonly string[], life: Life): Promise<Ran> {
+    if (argv[0] !== "xl") return { argv, exitCode: 127, stdout: "", stderr: "" };
+    if (argv[1] === "list") return life.look(() => this.#list(argv));
+    return life.xl((how) => {
+      if (how === "later") {
+        this.#pending = { argv, pid: this.#pid++ };
+        return { argv, exitCode: 0, stdout: "", stderr: "" };
+      }
+      const ran = this.#xl(argv, how);
+      this.tick();
+      return ran;
+    });
+  }
+
+  #list(argv: readonly string[]): Ran {
+    const [, , flag = "", domid] = argv;
+    const wanted = this.domains.filter((one) => domid === undefined || String(one.domid) === domid);
+    if (domid !== undefined && wanted.length === 0)
+      return { argv, exitCode: 1, stdout: "", stderr: `Domain '${domid}' does not exist.\n` };
+    const rows = wanted.map((one) => ({
+      ...one,
+      flags: { running: "-b----", paused: "--p---", suspended: "---ss-" }[one.state],
+      config: domainJson(one.name, one.uuid),
+    }));
+    let stdout = xlList(rows)[`xl list ${flag}`]!;
+    for (const { uuid, cpu } of wanted)
+      stdout = stdout.replace(`25.2 ${uuid}`, `${cpu.toFixed(1)} ${uuid}`);
+    return { argv, exitCode: 0, stdout, stderr: "" };
+  }
+
+  /** What the command does; `half`: it is killed before its end. */
+  #xl(argv: readonly string[], how: "whole" | "half"): Ran {
+    const [, verb = "", ...words] = argv;
+    const ended = (exitCode: number, stderr = ""): Ran => ({ argv, exitCode, stdout: "", stderr });
+    const killed = ended(137);
+    const named = this.domains.find(
+      ({ domid }) => String(domid) === words.find((one) => /^\d+$/.test(one)),
+    );
+    switch (verb) {
+      case "save": {
+        if (!named) return ended(1, "no such domain\n");
+        return this.#save(named, words.at(-1)!, how)
+          ? ended(0)
+          : how === "half"
+            ? killed
+            : ended(1, "Failed to save domain\n");
+      }
+      case "resume":
+        if (!this.hasResume) return ended(2, "command not implemented\n");
+        if (named?.state === "suspended") named.state = "running";
+        return ended(0);
+      case "restore": {
+        const memory = this.savedMemory(words.at(-1)!);
+        if (memory === undefined || this.failing === "restore")
+          return ended(1, "xc: error: Failed to read\n");
+        if (this.domains.length > 0)
+          return ended(3, 'Domain with name "pandora" already exists.\n');
+        this.#create({ state: "paused", memory, whole: how === "whole" });
+        return how === "half" ? killed : ended(0);
+      }
+      case "create": {
+        if (this.failing === "create") return ended(3, "libxl: error: no memory\n");
+        if (this.domains.length > 0)
+          return ended(3, 'Domain with name "pandora" already exists.\n');
+        const domain = this.#create({
+          state: "paused",
+          memory: this.disk.content,
+          whole: how === "whole",
+        });
+        if (how === "half") return killed;
+        this.#go(domain);
+        return ended(0);
+      }
+      case "unpause":
+        if (how === "half") return killed;
+        if (named?.state === "paused") this.#go(named);
+        return ended(named ? 0 : 1);
+      case "destroy":
+        if (how === "half") return killed;
+        this.domains = this.domains.filter((one) => one !== named);
+        return ended(named ? 0 : 1);
+      default:
+        return ended(2, `unknown ${verb}\n`);
+    }
+  }
+
+  /** A guest that is suspended already does not answer: then the save fails and lets it go on. */
+  #save(domain: Domain, path: string, how: "whole" | "half"): boolean {
+    if (domain.state !== "running") {
+      this.#put(path, new Uint8Array(100));
+      if (how === "whole") domain.state = "running";
+      return false;
+    }
+    domain.state = "suspended";
+    const bytes = image(domain.memory);
+    if (how === "half" || this.failing === "save") {
+      this.#put(path, bytes.subarray(0, bytes.length / 2));
+      if (how === "whole") domain.state = "running";
+      return false;
+    }
+    this.#put(path, bytes);
+    domain.state = "paused";
+    return true;
+  }
+
+  #create(as: Pick<Domain, "state" | "memory"> & { readonly whole?: boolean }): Domain {
+    this.#domid += 1;
+    const domain = { domid: this.#domid, name: GUEST, uuid: UUID, cpu: 0, whole: true, ...as };
+    this.domains.push(domain);
+    return domain;
+  }
+
+  #go(domain: Domain): void {
+    domain.state = "running";
+    if (!domain.whole) this.disasters.push("half a domain runs");
+    this.#work(domain);
+  }
+
+  #work(domain: Domain): void {
+    if (domain.memory !== this.disk.content)
+      this.disasters.push(
+        `a guest that remembers ${domain.memory} writes to a disk with ${this.disk.content}`,
+      );
+    if (this.domains.filter(({ state }) => state === "running").length > 1)
+      this.disasters.push("two domains write to one disk");
+    domain.memory += 1;
+    domain.cpu += 0.5;
+    this.disk.content = domain.memory;
+    this.disk.writes += 8;
+  }
+
+  #put(path: string, bytes: Uint8Array): void {
+    const node = this.#files.get(path);
+    if (node) Object.assign(node, { bytes, modifiedMs: this.nowMs });
+    else this.#files.set(path, { bytes, durable: new Uint8Array(0), modifiedMs: this.nowMs });
+  }
+
+  #imageFiles(life: Life): ImageFiles {
+    const at = (path: string) => {
+      const node = this.#files.get(path);
+      if (!node) throw ioFailure([path], "open", "ENOENT");
+      return node;
+    };
+    return {
+      makeDirectory: async () => {},
+      create: (path) =>
+        life.effect(() => {
+          if (this.#files.has(path)) throw ioFailure([path], "create", "EEXIST");
+          this.#put(path, new Uint8Array(0));
+        }),
+      sync: (path) => life.effect(() => void (at(path).durable = at(path).bytes)),
+      rename: (from, to) =>
+        life.effect(() => {
+          const node = at(from);
+          if (this.#files.has(to)) throw ioFailure([from], "rename", "EEXIST");
+          this.#files.delete(from);
+          this.#files.set(to, node);
+          this.#durableNames.delete(from);
+          this.#durableNames.set(to, node);
+        }),
+      remove: (path) =>
+        life.effect(() => {
+          this.#files.delete(path);
+          this.#durableNames.delete(path);
+        }),
+      freeBytes: async (directory) => (directoryOf(directory) === "" ? 0 : 1e12),
+    };
+  }
+}
+
+function image(token: number): Uint8Array {
+  const stream = libxlStream({
+    records: [libxcContext(libxcStream({ records: [pageData(3, 2)] }))],
+  });
+  return saveImage({ config: { ...domainJson(GUEST, UUID), token }, stream });
+}
+
+/** One process: counts its effects, and ends it at one of them. */
+class Life {
+  effects = 0;
+  xlRuns = 0;
+  dead = false;
+  onDeath: (power: boolean) => void = () => {};
+  readonly #cut: Cut | undefined;
+
+  constructor(cut: Cut | undefined) {
+    this.#cut = cut;
+  }
+
+  #die(power: boolean): void {
+    this.dead = true;
+    this.onDeath(power);
+  }
+
+  /** A killed process never comes back from where it was. */
+  async effect<T>(work: () => T): Promise<T> {
+    try {
+      return this.effectSync(work);
+    } catch (error) {
+      if (error instanceof Killed) return new Promise<T>(() => {});
+      throw error;
+    }
+  }
+
+  effectSync<T>(work: () => T): T {
+    if (this.dead) throw new Killed();
+    this.effects += 1;
+    const kind = this.effects === this.#cut?.at ? this.#cut.kind : undefined;
+    if (kind === "before" || kind === "power before") {
+      this.#die(kind === "power before");
+      throw new Killed();
+    }
+    const result = work();
+    if (kind === "after" || kind === "power after") {
+      this.#die(kind === "power after");
+      throw new Killed();
+    }
+    return result;
+  }
+
+  async look<T>(work: () => T): Promise<T> {
+    return this.dead ? new Promise<T>(() => {}) : work();
+  }
+
+  async xl(work: (how: "whole" | "half" | "later") => Ran): Promise<Ran> {
+    if (this.dead) return new Promise(() => {});
+    this.xlRuns += 1;
+    const kind = this.xlRuns === this.#cut?.at ? this.#cut.kind : undefined;
+    if (kind === "xl") return work("half");
+    if (kind === "during" || kind === "both" || kind === "power during") {
+      work(kind === "during" ? "later" : "half");
+      this.#die(kind === "power during");
+      return new Promise(() => {});
+    }
+    return this.effect(() => work("whole"));
+  }
+}
