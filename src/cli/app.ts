@@ -14,7 +14,10 @@ import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import { listCommand } from "./commands/list.ts";
 import { persistCommand } from "./commands/persist.ts";
+import { restoreCommand } from "./commands/restore.ts";
+import { saveCommand } from "./commands/save.ts";
 import { showCommand } from "./commands/show.ts";
+import { startCommand } from "./commands/start.ts";
 import { syncCommand } from "./commands/sync.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";
@@ -40,6 +43,9 @@ const root = buildRouteMap({
     list: listCommand,
     show: showCommand,
     persist: persistCommand,
+    start: startCommand,
+    save: saveCommand,
+    restore: restoreCommand,
     sync: syncCommand,
     explain: explainCommand,
   },
