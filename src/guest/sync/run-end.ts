@@ -37,13 +37,15 @@ export async function openEnd(ports: SyncPorts, order: RunOrder): Promise<Opened
 async function assertSeen(ports: SyncPorts, order: RunOrder): Promise<void> {
   const { path, seen } = order;
   const role = order.checkOnly ? "source" : order.role;
-  const now = await surveyEnd(ports, { role, path, stateDir: order.stateDir });
+  // Who has a source open does not matter: it is only read.
+  const users = role === "destination";
+  const now = await surveyEnd(ports, { role, path, stateDir: order.stateDir, users });
   const same =
     now.identity === seen.identity &&
     now.kind === seen.kind &&
     // A file that somebody makes longer is the same file, and no longer what was planned.
     now.sizeBytes === seen.sizeBytes;
-  if (same && (role === "source" || now.users.length === 0)) return;
+  if (same && now.users.length === 0) return;
   throw refused([path], {
     what: `${path} is not what it was a moment ago: nothing was written.`,
     why: same

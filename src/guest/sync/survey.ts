@@ -12,6 +12,8 @@ export type Survey = {
   readonly path: string;
   /** Of records of devices, in place of the usual one. */
   readonly stateDir?: string | undefined;
+  /** Whether to look for who has it open, which takes longest. Default true. */
+  readonly users?: boolean;
 };
 
 /** `missing` when there is no such source; of a destination that is a fact like others. */
@@ -30,7 +32,7 @@ export async function surveyEnd(ports: SyncPorts, survey: Survey): Promise<EndFa
     kind: device.kind,
     sizeBytes: device.size,
     identity: Buffer.from(device.identity).toString("hex"),
-    users: await usersOf(ports, device.path),
+    users: survey.users === false ? [] : await usersOf(ports, device.path),
     ...(device.kind === "file" && (await ports.fileRoom(device.path))),
     record: copy?.state ?? "none",
     ...(copy?.sourceState !== undefined && { recordedState: copy.sourceState }),

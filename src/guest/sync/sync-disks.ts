@@ -24,6 +24,7 @@ import type { OpenedEnd } from "./run-end.ts";
 import { orderMessage } from "./run-order.ts";
 import type { RunOrder } from "./run-order.ts";
 import { surveyEnd } from "./survey.ts";
+import type { Survey } from "./survey.ts";
 
 export type SyncEnd = {
   /** Undefined: this machine. */
@@ -121,11 +122,13 @@ export async function syncDisks(request: SyncRequest, world: SyncWorld): Promise
     bootstrap: request.bootstrap,
     timeoutSeconds: request.timeoutSeconds,
   };
-  await using session = await NearSession.open(connect, far, signal);
-  signal.throwIfAborted();
   const nearRole: Role =
     world.given?.role ?? (source.host === undefined ? "source" : "destination");
-  const { plan, source: given } = await makePlan({ request, world, session, nearRole });
+  // While the far side starts: that takes as long.
+  const looking = attempt(() => surveyNear(request, world, nearRole));
+  await using session = await NearSession.open(connect, far, signal);
+  signal.throwIfAborted();
+  const { plan, source: given } = await makePlan({ request, world, session, nearRole, looking });
   world.onPlan?.(plan);
   signal.throwIfAborted();
   if (request.dryRun)
@@ -144,22 +147,38 @@ type Planning = {
 /** `source`: the one that was given, open. */
 type Planned = { readonly plan: SyncPlan; readonly source?: SyncSource };
 
-async function makePlan({ request, world, session, nearRole }: Planning): Promise<Planned> {
+/** What is only compared has to be there, and may be in use. */
+function surveyOf(request: SyncRequest, role: Role): Survey {
+  const { checkOnly, stateDir } = request;
+  return {
+    role: checkOnly ? "source" : role,
+    path: request[role].path,
+    ...(stateDir !== undefined && { stateDir }),
+  };
+}
+
+async function surveyNear(
+  request: SyncRequest,
+  { ports, given }: SyncWorld,
+  role: Role,
+): Promise<EndFacts> {
+  return given ? givenFacts(given, request[role].path) : surveyEnd(ports, surveyOf(request, role));
+}
+
+async function makePlan({
+  request,
+  world,
+  session,
+  nearRole,
+  looking,
+}: Planning & { readonly looking: Promise<Result<EndFacts>> }): Promise<Planned> {
   const { ports, given } = world;
-  const { checkOnly, stateDir, since } = request;
+  const { checkOnly, since } = request;
   const ends = { source: request.source, destination: request.destination };
   const farRole = otherRole(nearRole);
-  // What is only compared has to be there, and may be in use.
-  const surveyOf = (role: Role) => ({
-    role: checkOnly ? ("source" as const) : role,
-    path: ends[role].path,
-    ...(stateDir !== undefined && { stateDir }),
-  });
-  const asking = session.ask({ ask: "survey", ...surveyOf(farRole) });
+  const asking = session.ask({ ask: "survey", ...surveyOf(request, farRole) });
   const [near, far] = await Promise.all([
-    attempt(async () =>
-      given ? givenFacts(given, ends[nearRole].path) : surveyEnd(ports, surveyOf(nearRole)),
-    ),
+    looking,
     attempt(async () => parseEndFacts((await asking).object("facts"))),
   ]);
   const found = { [nearRole]: near, [farRole]: far } as Record<Role, Result<EndFacts>>;

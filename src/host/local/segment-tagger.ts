@@ -10,6 +10,7 @@ import { errnoOf } from "./errno.ts";
 
 /** Offset and length of a segment, then of what counts as zero in it, one after the other. */
 type SegmentNumbers = readonly [offset: number, length: number, ...zeroes: number[]];
+type Opened = { readonly fd: number; readonly key: Uint8Array };
 type Question = { readonly id: number; readonly segments: readonly SegmentNumbers[] };
 type Answer = {
   readonly id: number;
@@ -30,12 +31,41 @@ export type TaggerOptions = {
   readonly where: Where;
 };
 
-export function openSegmentTagger({ fd, key, where }: TaggerOptions): SegmentTagger {
+/** Starts the thread of the first tagger ahead: a thread takes as long to start as all else that is opened for a copy. */
+export class TagThread implements AsyncDisposable {
+  #worker: Worker | undefined;
+
+  /** `ahead`: before anybody asks for it. */
+  constructor({ ahead }: { readonly ahead: boolean }) {
+    if (ahead) this.#worker = startWorker();
+  }
+
+  /** The thread the first time, another one after that. */
+  open(options: TaggerOptions): SegmentTagger {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    return openSegmentTagger(options, worker);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+}
+
+/** As text: the single executable has no second script to start. */
+function startWorker(): Worker {
+  return new Worker(`(${tagWorker.toString()})()`, { eval: true });
+}
+
+export function openSegmentTagger(
+  { fd, key, where }: TaggerOptions,
+  worker = startWorker(),
+): SegmentTagger {
   const waiting = new Map<number, Waiting>();
   let next = 0;
   let ended: unknown;
-  // As text: the single executable has no second script to start.
-  const worker = new Worker(`(${tagWorker.toString()})()`, { eval: true, workerData: { fd, key } });
+  worker.postMessage({ fd, key } satisfies Opened);
   const end = (error: unknown) => {
     ended ??= error;
     for (const { reject } of waiting.values()) reject(ended);
@@ -76,10 +106,10 @@ export function openSegmentTagger({ fd, key, where }: TaggerOptions): SegmentTag
 
 /** Runs in the thread, from its text: it may use nothing from outside. The same tags as of Digester (src/sync/digests.ts). */
 function tagWorker(): void {
-  const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
+  const { parentPort } = process.getBuiltinModule("node:worker_threads");
   const { readSync } = process.getBuiltinModule("node:fs");
   const { createCipheriv } = process.getBuiltinModule("node:crypto");
-  const { fd, key } = workerData as { fd: number; key: Uint8Array };
+  let opened: Opened | undefined;
   const nonce = new Uint8Array(12);
   const piece = new Uint8Array(262_144);
   const tagBytes = 16;
@@ -97,7 +127,7 @@ function tagWorker(): void {
     return cleared;
   };
 
-  const tagOf = ([offset, length, ...zeroes]: SegmentNumbers) => {
+  const tagOf = ({ fd, key }: Opened, [offset, length, ...zeroes]: SegmentNumbers) => {
     const gmac = createCipheriv("aes-128-gcm", key, nonce);
     for (let done = 0; done < length;) {
       const want = Math.min(piece.length, length - done);
@@ -113,13 +143,18 @@ function tagWorker(): void {
     return gmac.getAuthTag();
   };
 
-  parentPort!.on("message", ({ id, segments }: Question) => {
+  parentPort!.on("message", (message: Opened | Question) => {
+    if (!("segments" in message)) {
+      opened = message;
+      return;
+    }
+    const { id, segments } = message;
     const tags = new Uint8Array(segments.length * tagBytes);
     let at = 0;
     try {
       for (const [index, segment] of segments.entries()) {
         at = segment[0];
-        tags.set(tagOf(segment), index * tagBytes);
+        tags.set(tagOf(opened!, segment), index * tagBytes);
       }
       parentPort!.postMessage({ id, tags } satisfies Answer);
     } catch (error) {

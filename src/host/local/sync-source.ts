@@ -9,7 +9,7 @@ import { resolveDisk } from "./disk-path.ts";
 import { errnoOf } from "./errno.ts";
 import { readHoleMap } from "./hole-map.ts";
 import { runLocal } from "./run.ts";
-import { openSegmentTagger } from "./segment-tagger.ts";
+import { TagThread } from "./segment-tagger.ts";
 import { readTargetWitness } from "./target-witness.ts";
 
 export type OpenedSource = SyncSource &
@@ -45,6 +45,7 @@ export async function openSyncSource(
     throw ioFailure(where, "open", errnoOf(error), error);
   });
   const device = await describeBlock(handle, where);
+  const threads = new TagThread({ ahead: options.holes !== false });
   try {
     if (kind === "block-device") await dropCache(path);
     const stats = await handle.stat({ bigint: true });
@@ -62,16 +63,20 @@ export async function openSyncSource(
       identity: await diskIdentity({ stats, sizeBytes }),
       read: (offset, length, signal, into) => device.read(offset, length, signal, into),
       ...(holes && { readsAsZero: (offset, length) => holes.covers(offset, length) }),
-      openTagger: (key) => openSegmentTagger({ fd: handle.fd, key, where }),
+      openTagger: (key) => threads.open({ fd: handle.fd, key, where }),
       async isChanged() {
         // What is written through the page cache of a device counts when it leaves it.
         if (kind === "block-device") await handle.sync();
         const now = await readTargetWitness(path);
         return before === "" || now === "" ? undefined : before !== now;
       },
-      [Symbol.asyncDispose]: () => device[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        await threads[Symbol.asyncDispose]();
+        await device[Symbol.asyncDispose]();
+      },
     };
   } catch (error) {
+    await threads[Symbol.asyncDispose]();
     await handle.close();
     throw error;
   }

@@ -19,7 +19,7 @@ import { allHole, readHoleMap } from "./hole-map.ts";
 import type { HoleMap } from "./hole-map.ts";
 import { RangeHelper } from "./range-helper.ts";
 import { runLocal } from "./run.ts";
-import { openSegmentTagger } from "./segment-tagger.ts";
+import { TagThread } from "./segment-tagger.ts";
 import { readThinVolume } from "./thin-volume.ts";
 
 export type OpenedTarget = SyncTarget &
@@ -162,6 +162,7 @@ class LocalDisk {
   readonly #writer: DiskWriter;
   readonly #helper: RangeHelper;
   readonly #zeroing: DiskZeroing;
+  readonly #threads = new TagThread({ ahead: true });
   /** A bit for each MiB that something was written to: what the hole map says of it is over. */
   readonly #touched: Uint8Array;
 
@@ -196,7 +197,7 @@ class LocalDisk {
 
   openTagger(key: Uint8Array): SegmentTagger {
     const { handle, device } = this.#parts;
-    const tagger = openSegmentTagger({ fd: handle.fd, key, where: device.where });
+    const tagger = this.#threads.open({ fd: handle.fd, key, where: device.where });
     return {
       tags: async (segments) => {
         if (segments.some(({ offset, length }) => this.#writer.isPending(offset, length)))
@@ -244,6 +245,7 @@ class LocalDisk {
   async close(): Promise<void> {
     await this.#writer.close();
     await this.#helper.close();
+    await this.#threads[Symbol.asyncDispose]();
     await this.#parts.device[Symbol.asyncDispose]();
   }
 }
