@@ -3,7 +3,6 @@
  * they were flushed. A command that works on it can be cut off before and after each of its effects.
  */
 import { missing, ioFailure } from "../../src/base/failure.ts";
-import { directoryOf } from "../../src/base/path.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import type { BlockDevice } from "../../src/disk/source.ts";
 import type { GuardPorts } from "../../src/guest/guard/disk-guard.ts";
@@ -76,6 +75,7 @@ export class FakeXen {
   hasResume = false;
   /** As xl fails when it is not killed. */
   failing: "save" | "restore" | "create" | undefined;
+  freeBytes = 1e12;
   #files = new Map<string, FileNode>();
   #durableNames = new Map<string, FileNode>();
   #domid = 0;
@@ -108,6 +108,15 @@ export class FakeXen {
     this.#put(path, bytes);
     this.#files.get(path)!.durable = bytes;
     this.#durableNames.set(path, this.#files.get(path)!);
+  }
+
+  bytesOf(path: string): Uint8Array {
+    return this.#files.get(path)!.bytes;
+  }
+
+  removeFile(path: string): void {
+    this.#files.delete(path);
+    this.#durableNames.delete(path);
   }
 
   /** Guests that run do some work: they write to the disk and remember it. */
@@ -414,7 +423,7 @@ export class FakeXen {
           this.#files.delete(path);
           this.#durableNames.delete(path);
         }),
-      freeBytes: async (directory) => (directoryOf(directory) === "" ? 0 : 1e12),
+      freeBytes: async () => this.freeBytes,
     };
   }
 }

@@ -11,16 +11,16 @@ import { runSave } from "../../src/guest/lifecycle/save.ts";
 import { runStart } from "../../src/guest/lifecycle/start.ts";
 import { GUEST } from "./fake-xen.ts";
 
-export type Command = (ports: LifecyclePorts) => Promise<unknown>;
+export type Command = (ports: LifecyclePorts, signal?: AbortSignal) => Promise<unknown>;
 
 const inventoryOf = ({ host, records }: LifecyclePorts) => readInventory(host, { records });
 
 export const recover: Command = (ports) => recoverOperations(ports);
 
-export const save: Command = async (ports) => {
+export const save: Command = async (ports, signal) => {
   await recoverOperations(ports);
   const guest = findGuest(await inventoryOf(ports), "here", GUEST);
-  return runSave(ports, planSave(await surveySave(ports, guest, undefined)));
+  return runSave(ports, planSave(await surveySave(ports, guest, undefined)), signal);
 };
 
 export const restoring =

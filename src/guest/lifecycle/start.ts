@@ -1,5 +1,5 @@
 /** Starts a guest from its disks (docs/design/lifecycle.md, "start"). */
-import { commandFailed, refused } from "../../base/failure.ts";
+import { commandFailed, FailureError, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { setAside } from "./aside.ts";
@@ -36,6 +36,7 @@ export async function runStart(
     keep();
     const domain = await create(ports, plan);
     keep(false);
+    if (domain instanceof FailureError) throw domain;
     return { domain, aside };
   });
 }
@@ -72,7 +73,8 @@ async function discard(ports: LifecyclePorts, plan: StartPlan, image: Discarded)
   return (await setAside(ports, record, { why, alarm: false })).path;
 }
 
-async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainName> {
+/** The domain; or why there is none, when nothing of it is left. Throws when that cannot be said. */
+async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainName | FailureError> {
   const { host, tell, records, nowMs } = ports;
   const { guest, configPath } = plan;
   tell(`Starting ${guest} from ${configPath}.`);
@@ -88,7 +90,7 @@ async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainNam
     return { domid, uuid, name: guest };
   }
   const left = await removeHalfBuilt(ports, plan);
-  throw commandFailed([configPath], {
+  return commandFailed([configPath], {
     what: ran.exitCode === 0 ? `${guest} ended at once.` : `xl create of ${guest} failed.`,
     why: `xl says: ${xlSaid(ran.stderr) || `nothing; it ended with exit code ${ran.exitCode}`}`,
     next: `${left.length > 0 ? `Domain ${left.join(", ")} of it is still there. ` : ""}Look at /var/log/xen (xl-${guest}.log, the console's log), and at domus check ${shellWord(guest)}.`,
