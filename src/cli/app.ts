@@ -1,5 +1,6 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import type { Application } from "@stricli/core";
+import { attachCommand, detachCommand } from "./commands/attach.ts";
 import { checkCommand } from "./commands/check.ts";
 import {
   diskCatCommand,
@@ -13,11 +14,14 @@ import { entriesCommand } from "./commands/entries.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { historyCommand } from "./commands/history.ts";
 import { listCommand } from "./commands/list.ts";
+import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { persistCommand } from "./commands/persist.ts";
+import { rebootCommand } from "./commands/reboot.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { saveCommand } from "./commands/save.ts";
 import { showCommand } from "./commands/show.ts";
 import { startCommand } from "./commands/start.ts";
+import { stopCommand } from "./commands/stop.ts";
 import { syncCommand } from "./commands/sync.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";
@@ -44,8 +48,14 @@ const root = buildRouteMap({
     show: showCommand,
     persist: persistCommand,
     start: startCommand,
+    stop: stopCommand,
+    reboot: rebootCommand,
+    pause: pauseCommand,
+    resume: resumeCommand,
     save: saveCommand,
     restore: restoreCommand,
+    attach: attachCommand,
+    detach: detachCommand,
     sync: syncCommand,
     explain: explainCommand,
   },

@@ -7,11 +7,11 @@ import type { Failure } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
-import type { DomainSummary } from "../../xen/domain-summary.ts";
+import type { DomainSummary, SummaryDisk } from "../../xen/domain-summary.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import type { GuardPorts } from "../guard/disk-guard.ts";
 import { compared, driftOf, samePath } from "../inventory/drift.ts";
-import type { DomainFact } from "../inventory/facts.ts";
+import type { ConfigFact, DomainFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
 import { readDomains } from "../inventory/read-domains.ts";
 import { planConfig } from "./plan-config.ts";
@@ -54,8 +54,31 @@ export async function planPersist(
     memory,
     samePath: (disk) => samePath(disk, backings),
   });
+  return { guest: guest.name, path, expected, copyPath: copyPathOf(path, now), config: plan };
+}
+
+function copyPathOf(path: string, now: Date): string {
   const time = now.toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
-  return { guest: guest.name, path, expected, copyPath: `${path}.domus-${time}`, config: plan };
+  return `${path}.domus-${time}`;
+}
+
+/**
+ * As `planPersist`, for what `change` makes of the config, and nothing else that differs from the domain. `misuse` when no config of
+ * the guest is known.
+ */
+export async function planConfigChange(
+  host: Host,
+  guest: Pick<InventoryGuest, "name" | "config">,
+  { change, now }: { change: (config: DomainSummary) => DomainSummary; readonly now: Date },
+): Promise<PersistPlan> {
+  if (!guest.config?.guest) throw withoutConfig(guest);
+  const path = guest.config.realPath;
+  const expected = await host.readFile(path, MIB);
+  const text = decodeText(expected);
+  const live = change(guest.config.guest);
+  const written = ({ target }: SummaryDisk) => target;
+  const config = planConfig({ text, path, live, memory: false, samePath: written });
+  return { guest: guest.name, path, expected, copyPath: copyPathOf(path, now), config };
 }
 
 /** Writes the new text; the old one is in `copyPath`. */
@@ -131,18 +154,29 @@ function bothOf(guest: InventoryGuest) {
   const both = compared(guest);
   if (both) return both;
   const { config, name, state, domains } = guest;
-  if (!config)
-    throw misuse(
-      `No config of ${name} is known.`,
-      `Keep what Xen knows of it: xl list -l ${domains[0]?.fact.domid ?? name}.`,
-    );
-  if (!config.guest)
-    throw misuse(
-      `The config ${config.path} is not understood.`,
-      `domus check ${config.path} says what is wrong with it.`,
-    );
+  if (!config?.guest) throw withoutConfig({ name, config, domid: domains[0]?.fact.domid });
   throw misuse(
     `${name} is ${state}: there is nothing to compare its config with.`,
     "domus persist is for a guest that runs, in one domain that libxl knows.",
+  );
+}
+
+function withoutConfig({
+  name,
+  config,
+  domid,
+}: {
+  readonly name: string;
+  readonly config?: ConfigFact | undefined;
+  readonly domid?: number | undefined;
+}) {
+  if (!config)
+    return misuse(
+      `No config of ${name} is known.`,
+      `Keep what Xen knows of it: xl list -l ${domid ?? name}.`,
+    );
+  return misuse(
+    `The config ${config.path} is not understood.`,
+    `domus check ${config.path} says what is wrong with it.`,
   );
 }

@@ -1,0 +1,183 @@
+/** `domus stop`: asks a guest to shut down and waits until its domain is gone. Survey, plan, run. */
+import { commandFailed, refused } from "../../base/failure.ts";
+import { shellWord } from "../../check/remedy.ts";
+import type { DomainFact } from "../inventory/facts.ts";
+import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
+import type { DomainName } from "./domain-command.ts";
+import { destroyDomain } from "./domains.ts";
+import { actionText, startsAgain } from "./end-actions.ts";
+import type { EndActions } from "./end-actions.ts";
+import { withOperation } from "./journal.ts";
+import type { LifecyclePorts } from "./ports.ts";
+
+export type StopOptions = {
+  /** Presses the power button of a guest that has no PV drivers. */
+  readonly acpi: boolean;
+  /** When the domain is taken away, if it is still there, in s after it was asked. Absent: never. */
+  readonly destroyAfterS?: number;
+  /** For how long it is waited for, in s. */
+  readonly waitS: number;
+};
+
+export type StopPlan = StopOptions & {
+  readonly domain: DomainName;
+  /** How the guest is asked; absent: it is past that. */
+  readonly ask?: "shutdown" | "power-button";
+};
+
+export type StopSurvey = { readonly domain: DomainFact; readonly actions?: EndActions | undefined };
+
+/** Pure. `refused` where something would be lost that nobody has given up. */
+export function planStop({ domain, actions }: StopSurvey, options: StopOptions): StopPlan {
+  const { domid, uuid, name, state } = domain;
+  const plan = { ...options, domain: { domid, uuid, name } };
+  const mayDestroy = options.destroyAfterS !== undefined;
+  const word = shellWord(name);
+  const where = [`domain ${domid}`];
+  const destroys = `domus stop --destroy-after 0 ${word} destroys it, and what is only in its memory is lost`;
+  switch (state) {
+    case "suspended":
+      throw refused(where, {
+        what: `${name} (domain ${domid}) is suspended.`,
+        why: "It is being saved, or moved to another host: whoever does that ends it.",
+        next: "Wait until that has ended, and look again: domus show says in which state it is then.",
+      });
+    case "paused":
+    case "crashed":
+      // There is nobody to ask.
+      if (mayDestroy) return { ...plan, destroyAfterS: 0 };
+      throw refused(where, {
+        what: `${name} (domain ${domid}) is ${state}: it cannot shut itself down.`,
+        why:
+          state === "paused"
+            ? "A guest that is paused does not hear what it is asked."
+            : "What is in its memory may be all that says why it crashed, and what it had not written yet is there, too.",
+        next:
+          state === "paused"
+            ? `domus resume ${word}, then stop it. Or: ${destroys}.`
+            : `Keep a dump first: xl dump-core ${domid} FILE. Then: ${destroys}.`,
+      });
+    case "shut-down":
+    case "dying":
+      return plan;
+    case "running":
+    case "unknown":
+      break;
+  }
+  if (actions && startsAgain(actions.poweroff) && options.destroyAfterS !== 0)
+    throw refused(where, {
+      what: `xl would start ${name} again as soon as it has shut down.`,
+      why: `on_poweroff is "${actionText(actions.poweroff)}" for it.`,
+      next: `Its config decides that at its next start: on_poweroff = "destroy". To end it now: ${destroys}.`,
+    });
+  return { ...plan, ask: options.acpi ? "power-button" : "shutdown" };
+}
+
+export type Stopped = {
+  readonly how: "shut-down" | "destroyed";
+  readonly seconds: number;
+};
+
+export type StopRun = {
+  readonly signal?: AbortSignal;
+  /** Every second, while it is waited for. */
+  readonly onWait?: (seconds: number) => void;
+};
+
+const POLL_MS = 1000;
+/** A domain that has shut down is taken away at once by the xl that looks after it. */
+const STAYS_MS = 30_000;
+
+/** Until the domain is gone. `failed` when it is not by then, with the state that it is in. */
+export async function runStop(
+  ports: LifecyclePorts,
+  plan: StopPlan,
+  run: StopRun = {},
+): Promise<Stopped> {
+  const { domid, uuid, name } = plan.domain;
+  const start = { kind: "stop", guest: name, step: "ask", data: { uuid, domid } };
+  return withOperation(ports, start, async (enter) => {
+    const begun = ports.clock.now();
+    if (plan.ask && plan.destroyAfterS !== 0) await ask(ports, plan);
+    enter("wait");
+    const how = await waitForEnd(ports, plan, run);
+    const seconds = Math.round((ports.clock.now() - begun) / 1000);
+    const { records, nowMs } = ports;
+    records.addEvent({
+      ...{ atMs: nowMs(), guest: name, uuid, domid, kind: "stopped", by: "domus" },
+      detail: { how, seconds },
+    });
+    return { how, seconds };
+  });
+}
+
+async function ask({ host }: LifecyclePorts, { domain, ask: how }: StopPlan): Promise<void> {
+  const flags = how === "power-button" ? ["-F"] : [];
+  const ran = await askDomain(host, domain, (domid) => ["xl", "shutdown", ...flags, domid]);
+  if (ran.exitCode === 0) return;
+  throw notAsked(ran.stderr, domain.name, "stop") ?? xlFailure(ran, domain);
+}
+
+/** What xl says of an HVM guest without PV drivers: it has nobody to tell (xen: tools/xl/xl_vmcontrol.c). */
+export function notAsked(stderr: string, name: string, verb: "stop" | "reboot") {
+  if (!/PV control interface not available/.test(stderr)) return undefined;
+  const button = verb === "stop" ? "power button" : "reset button";
+  return commandFailed([name], {
+    what: `${name} cannot be asked to ${verb === "stop" ? "shut down" : "reboot"}: it has no drivers for Xen.`,
+    why: "It is an HVM guest, and only PV drivers hear what xl tells a guest.",
+    next: `domus ${verb} --acpi ${shellWord(name)} presses its ${button} instead, as xl ${verb === "stop" ? "shutdown" : "reboot"} -F does${verb === "stop" ? "; a guest may be set up not to listen to it" : "; that is not an orderly reboot"}. Nothing was done yet.`,
+  });
+}
+
+async function waitForEnd(
+  ports: LifecyclePorts,
+  plan: StopPlan,
+  { signal, onWait }: StopRun,
+): Promise<Stopped["how"]> {
+  const { clock, host, tell } = ports;
+  const { domain, destroyAfterS, waitS } = plan;
+  const begun = clock.now();
+  let shutSince: number | undefined;
+  for (;;) {
+    const row = await sameDomain(host, domain);
+    if (!row) return "shut-down";
+    const seconds = Math.floor((clock.now() - begun) / 1000);
+    if (destroyAfterS !== undefined && seconds >= destroyAfterS) {
+      if (destroyAfterS > 0)
+        tell(`${domain.name} is still there after ${seconds} s: destroying it.`);
+      await destroyDomain(ports, domain);
+      return "destroyed";
+    }
+    shutSince = row.state === "shut-down" ? (shutSince ?? clock.now()) : undefined;
+    const stays = shutSince !== undefined && clock.now() - shutSince >= STAYS_MS;
+    if (stays && destroyAfterS === undefined) throw staysThere(domain);
+    if (seconds >= waitS && destroyAfterS === undefined) throw stillRuns(plan, seconds);
+    if (signal?.aborted) {
+      tell(
+        `${domain.name} (domain ${domain.domid}) was asked to shut down and is ${row.state}; it may still end by itself.`,
+      );
+      signal.throwIfAborted();
+    }
+    onWait?.(seconds);
+    await clock.sleep(POLL_MS, signal);
+  }
+}
+
+function staysThere({ name, domid }: DomainName) {
+  return commandFailed([`domain ${domid}`], {
+    what: `${name} has shut down, but domain ${domid} is still there, and keeps its disks.`,
+    why: `Either on_poweroff is "preserve", or the process of xl that takes a domain away when it ends is gone.`,
+    next: `domus stop --destroy-after 0 ${shellWord(name)} takes it away. The guest has ended in order: nothing is lost by that.`,
+  });
+}
+
+function stillRuns({ domain: { name, domid }, ask: how }: StopPlan, seconds: number) {
+  return commandFailed([`domain ${domid}`], {
+    what: `${name} (domain ${domid}) still runs, ${seconds} s after it was asked to shut down.`,
+    why:
+      how === "power-button"
+        ? "It does not listen to its power button, or takes that long."
+        : "It takes that long, hangs, or does not listen to Xen.",
+    next: `It may still end by itself. Look at its console: xl console ${domid}. To end it whatever it does: domus stop --destroy-after SECONDS ${shellWord(name)}.`,
+  });
+}

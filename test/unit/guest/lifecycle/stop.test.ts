@@ -1,0 +1,153 @@
+import { describe, expect, test } from "vitest";
+import { attempt, attemptSync } from "../../../../src/base/failure.ts";
+import type { DomainFact } from "../../../../src/guest/inventory/facts.ts";
+import { planStop, runStop } from "../../../../src/guest/lifecycle/stop.ts";
+import type { StopOptions } from "../../../../src/guest/lifecycle/stop.ts";
+import { commandedXen, WEB1_UUID } from "../../../support/commanded-xen.ts";
+import type { CommandedOptions } from "../../../support/commanded-xen.ts";
+
+const WEB1 = { domid: 3, name: "web1", uuid: WEB1_UUID };
+const FACT: DomainFact = { ...WEB1, state: "running", memoryMib: 128, vcpus: 1 };
+const NORMAL: StopOptions = { acpi: false, waitS: 600 };
+const ENDS = { poweroff: "destroy", reboot: "restart" } as const;
+
+const plan = (options: Partial<StopOptions> = {}, domain: Partial<DomainFact> = {}) =>
+  planStop({ domain: { ...FACT, ...domain }, actions: ENDS }, { ...NORMAL, ...options });
+
+describe("whether it is stopped", () => {
+  test("a guest that runs is asked", () => {
+    expect(plan()).toEqual({ ...NORMAL, domain: WEB1, ask: "shutdown" });
+    expect(plan({ acpi: true }).ask).toBe("power-button");
+  });
+
+  test.each(["paused", "crashed", "suspended"] as const)("one that is %s cannot hear", (state) => {
+    expect(attemptSync(() => plan({}, { state }))).toMatchObject({
+      ok: false,
+      failure: { kind: "refused" },
+    });
+  });
+
+  test("what cannot hear is destroyed where that was asked for, but not what is being saved", () => {
+    expect(plan({ destroyAfterS: 60 }, { state: "crashed" })).toMatchObject({ destroyAfterS: 0 });
+    expect(plan({ destroyAfterS: 60 }, { state: "paused" })).not.toHaveProperty("ask");
+    const saved = attemptSync(() => plan({ destroyAfterS: 0 }, { state: "suspended" }));
+    expect(saved).toMatchObject({ ok: false, failure: { kind: "refused" } });
+  });
+
+  test("what ends already is only waited for", () => {
+    expect(plan({}, { state: "shut-down" })).not.toHaveProperty("ask");
+  });
+
+  test("one that xl would start again is refused", () => {
+    const survey = { domain: FACT, actions: { ...ENDS, poweroff: "restart" as const } };
+    expect(attemptSync(() => planStop(survey, NORMAL))).toMatchObject({
+      failure: { kind: "refused", why: expect.stringContaining("restart") as string },
+    });
+    expect(planStop(survey, { ...NORMAL, destroyAfterS: 0 }).destroyAfterS).toBe(0);
+  });
+});
+
+/** The guest is gone at the so manieth look at Xen after it was asked. */
+const endsAfter = (looks: number): CommandedOptions => ({
+  onLook: (xen, at) => {
+    if (at >= looks && xen.calls.includes("shutdown 3")) xen.domains = [];
+  },
+});
+
+describe("stopping", () => {
+  test("asks, waits, and writes it down", async () => {
+    const xen = commandedXen([WEB1], endsAfter(25));
+    const waited: number[] = [];
+    const stopped = await runStop(xen.ports, plan(), { onWait: (seconds) => waited.push(seconds) });
+    expect(stopped).toEqual({ how: "shut-down", seconds: 24 });
+    expect(xen.calls).toEqual(["shutdown 3"]);
+    expect(waited.slice(0, 3)).toEqual([0, 1, 2]);
+    expect(xen.events()).toEqual([
+      {
+        guest: "web1",
+        uuid: WEB1_UUID,
+        domid: 3,
+        kind: "stopped",
+        by: "domus",
+        detail: { how: "shut-down", seconds: 24 },
+      },
+    ]);
+    expect(xen.ports.records.operations()).toEqual([]);
+  });
+
+  test("destroys only when it is told to, and then", async () => {
+    const verbs: CommandedOptions["verbs"] = { destroy: (xen) => void (xen.domains = []) };
+    const patient = commandedXen([WEB1], { verbs });
+    const failed = await attempt(() => runStop(patient.ports, plan({ waitS: 120 })));
+    expect(failed).toMatchObject({
+      failure: {
+        kind: "failed",
+        what: "web1 (domain 3) still runs, 120 s after it was asked to shut down.",
+      },
+    });
+    expect(patient.calls).toEqual(["shutdown 3"]);
+    const told = commandedXen([WEB1], { verbs });
+    expect(await runStop(told.ports, plan({ destroyAfterS: 60, waitS: 10 }))).toEqual({
+      how: "destroyed",
+      seconds: 60,
+    });
+    expect(told.calls).toEqual(["shutdown 3", "destroy 3"]);
+    const now = commandedXen([WEB1], { verbs });
+    await runStop(now.ports, plan({ destroyAfterS: 0 }));
+    expect(now.calls).toEqual(["destroy 3"]);
+  });
+
+  test("another guest with its id is not destroyed", async () => {
+    const xen = commandedXen([WEB1], {
+      onLook: (one, at) => {
+        if (at > 5) one.domains = [{ ...WEB1, uuid: WEB1_UUID.replace("8", "9") }];
+      },
+    });
+    expect(await runStop(xen.ports, plan({ destroyAfterS: 60 }))).toMatchObject({
+      how: "shut-down",
+    });
+    expect(xen.calls).toEqual(["shutdown 3"]);
+  });
+
+  test("a guest without PV drivers: how to", async () => {
+    const stderr =
+      'Shutting down domain 3\nPV control interface not available: external graceful shutdown not possible.\nUse "-F" to fallback to ACPI power event.\n';
+    const verbs: CommandedOptions["verbs"] = {
+      shutdown: (_, argv) => (argv.includes("-F") ? {} : { exitCode: 1, stderr }),
+    };
+    const xen = commandedXen([WEB1], { verbs });
+    expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
+      failure: {
+        kind: "failed",
+        next: expect.stringContaining("domus stop --acpi web1") as string,
+      },
+    });
+    await attempt(() => runStop(xen.ports, plan({ acpi: true })));
+    expect(xen.calls.at(-1)).toBe("shutdown -F 3");
+    expect(xen.ports.records.operations()).toEqual([]);
+  });
+
+  test("a domain that stays when it has shut down is said", async () => {
+    const verbs: CommandedOptions["verbs"] = {
+      shutdown: (xen) => void (xen.domains = [{ ...WEB1, flags: "--ps--" }]),
+    };
+    const xen = commandedXen([WEB1], { verbs });
+    expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
+      failure: { kind: "failed", what: expect.stringContaining("still there") as string },
+    });
+    expect(xen.clock.now()).toBeLessThan(60_000);
+  });
+
+  test("Ctrl-C says in which state it is", async () => {
+    const interrupt = new AbortController();
+    const xen = commandedXen([WEB1]);
+    const onWait = (seconds: number) => (seconds === 3 ? interrupt.abort() : undefined);
+    await expect(runStop(xen.ports, plan(), { signal: interrupt.signal, onWait })).rejects.toThrow(
+      "aborted",
+    );
+    expect(xen.told).toEqual([
+      "web1 (domain 3) was asked to shut down and is running; it may still end by itself.",
+    ]);
+    expect(xen.ports.records.operations()).toEqual([]);
+  });
+});
