@@ -43,7 +43,7 @@ type Disk = { content: number; durable: number; writes: number };
 
 type Domain = {
   readonly domid: number;
-  readonly name: string;
+  name: string;
   readonly uuid: string;
   state: "running" | "paused" | "suspended";
   /** What it remembers of its disk. */

@@ -129,6 +129,12 @@ function assertNoDomain(guest: InventoryGuest, name: string, row: DomainRow | un
   const domid = row?.domid ?? known?.domid;
   if (domid === undefined) return;
   const state = row?.state ?? known!.state;
+  if (row && row.name !== name)
+    throw refused([`domain ${domid}`], {
+      what: `The domain ${domid}, called ${row.name}, has the uuid of ${name}.`,
+      why: "Xen takes two guests of one uuid for the same, and its own guard against a disk in two guests lets them pass.",
+      next: `If it is ${name}, renamed while it runs, there is nothing to start. If they are two guests, give one another uuid=, name= and MAC addresses.`,
+    });
   if (state === "running")
     throw misuse(`${name} runs already, as domain ${domid}.`, "There is nothing to start.");
   const next = {

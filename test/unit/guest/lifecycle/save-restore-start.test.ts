@@ -311,6 +311,15 @@ describe("start", () => {
     });
   });
 
+  test("is refused beside a domain of another name that has its uuid", async () => {
+    const world = new FakeXen();
+    world.boot().name = "panda";
+    expect(await told(world, starting())).toMatchObject({
+      kind: "refused",
+      what: "The domain 1, called panda, has the uuid of pandora.",
+    });
+  });
+
   test("is refused beside a domain that crashed or is paused", async () => {
     const world = new FakeXen();
     world.boot().state = "paused";
