@@ -17,6 +17,7 @@ import { listCommand } from "./commands/list.ts";
 import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { persistCommand } from "./commands/persist.ts";
 import { rebootCommand } from "./commands/reboot.ts";
+import { rehearseCommand } from "./commands/rehearse.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { saveCommand } from "./commands/save.ts";
 import { showCommand } from "./commands/show.ts";
@@ -47,6 +48,7 @@ const root = buildRouteMap({
     list: listCommand,
     show: showCommand,
     persist: persistCommand,
+    rehearse: rehearseCommand,
     start: startCommand,
     stop: stopCommand,
     reboot: rebootCommand,

@@ -6,8 +6,11 @@ import { stateDirectory } from "../base/state-directory.ts";
 import type { LifecyclePorts } from "../guest/lifecycle/ports.ts";
 import { cutOffOperations, recoverOperations } from "../guest/lifecycle/recover.ts";
 import type { Recover } from "../guest/lifecycle/recover.ts";
+import { recoverRehearsal } from "../guest/rehearse/clean.ts";
 import type { Host } from "../host/host.ts";
 import { localImageFiles } from "../host/local/image-files.ts";
+import { workDirectories } from "../host/local/work-directories.ts";
+import type { WorkDirectories } from "../host/local/work-directories.ts";
 import { xlProcessesWith } from "../host/local/xl-processes.ts";
 import type { Records } from "../host/records.ts";
 import type { Context } from "./context.ts";
@@ -33,6 +36,11 @@ export function localLifecycle(
   };
 }
 
+/** Where copies of guests have their configs and overlays. */
+export function rehearsalDirectories(env: NodeJS.ProcessEnv): WorkDirectories {
+  return workDirectories(join(stateDirectory(env), "rehearse"));
+}
+
 export type OpenLifecycle = LifecyclePorts & Disposable;
 
 /** How a command gets at the world: tests have their own way. */
@@ -54,7 +62,10 @@ export async function openLifecycle(
   try {
     const ports = context.openLifecycle?.(records) ?? localLifecycle(context, host, records);
     if (dryRun) sayCutOff(context, ports);
-    else await sayRecovered(context, ports, recoveries);
+    else {
+      const rehearse = recoverRehearsal(rehearsalDirectories(env));
+      await sayRecovered(context, ports, { rehearse, ...recoveries });
+    }
     return { ...ports, [Symbol.dispose]: () => records[Symbol.dispose]() };
   } catch (error) {
     records[Symbol.dispose]();
