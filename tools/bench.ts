@@ -13,6 +13,7 @@ import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
 import { benchSyncCore } from "./bench/sync-core.ts";
+import { benchSyncSizes } from "./bench/sync-sizes.ts";
 import { benchSync } from "./bench/sync.ts";
 
 const { values, positionals } = parseArgs({
@@ -35,6 +36,7 @@ const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> 
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
   "sync-core": benchSyncCore,
+  "sync-sizes": benchSyncSizes,
   sync: (dist) => benchSync(dist, values),
 };
 

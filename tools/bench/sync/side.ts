@@ -7,6 +7,7 @@ import { Socket } from "node:net";
 import { PipeReader } from "../../../src/host/local/pipe-reader.ts";
 import { readFileSync } from "node:fs";
 import { openSyncSource } from "../../../src/host/local/sync-source.ts";
+import { keepYoungHeapSmall } from "../../../src/host/local/young-heap.ts";
 import { openSyncTarget } from "../../../src/host/local/sync-target.ts";
 import { receive } from "../../../src/sync/receiver.ts";
 import type { SegmentRun } from "../../../src/sync/segment-runs.ts";
@@ -15,6 +16,7 @@ import { streamChannel } from "../../../src/sync/stream-channel.ts";
 
 const [, , role, path = "", third, fourth] = process.argv;
 const program = "bench";
+keepYoungHeapSmall();
 const result = role === "source" ? await source(third!, fourth) : await destination();
 const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
 const took = { peakMib: maxRSS / 1024, cpuMs: (userCPUTime + systemCPUTime) / 1000 };
