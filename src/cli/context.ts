@@ -3,7 +3,6 @@ import type { FactsCache } from "../guest/check/facts-cache.ts";
 import type { BootPorts } from "../guest/console/watch-boot.ts";
 import type { LifecyclePorts } from "../guest/lifecycle/ports.ts";
 import type { Host } from "../host/host.ts";
-import type { Records } from "../host/records.ts";
 import type { KeepVerdicts, OpenGuestState } from "./guest-state.ts";
 import type { Output } from "./output.ts";
 
@@ -20,7 +19,7 @@ export type Context = CommandContext & {
   /** Of the boot checks of guests on this host. Left out: they are not kept. */
   readonly keepVerdicts?: KeepVerdicts;
   /** What commands that change guests work with, and what they watch a boot with. Left out: this machine. */
-  readonly openLifecycle?: (records: Records) => LifecyclePorts;
+  readonly openLifecycle?: () => LifecyclePorts;
   readonly openBoot?: (host: Host) => BootPorts;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;

@@ -43,7 +43,6 @@ export function rehearsalDirectories(env: NodeJS.ProcessEnv): WorkDirectories {
 
 export type OpenLifecycle = LifecyclePorts & Disposable;
 
-/** How a command gets at the world: tests have their own way. */
 export type LifecycleOptions = {
   /** Nothing is written: the records are read, and what could be recovered is only said. */
   readonly dryRun: boolean;
@@ -56,21 +55,25 @@ export async function openLifecycle(
   context: Context,
   { dryRun, recoveries }: LifecycleOptions,
 ): Promise<OpenLifecycle> {
-  const env = context.process.env ?? {};
-  const host = context.openHost(undefined);
-  const records = dryRun ? readLocalRecords(env) : openLocalRecords(env);
+  const ports = context.openLifecycle?.() ?? openLocal(context, dryRun);
+  const close = () => ports.records[Symbol.dispose]();
   try {
-    const ports = context.openLifecycle?.(records) ?? localLifecycle(context, host, records);
     if (dryRun) sayCutOff(context, ports);
     else {
-      const rehearse = recoverRehearsal(rehearsalDirectories(env));
+      const rehearse = recoverRehearsal(rehearsalDirectories(context.process.env ?? {}));
       await sayRecovered(context, ports, { rehearse, ...recoveries });
     }
-    return { ...ports, [Symbol.dispose]: () => records[Symbol.dispose]() };
+    return { ...ports, [Symbol.dispose]: close };
   } catch (error) {
-    records[Symbol.dispose]();
+    close();
     throw error;
   }
+}
+
+function openLocal(context: Context, dryRun: boolean): LifecyclePorts {
+  const env = context.process.env ?? {};
+  const records = dryRun ? readLocalRecords(env) : openLocalRecords(env);
+  return localLifecycle(context, context.openHost(undefined), records);
 }
 
 async function sayRecovered(

@@ -4,7 +4,10 @@ import { app } from "../../src/cli/app.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
 import { terminalOutput } from "../../src/cli/output.ts";
+import type { GuestState } from "../../src/cli/guest-state.ts";
 import type { FactsCache } from "../../src/guest/check/facts-cache.ts";
+import type { BootPorts } from "../../src/guest/console/watch-boot.ts";
+import type { LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local/local-host.ts";
 import { treeHost } from "../../src/host/local/tree-host.ts";
@@ -17,21 +20,36 @@ export type CliOptions = {
   readonly signal?: AbortSignal;
   /** Left out: nothing is kept from one run to the next. */
   readonly facts?: FactsCache;
+  /** For commands that change guests; their records are those that all commands see. */
+  readonly lifecycle?: LifecyclePorts;
+  readonly boot?: BootPorts;
 };
 
 export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const { lifecycle, boot } = options;
   const stdout = sink(options.columns);
   const stderr = sink(options.columns);
   const state: Context["process"] = { stdout, stderr, env: {} };
+  const out = terminalOutput(stdout, stderr, {});
+  const host = options.host ?? lifecycle?.host;
   const context: Context = {
     process: state,
-    out: terminalOutput(stdout, stderr, {}),
-    openHost: (root) => options.host ?? (root === undefined ? localHost() : treeHost(root)),
+    out,
+    openHost: (root) => host ?? (root === undefined ? localHost() : treeHost(root)),
     openFacts: () => Promise.resolve(options.facts),
     signal: options.signal ?? new AbortController().signal,
+    ...(lifecycle && {
+      openLifecycle: () => ({ ...lifecycle, tell: (text) => out.say(text) }),
+      openState: () => Promise.resolve(stateOf(lifecycle)),
+    }),
+    ...(boot && { openBoot: () => boot }),
   };
   await run(app, argv, context);
   return { code: exitCodeOf(state.exitCode), stdout: stdout.text(), stderr: stderr.text() };
+}
+
+function stateOf({ records }: LifecyclePorts): GuestState {
+  return { records, verdicts: new Map(), [Symbol.dispose]: () => {} };
 }
 
 /** Enough of a WriteStream for `terminalOutput`. */

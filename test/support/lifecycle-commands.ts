@@ -37,6 +37,6 @@ export const starting =
     await recoverOperations(ports);
     const inventory = await inventoryOf(ports);
     const guest = findGuest(inventory, "here", GUEST);
-    const survey = await surveyStart(ports, inventory, guest, undefined);
+    const survey = await surveyStart(ports, inventory, guest);
     return runStart(ports, planStart(survey, { discardImage, anyway: false }));
   };

@@ -34,8 +34,12 @@ export const run = failing(async function (this: Context, flags: StartFlags, nam
   using ports = await openLifecycle(this, flags);
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);
-  const check = flags.anyway ? undefined : (path: string) => bootCheck(this, ports, path);
-  const plan = planStart(await surveyStart(ports, inventory, guest, check), flags);
+  const survey = await surveyStart(ports, inventory, guest);
+  // What is refused anyway need not be checked.
+  const unchecked = planStart(survey, flags);
+  const plan = flags.anyway
+    ? unchecked
+    : planStart({ ...survey, check: await bootCheck(this, ports, unchecked.configPath) }, flags);
   for (const warning of plan.warnings) out.say(`The boot check says: ${printable(warning)}`);
   if (flags.dryRun) {
     if (flags.json) out.json(startJson(plan));

@@ -56,12 +56,11 @@ export type StartOptions = {
   readonly anyway: boolean;
 };
 
-/** Reads the guest's disks for the boot check, which `check` makes. */
+/** Without the boot check, which reads the guest's disks: the plan may refuse before it. */
 export async function surveyStart(
   { host, guard }: LifecyclePorts,
   { guests }: Inventory,
   guest: InventoryGuest,
-  check: ((configPath: string) => Promise<BootCheck>) | undefined,
 ): Promise<StartSurvey> {
   const { config, name } = guest;
   if (!config)
@@ -91,9 +90,7 @@ export async function surveyStart(
     const free = await attempt(() => assertFree(guard, path, { writes: !disk.readonly }));
     if (!free.ok) taken.push(free.failure);
   }
-  const isPossible = guest.domains.length === 0 && taken.length === 0;
-  const checked = isPossible && check ? await check(config.path) : undefined;
-  return { guest, config, domains, doubles, taken, ...(checked && { check: checked }) };
+  return { guest, config, domains, doubles, taken };
 }
 
 /** `refused` and `misuse` with the reason. */

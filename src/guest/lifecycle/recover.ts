@@ -2,7 +2,7 @@
  * Puts in order what commands have left that were cut off, and what happened behind domus's back. At the beginning of every
  * command that changes state (docs/design/lifecycle.md, "Recovery").
  */
-import { attempt, failureText } from "../../base/failure.ts";
+import { attempt, failureText, unsupported } from "../../base/failure.ts";
 import type { ImageRecord, Operation } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { setAside, tidyImages } from "./aside.ts";
@@ -31,10 +31,21 @@ export type Recover = (
   },
 ) => Promise<string>;
 
+/** Kinds that have nothing to end: what they did is done, the rest was not begun. */
+const NOTHING_LEFT: Recover = () =>
+  Promise.resolve("What it had done stays; domus show says how the guest is now.");
+
 const RECOVERIES: Readonly<Record<string, Recover>> = {
   save: recoverSave,
   restore: recoverRestore,
   start: recoverStart,
+  stop: NOTHING_LEFT,
+  reboot: NOTHING_LEFT,
+  pause: NOTHING_LEFT,
+  resume: NOTHING_LEFT,
+  attach: NOTHING_LEFT,
+  detach: NOTHING_LEFT,
+  persist: NOTHING_LEFT,
 };
 
 /** `more` are of other kinds of operations. Fails only when the records cannot be used. */
@@ -67,13 +78,10 @@ async function recoverOne(
   const head = `domus ${kind} ${guest} was cut off at its step "${step}".`;
   const recover = Object.hasOwn(recoveries, kind) ? recoveries[kind] : undefined;
   const facts = { sameBoot: isSameBoot(ports, operation) };
-  // Kinds without one have nothing to end: what they did is done, the rest was not begun.
-  const done = recover
-    ? await attempt(() => recover(ports, operation, facts))
-    : ({
-        ok: true,
-        value: "What it had done stays; domus show says how the guest is now.",
-      } as const);
+  const done = await attempt(() => {
+    if (recover) return recover(ports, operation, facts);
+    throw unsupported(["the records"], `an operation of the kind ${kind}, of a newer domus`);
+  });
   if (!done.ok)
     return {
       guest,

@@ -379,7 +379,7 @@ describe("start", () => {
       async (ports) => {
         const inventory = await readInventory(ports.host, { records: ports.records });
         const guest = findGuest(inventory, "here", GUEST);
-        const survey = await surveyStart(ports, inventory, guest, async () => check);
+        const survey = { ...(await surveyStart(ports, inventory, guest)), check };
         return planStart(survey, { discardImage: false, anyway });
       };
     expect(await told(world, planning(false))).toMatchObject({
