@@ -8,6 +8,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import { openLifecycle } from "../local-lifecycle.ts";
+import { wrap } from "../render/text.ts";
 import { openInventory } from "./list-run.ts";
 
 export type PauseFlags = {
@@ -39,8 +40,15 @@ export const resume = failing(async function (this: Context, flags: ResumeFlags,
   const events = ports.records.events({ guest: domain.uuid });
   const plan = planResume({ domain, images, events }, flags);
   if (!flags.dryRun) await runResume(ports, plan);
+  if (domain.watched === false)
+    this.out.say(wrap(unwatched(domain.name), this.out.width).join("\n"));
   return say(this, flags, plan, ["unpause", "running"]);
 });
+
+/** Before Xen 4.20 a save ends the xl that looks after a domain, also one after which the guest goes on. */
+function unwatched(name: string): string {
+  return `No process of xl looks after ${printable(name)} any more: when it reboots, nobody starts it again. domus stop and domus start give it one.`;
+}
 
 function say(
   { out }: Context,

@@ -23,14 +23,23 @@ export type StopPlan = StopOptions & {
   readonly domain: DomainName;
   /** How the guest is asked; absent: it is past that. */
   readonly ask?: "shutdown" | "power-button";
+  /**
+   * When its domain is taken away that has shut down in order and is still there, in ms: the xl that does that may be gone. Absent: it
+   * is meant to stay.
+   */
+  readonly takeAwayAfterMs?: number;
 };
 
 export type StopSurvey = { readonly domain: DomainFact; readonly actions?: EndActions | undefined };
 
 /** Pure. `refused` where something would be lost that nobody has given up. */
 export function planStop({ domain, actions }: StopSurvey, options: StopOptions): StopPlan {
-  const { domid, uuid, name, state } = domain;
-  const plan = { ...options, domain: { domid, uuid, name } };
+  const { domid, uuid, name, state, watched } = domain;
+  const plan: StopPlan = {
+    ...options,
+    domain: { domid, uuid, name },
+    ...(actions?.poweroff === "destroy" && { takeAwayAfterMs: watched === false ? 0 : STAYS_MS }),
+  };
   const mayDestroy = options.destroyAfterS !== undefined;
   const word = shellWord(name);
   const where = [`domain ${domid}`];
@@ -135,7 +144,7 @@ async function waitForEnd(
   { signal, onWait }: StopRun,
 ): Promise<Stopped["how"]> {
   const { clock, host, tell } = ports;
-  const { domain, destroyAfterS, waitS } = plan;
+  const { domain, destroyAfterS, waitS, takeAwayAfterMs } = plan;
   const begun = clock.now();
   let shutSince: number | undefined;
   for (;;) {
@@ -149,8 +158,13 @@ async function waitForEnd(
       return "destroyed";
     }
     shutSince = row.state === "shut-down" ? (shutSince ?? clock.now()) : undefined;
-    const stays = shutSince !== undefined && clock.now() - shutSince >= STAYS_MS;
-    if (stays && destroyAfterS === undefined) throw staysThere(domain);
+    const shutMs = shutSince === undefined ? 0 : clock.now() - shutSince;
+    // What xl would have done: nothing is lost by it.
+    if (shutSince !== undefined && shutMs >= (takeAwayAfterMs ?? Infinity)) {
+      await destroyDomain(ports, domain);
+      return "shut-down";
+    }
+    if (shutMs >= STAYS_MS && destroyAfterS === undefined) throw staysThere(domain);
     if (seconds >= waitS && destroyAfterS === undefined) throw stillRuns(plan, seconds);
     if (signal?.aborted) {
       tell(
@@ -166,7 +180,7 @@ async function waitForEnd(
 function staysThere({ name, domid }: DomainName) {
   return commandFailed([`domain ${domid}`], {
     what: `${name} has shut down, but domain ${domid} is still there, and keeps its disks.`,
-    why: `Either on_poweroff is "preserve", or the process of xl that takes a domain away when it ends is gone.`,
+    why: "on_poweroff says that it is to be kept, or libxl does not tell what it says.",
     next: `domus stop --destroy-after 0 ${shellWord(name)} takes it away. The guest has ended in order: nothing is lost by that.`,
   });
 }

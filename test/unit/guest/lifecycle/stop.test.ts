@@ -16,7 +16,12 @@ const plan = (options: Partial<StopOptions> = {}, domain: Partial<DomainFact> = 
 
 describe("whether it is stopped", () => {
   test("a guest that runs is asked", () => {
-    expect(plan()).toEqual({ ...NORMAL, domain: WEB1, ask: "shutdown" });
+    expect(plan()).toEqual({
+      ...NORMAL,
+      domain: WEB1,
+      ask: "shutdown",
+      takeAwayAfterMs: 30_000,
+    });
     expect(plan({ acpi: true }).ask).toBe("power-button");
   });
 
@@ -127,15 +132,33 @@ describe("stopping", () => {
     expect(xen.ports.records.operations()).toEqual([]);
   });
 
-  test("a domain that stays when it has shut down is said", async () => {
+  describe("a domain that has shut down and is still there", () => {
     const verbs: CommandedOptions["verbs"] = {
-      shutdown: (xen) => void (xen.domains = [{ ...WEB1, flags: "--ps--" }]),
+      shutdown: (xen) => void (xen.domains = [{ ...WEB1, flags: "---s--" }]),
+      destroy: (xen) => void (xen.domains = []),
     };
-    const xen = commandedXen([WEB1], { verbs });
-    expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
-      failure: { kind: "failed", what: expect.stringContaining("still there") as string },
+
+    test.each([
+      ["after a while", {}, 30_000],
+      ["at once when no xl does it", { watched: false }, 0],
+    ])("is taken away %s", async (_, domain, afterMs) => {
+      const xen = commandedXen([WEB1], { verbs });
+      const stopped = await runStop(xen.ports, plan({}, domain));
+      expect(stopped.how).toBe("shut-down");
+      expect(xen.calls).toEqual(["shutdown 3", "destroy 3"]);
+      expect(xen.clock.now()).toBeGreaterThanOrEqual(afterMs);
+      expect(xen.clock.now()).toBeLessThan(afterMs + 3000);
     });
-    expect(xen.clock.now()).toBeLessThan(60_000);
+
+    test("is left and said when it is to be kept", async () => {
+      const xen = commandedXen([WEB1], { verbs });
+      const actions = { ...ENDS, poweroff: "preserve" } as const;
+      const kept = planStop({ domain: { ...FACT, watched: false }, actions }, NORMAL);
+      expect(await attempt(() => runStop(xen.ports, kept))).toMatchObject({
+        failure: { kind: "failed", what: expect.stringContaining("still there") as string },
+      });
+      expect(xen.calls).toEqual(["shutdown 3"]);
+    });
   });
 
   test("Ctrl-C says in which state it is", async () => {
