@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { attempt, FailureError } from "../base/failure.ts";
 import type { Failure } from "../base/failure.ts";
 import { STATE_DIRECTORY, stateDirectory } from "../base/state-directory.ts";
+import type { TextCache } from "../guest/inventory/known-files.ts";
 import type { SeenPort } from "../guest/inventory/read-domains.ts";
 import { formatVerdicts, parseVerdicts } from "../guest/inventory/verdicts.ts";
 import type { Verdicts } from "../guest/inventory/verdicts.ts";
 import type { Records } from "../host/records.ts";
+import { openInventoryCache } from "./facts.ts";
 
 const DOMAINS_FILE = "domains.json";
 const VERDICTS_FILE = "checks.json";
@@ -18,6 +20,7 @@ export type GuestState = Disposable & {
   readonly failure?: Failure;
   readonly verdicts: Verdicts;
   readonly seen?: SeenPort;
+  readonly cache?: TextCache;
 };
 
 /** Opens what is kept; `root` is the top of a dom0's file tree. */
@@ -29,6 +32,7 @@ export function openGuestState(env: NodeJS.ProcessEnv): OpenGuestState {
     const { readKeptFile, writeKeptFile } = await import("../host/local/kept-file.ts");
     const verdicts = parseVerdicts(readKeptFile(directory, VERDICTS_FILE) ?? "");
     const records = await readRecords(directory);
+    const cache = await openInventoryCache(env, root);
     const seen: SeenPort = {
       recall: () => readKeptFile(directory, DOMAINS_FILE),
       keep: (text) => void writeKeptFile(directory, DOMAINS_FILE, text),
@@ -37,6 +41,7 @@ export function openGuestState(env: NodeJS.ProcessEnv): OpenGuestState {
       ...records,
       verdicts,
       ...(root === undefined && { seen }),
+      ...(cache && { cache }),
       [Symbol.dispose]: () => records.records?.[Symbol.dispose](),
     };
   };

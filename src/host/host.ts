@@ -63,4 +63,9 @@ export type Host = {
   observeDisk?(path: string, options?: { readonly settle?: boolean }): Promise<DiskObservation>;
   /** What a disk is, without opening it; undefined when nothing is there. Absent: it has to be opened. */
   lookAtDisk?(path: string): Promise<DiskLook | undefined>;
+  /**
+   * Of a file: another text whenever it is written to, replaced, or its times are set. Undefined where that cannot be promised:
+   * for what is no file, and for one that was written to within the last seconds. Absent: never.
+   */
+  stampOf?(path: string): Promise<string | undefined>;
 };

@@ -50,8 +50,8 @@ export async function openWithState(
 ): Promise<OpenedInventory> {
   const host = openHost(root);
   const state = (await openState?.(root)) ?? NO_STATE;
-  const { records, verdicts, seen } = state;
-  const options = { also, signal, records, verdicts, seen, ...(prove && { prove }) };
+  const { records, verdicts, seen, cache } = state;
+  const options = { also, signal, records, verdicts, seen, cache, ...(prove && { prove }) };
   const inventory = await readInventory(host, options);
   const { domains } = inventory;
   const failures = [...(state.failure ? [state.failure] : []), ...inventory.failures];

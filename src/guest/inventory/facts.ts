@@ -4,7 +4,7 @@ import type { DiskLook } from "../../host/disk-look.ts";
 import type { ImageRecord, Operation } from "../../host/records.ts";
 import type { Proof } from "../fingerprint/compare.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
-import type { SaveImage } from "../../xen/save-image/save-image.ts";
+import type { SavedConfig, SaveImage } from "../../xen/save-image/save-image.ts";
 import type { DomainState } from "../../xen/xl-list.ts";
 
 export type ConfigFact = {
@@ -20,6 +20,11 @@ export type ConfigFact = {
   readonly failure?: Failure;
 };
 
+/** Without the text of its config. */
+export type KnownImage = Omit<SaveImage, "config"> & {
+  readonly config?: Omit<SavedConfig, "text">;
+};
+
 export type ImageFact = {
   readonly path: string;
   readonly sizeBytes: number;
@@ -28,7 +33,7 @@ export type ImageFact = {
   /** xendomains restores it at the next start of the host, whatever happened since. */
   readonly restoredAtBoot: boolean;
   /** Absent when it could not be read. */
-  readonly image?: SaveImage;
+  readonly image?: KnownImage;
   readonly failure?: Failure;
   /** What domus wrote down when it saved the guest. */
   readonly record?: ImageRecord;

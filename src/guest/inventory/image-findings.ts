@@ -3,8 +3,7 @@ import { failureText } from "../../base/failure.ts";
 import type { Finding } from "../../base/finding.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { listText, shellWord } from "../../check/remedy.ts";
-import type { SaveImage } from "../../xen/save-image/save-image.ts";
-import type { ImageFact, InventoryFacts, LostImage } from "./facts.ts";
+import type { ImageFact, InventoryFacts, KnownImage, LostImage } from "./facts.ts";
 import { isClosed } from "./match.ts";
 import type { Guest } from "./match.ts";
 import { staleness } from "./stale.ts";
@@ -135,7 +134,7 @@ function incomplete(guest: Guest, fact: ImageFact): Finding | undefined {
   };
 }
 
-function flaw(image: SaveImage | undefined): string | undefined {
+function flaw(image: KnownImage | undefined): string | undefined {
   const { end } = image ?? {};
   if (end?.kind === "cut-off") return `It ends after ${end.atBytes} bytes, inside ${end.what}.`;
   if (end?.kind === "unreadable") return `${failureText(end.failure)}.`;

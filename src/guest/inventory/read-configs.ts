@@ -10,6 +10,7 @@ import { parseDomainConfig } from "../../xen/domain-config.ts";
 import { summaryOfConfig } from "../../xen/domain-summary.ts";
 import { AT_A_TIME, pathsIn } from "./directories.ts";
 import type { BrokenLink, ConfigFact } from "./facts.ts";
+import type { KnownFiles } from "./known-files.ts";
 
 export const CONFIG_DIRECTORY = "/etc/xen";
 export const AUTO_DIRECTORY = "/etc/xen/auto";
@@ -25,11 +26,17 @@ export type ConfigsRead = {
   readonly brokenLinks: readonly BrokenLink[];
 };
 
-/** `also` are further directories. What could not be read as a whole is told to `failures`. */
+export type ConfigsOptions = {
+  /** Further directories. */
+  readonly also: readonly string[];
+  /** Told what could not be read as a whole. */
+  readonly failures: Failure[];
+  readonly known: KnownFiles;
+};
+
 export async function readConfigs(
   host: Host,
-  also: readonly string[],
-  failures: Failure[],
+  { also, failures, known }: ConfigsOptions,
 ): Promise<ConfigsRead> {
   const found = new Map<string, Found>();
   const brokenLinks: BrokenLink[] = [];
@@ -41,8 +48,8 @@ export async function readConfigs(
   for (const { path, real } of auto) {
     if (real.kind === "broken") brokenLinks.push(await brokenLink(host, path));
     if (real.kind !== "file") continue;
-    const known = found.get(real.realPath);
-    if (known) known.autostart.push(path);
+    const there = found.get(real.realPath);
+    if (there) there.autostart.push(path);
     else found.set(real.realPath, { path, realPath: real.realPath, autostart: [path] });
   }
   for (const directory of directoriesOf(found, also)) {
@@ -52,13 +59,19 @@ export async function readConfigs(
     for (const [index, real] of reals.entries()) {
       const path = configs[index]!;
       if (real.kind !== "file") continue;
-      const known = found.get(real.realPath);
-      if (!known) found.set(real.realPath, { path, realPath: real.realPath, autostart: [] });
-      else if (known.path.startsWith(`${AUTO_DIRECTORY}/`)) known.path = path;
+      const there = found.get(real.realPath);
+      if (!there) found.set(real.realPath, { path, realPath: real.realPath, autostart: [] });
+      else if (there.path.startsWith(`${AUTO_DIRECTORY}/`)) there.path = path;
     }
   }
   const all = [...found.values()].slice(0, MAX_CONFIGS);
-  const configs = await mapParallel(all, AT_A_TIME, (one) => readConfig(host, one));
+  const configs = await mapParallel(all, AT_A_TIME, async (one) => {
+    const config = await known.facts("config", one.realPath, async () => {
+      const value = await readConfig(host, one);
+      return { value, keep: value.failure === undefined };
+    });
+    return { ...one, ...config };
+  });
   return { configs, brokenLinks };
 }
 
@@ -90,14 +103,17 @@ async function brokenLink(host: Host, path: string): Promise<BrokenLink> {
   return { path, ...(target.ok && target.value !== "" && { target: target.value }) };
 }
 
-async function readConfig(host: Host, found: Found): Promise<ConfigFact> {
+async function readConfig(
+  host: Host,
+  found: Found,
+): Promise<Pick<ConfigFact, "guest" | "failure">> {
   const read = await attempt(async () => {
     const text = decodeText(await host.readFile(found.realPath, MIB));
     return parseDomainConfig(text, { path: found.path });
   });
-  if (!read.ok) return { ...found, failure: read.failure };
+  if (!read.ok) return { failure: read.failure };
   const { config, failures, findings } = read.value;
-  if (config) return { ...found, guest: summaryOfConfig(config) };
+  if (config) return { guest: summaryOfConfig(config) };
   const what = findings.find(({ severity }) => severity === "error")?.what ?? "It has no name.";
-  return { ...found, failure: failures[0] ?? misuse(what, "").failure };
+  return { failure: failures[0] ?? misuse(what, "").failure };
 }

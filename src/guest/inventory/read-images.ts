@@ -12,8 +12,10 @@ import {
   IMAGE_HEAD_BYTES,
   readSaveImage,
 } from "../../xen/save-image/save-image.ts";
+import type { SaveImage } from "../../xen/save-image/save-image.ts";
 import { AT_A_TIME, pathsIn } from "./directories.ts";
-import type { ImageFact, LostImage } from "./facts.ts";
+import type { ImageFact, KnownImage, LostImage } from "./facts.ts";
+import type { KnownFiles } from "./known-files.ts";
 
 /** xendomains' own, where its settings name no other. */
 const SAVE_DIRECTORY = "/var/lib/xen/save";
@@ -35,6 +37,7 @@ export type ImagesOptions = {
   readonly records: readonly ImageRecord[];
   /** Told what could not be read as a whole. */
   readonly failures: Failure[];
+  readonly known: KnownFiles;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -45,7 +48,7 @@ export type ImagesRead = {
 
 export async function readImages(
   host: Host,
-  { also, records, failures, signal }: ImagesOptions,
+  { also, records, failures, known, signal }: ImagesOptions,
 ): Promise<ImagesRead> {
   const atBoot = await saveDirectory(host);
   const directories = new Map<string, string>();
@@ -57,7 +60,7 @@ export async function readImages(
   for (const directory of directories.values()) {
     paths.push(...(await pathsIn(host, directory, failures)));
   }
-  const reading = { failures, signal };
+  const reading = { failures, known, signal };
   const found = await mapParallel(paths, AT_A_TIME, (path) => readImage(host, path, reading));
   const kept = records.filter(({ state }) => KEPT.has(state)).slice(0, MAX_RECORDED);
   const elsewhere = kept.filter(({ path }) => !paths.includes(path));
@@ -137,18 +140,30 @@ export async function saveDirectory(host: Host): Promise<string> {
 }
 
 type Found = Omit<ImageFact, "restoredAtBoot">;
-type Reading = { readonly failures: Failure[]; readonly signal: AbortSignal | undefined };
+type Reading = {
+  readonly failures: Failure[];
+  readonly known: KnownFiles;
+  readonly signal: AbortSignal | undefined;
+};
 
 /** Undefined for whatever is no save image. Of what cannot be read at all nobody knows: that is a failure of its own. */
-async function readImage(
+async function readImage(host: Host, path: string, reading: Reading): Promise<Found | undefined> {
+  reading.signal?.throwIfAborted();
+  const kind = await attempt(() => host.kind(path));
+  if (!kind.ok) reading.failures.push(kind.failure);
+  if (!kind.ok || kind.value !== "file") return undefined;
+  return reading.known.facts("image", path, async () => {
+    const value = await openImage(host, path, reading);
+    const end = value?.image?.end.kind;
+    return { value, keep: end !== undefined && end !== "unreadable" };
+  });
+}
+
+async function openImage(
   host: Host,
   path: string,
   { failures, signal }: Reading,
 ): Promise<Found | undefined> {
-  signal?.throwIfAborted();
-  const kind = await attempt(() => host.kind(path));
-  if (!kind.ok) failures.push(kind.failure);
-  if (!kind.ok || kind.value !== "file") return undefined;
   const opened = await attempt(() => host.openBlock(path));
   if (!opened.ok) {
     failures.push(opened.failure);
@@ -159,8 +174,15 @@ async function readImage(
   const head = await attempt(() => file.read(0, Math.min(size, IMAGE_HEAD_BYTES), signal));
   if (!head.ok) failures.push(head.failure);
   if (!head.ok || detectSaveImage(head.value) === undefined) return undefined;
-  const known = { path, sizeBytes: size, ...(modifiedMs !== undefined && { modifiedMs }) };
+  const found = { path, sizeBytes: size, ...(modifiedMs !== undefined && { modifiedMs }) };
   const read = await attempt(() => readSaveImage(file, signal ? { signal } : {}));
-  if (!read.ok) return { ...known, failure: read.failure };
-  return read.value && { ...known, image: read.value };
+  if (!read.ok) return { ...found, failure: read.failure };
+  return read.value && { ...found, image: withoutText(read.value) };
+}
+
+/** The text of the config has passwords in it; and there are many images. */
+function withoutText({ config, ...image }: SaveImage): KnownImage {
+  if (!config) return image;
+  const { text: _, ...rest } = config;
+  return { ...image, config: rest };
 }

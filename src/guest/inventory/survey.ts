@@ -5,6 +5,8 @@ import type { Host } from "../../host/host.ts";
 import type { Records } from "../../host/records.ts";
 import type { ImageFact, InventoryFacts } from "./facts.ts";
 import { isWaiting, peekAtDisks } from "./image-proof.ts";
+import { openKnownFiles } from "./known-files.ts";
+import type { TextCache } from "./known-files.ts";
 import type { Guest } from "./match.ts";
 import { readBackings } from "./read-backings.ts";
 import { readConfigs } from "./read-configs.ts";
@@ -26,12 +28,14 @@ export type InventoryOptions = {
   readonly verdicts?: Verdicts | undefined;
   /** Guests whose save images are to be proven by reading their disks, which takes seconds. */
   readonly prove?: (guest: Guest) => boolean;
+  /** What was read in earlier runs. Left out: everything is read. */
+  readonly cache?: TextCache | undefined;
   readonly signal?: AbortSignal;
 };
 
 export async function surveyInventory(
   host: Host,
-  { also = [], records, seen, signal }: InventoryOptions = {},
+  { also = [], records, seen, cache, signal }: InventoryOptions = {},
 ): Promise<InventoryFacts> {
   const failures: Failure[] = [];
   const read = attemptSync(() => ({
@@ -40,12 +44,14 @@ export async function surveyInventory(
   }));
   if (!read.ok) failures.push(read.failure);
   const recorded = read.ok ? read.value : { images: [], operations: [] };
+  const known = await openKnownFiles(host, cache);
   const [{ configs, brokenLinks }, { images, lost }, domains, operations] = await Promise.all([
-    readConfigs(host, also, failures),
-    readImages(host, { also, records: recorded.images, failures, signal }),
+    readConfigs(host, { also, failures, known }),
+    readImages(host, { also, records: recorded.images, failures, known, signal }),
     readDomains(host, seen),
     readOperations(host, recorded.operations),
   ]);
+  await known.save();
   const guests = [
     ...configs.map(({ guest }) => guest),
     ...images.map(({ image }) => image?.config?.guest),

@@ -6,6 +6,10 @@ import { close, fstat, open, read } from "node:fs";
 import type { Stats } from "node:fs";
 import { promisify } from "node:util";
 
+/** Made once, as making one costs as much as a small read; and not before the first, as that loads node:fs. */
+let readAsked: typeof read.__promisify__ | undefined;
+let statAsked: ((fd: number) => Promise<Stats>) | undefined;
+
 export type Descriptor = {
   /** Into `buffer` at `offset`; from where the last read ended where `position` is null. */
   read(
@@ -28,8 +32,8 @@ export async function openDescriptor(path: string, flags: number): Promise<Descr
 export function inheritedDescriptor(fd: number): Descriptor {
   return {
     read: (buffer, offset, length, position) =>
-      promisify(read)(fd, buffer, offset, length, position),
-    stat: () => promisify(fstat)(fd),
+      (readAsked ??= promisify(read))(fd, buffer, offset, length, position),
+    stat: () => (statAsked ??= promisify(fstat))(fd),
     close: async () => {},
   };
 }

@@ -1,6 +1,6 @@
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
-import { listLocal, localKind, localRealPath, readLocalFile } from "./files.ts";
+import { listLocal, localKind, localRealPath, localStamp, readLocalFile } from "./files.ts";
 import { replaceLocalFile } from "./replace-file.ts";
 import { runLocal } from "./run.ts";
 
@@ -16,6 +16,7 @@ export function localHost(): Host {
     kind: localKind,
     realPath: localRealPath,
     replaceFile: replaceLocalFile,
+    stampOf: async (path) => localStamp(path),
     // domus-pygrub has a host as well, and no time to load what it does not ask for.
     observeDisk: async (path, options) =>
       (await import("./observe-disk.ts")).observeLocalDisk(path, options),

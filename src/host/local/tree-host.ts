@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { missing, misuse, overLimit } from "../../base/failure.ts";
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
-import { listLocal, localKind, readLocalFile } from "./files.ts";
+import { listLocal, localKind, localStamp, readLocalFile } from "./files.ts";
 import { errnoOf } from "./errno.ts";
 import { lookAtTreeDisk } from "./look-at-disk.ts";
 
@@ -36,6 +36,7 @@ export function treeHost(root: string): Host {
       }
     },
     realPath: async (path) => resolveInside(root, path),
+    stampOf: (path) => inside(path, async (real) => localStamp(real)),
     lookAtDisk: (path) => inside(path, async (real) => lookAtTreeDisk(real)),
   };
 }
