@@ -95,7 +95,7 @@ function planJson({ guest, name, uuid, memoryMib, disks, notes }: RehearsalPlan)
 }
 
 function showPlan({ out }: Context, { json }: RehearseFlags, plan: RehearsalPlan): ExitCode {
-  if (json) out.json(planJson(plan));
+  if (json) out.json({ ...planJson(plan), done: false });
   else {
     const commands = [
       ...plan.disks.flatMap(({ argv }) => (argv ? [argv] : [])),
@@ -121,7 +121,7 @@ function report(
   plan: RehearsalPlan,
   { outcome, reason, evidence, left }: Rehearsed,
 ): ExitCode {
-  if (json) out.json({ ...planJson(plan), outcome, reason, evidence, left });
+  if (json) out.json({ ...planJson(plan), done: true, boot: { outcome, reason, evidence }, left });
   else {
     const { color, text } = WORDS[outcome];
     const head = `${printable(plan.guest)} ${out.style(color, text)}: ${reason}.`;
