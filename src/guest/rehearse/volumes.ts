@@ -1,5 +1,5 @@
 /** LVM's volumes, as `lvs` tells of them. */
-import { corrupt } from "../../base/failure.ts";
+import { attempt, corrupt, FailureError, isAbsent } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
 
 export type Volume = {
@@ -20,14 +20,19 @@ const LVS = ["lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "-o"
 
 /** Undefined when the device is no volume, or there is no LVM on this host. */
 export async function readVolume(host: Host, path: string): Promise<Volume | undefined> {
-  const { exitCode, stdout } = await host.run([...LVS, "--", path]);
-  return exitCode === 0 ? parseVolumes(stdout)[0] : undefined;
+  return (await ask(host, ["--", path]))[0];
 }
 
 /** Those whose names begin so. Empty without LVM. */
 export async function findVolumes(host: Host, prefix: string): Promise<readonly Volume[]> {
-  const { exitCode, stdout } = await host.run([...LVS, "--select", `lv_name=~"^${prefix}"`]);
-  return exitCode === 0 ? parseVolumes(stdout) : [];
+  return ask(host, ["--select", `lv_name=~"^${prefix}"`]);
+}
+
+async function ask(host: Host, words: readonly string[]): Promise<readonly Volume[]> {
+  const ran = await attempt(() => host.run([...LVS, ...words]));
+  if (ran.ok) return ran.value.exitCode === 0 ? parseVolumes(ran.value.stdout) : [];
+  if (isAbsent(ran.failure)) return [];
+  throw new FailureError(ran.failure);
 }
 
 /** `corrupt` when it is not what lvs prints; a volume without numbers is left out. */
