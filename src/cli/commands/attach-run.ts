@@ -129,10 +129,10 @@ function sayDevice(
   const name = printable(domain.name);
   const text = printable(deviceText(device));
   const argv = commandOf(plan, String(domain.domid));
-  const [does, where] = verb === "attach" ? ["has", ""] : ["has", " no more"];
   if (!argv) out.result(`${name} does not have ${text}.`);
   else if (dryRun) out.result(`Would run: ${printable(argv.map(shellWord).join(" "))}`);
-  else out.result(`${name} ${does} ${text}${where}.`);
+  else if (verb === "attach") out.result(`${name} has ${text}.`);
+  else out.result(`${name} does not have ${text} any more.`);
   if (!persist) {
     if (argv && !dryRun)
       out.say(

@@ -139,13 +139,20 @@ export async function runReboot(
     enter("wait");
     const domain = await waitForNext(ports, plan, known, run);
     enter("watch", { next: domain.domid });
-    const boot = await run.watch(domain);
-    const { records, nowMs } = ports;
+    const { records, nowMs, tell } = ports;
+    // Now, and not when it is up: who else sees it, sees it now.
     records.addEvent({
-      ...{ atMs: nowMs(), guest: name, uuid, domid: boot.domid, kind: "rebooted", by: "domus" },
-      detail: { from: domid, outcome: boot.outcome, reason: boot.reason },
+      ...{ atMs: nowMs(), guest: name, uuid, domid: domain.domid, kind: "rebooted", by: "domus" },
+      detail: { from: domid },
     });
-    return { domain: { ...domain, domid: boot.domid }, boot };
+    try {
+      const boot = await run.watch(domain);
+      return { domain: { ...domain, domid: boot.domid }, boot };
+    } catch (error) {
+      if (run.signal?.aborted)
+        tell(`${name} has been started again as domain ${domain.domid}, and goes on.`);
+      throw error;
+    }
   });
 }
 

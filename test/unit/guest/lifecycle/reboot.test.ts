@@ -109,9 +109,7 @@ describe("rebooting", () => {
     });
     expect(watched).toEqual([{ ...WEB1, domid: 5 }]);
     expect(xen.calls).toEqual(["reboot 3"]);
-    expect(xen.events()).toMatchObject([
-      { kind: "rebooted", domid: 5, detail: { from: 3, outcome: "up" } },
-    ]);
+    expect(xen.events()).toMatchObject([{ kind: "rebooted", domid: 5, detail: { from: 3 } }]);
     expect(xen.ports.records.operations()).toEqual([]);
   });
 
@@ -160,5 +158,18 @@ describe("rebooting", () => {
     expect(xen.told).toEqual([
       "web1 (domain 3) was asked to reboot and still runs; it may still do so.",
     ]);
+  });
+
+  test("Ctrl-C while it boots ends the watch only", async () => {
+    const interrupt = new AbortController();
+    const xen = commandedXen([WEB1], { onLook: restarts });
+    const watch = async () => {
+      interrupt.abort();
+      return interrupt.signal.throwIfAborted() ?? UP;
+    };
+    const run = { watch, signal: interrupt.signal };
+    await expect(runReboot(xen.ports, plan, run)).rejects.toThrow("aborted");
+    expect(xen.told).toEqual(["web1 has been started again as domain 5, and goes on."]);
+    expect(xen.events().map(({ kind }) => kind)).toEqual(["rebooted"]);
   });
 });
