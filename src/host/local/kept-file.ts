@@ -43,7 +43,11 @@ export function writeKeptFile(directory: string, name: string, text: string): bo
     renameSync(temporary, path);
     return true;
   } catch {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // Nothing can be removed where nothing could be written.
+    }
     return false;
   }
 }

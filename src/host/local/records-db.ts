@@ -1,9 +1,17 @@
 /** Records in an SQLite database (docs/design/records.md). */
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue } from "node:sqlite";
-import { attemptSync, corrupt, ioFailure, overLimit, unsupported } from "../../base/failure.ts";
+import {
+  attemptSync,
+  corrupt,
+  FailureError,
+  ioFailure,
+  overLimit,
+  unsupported,
+} from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
 import { errnoOf } from "./errno.ts";
@@ -53,7 +61,7 @@ export function openRecords(directory: string): Records {
 /** Without rows when there is no database, and never writes. `io` when it cannot be read. */
 export function openRecordsReadOnly(directory: string): Records {
   const path = join(directory, "records.db");
-  if (existsSync(path)) return recordsIn(open(path, true), path);
+  if (existsSync(path)) return recordsIn(openToRead(path), path);
   const empty = new DatabaseSync(":memory:");
   empty.exec(SCHEMA);
   return recordsIn(empty, path);
@@ -96,11 +104,23 @@ function groupId(name: string): number | undefined {
   }
 }
 
-function open(path: string, readOnly: boolean): DatabaseSync {
+/**
+ * A member of the group may not make the files that SQLite wants beside a database in WAL mode while nobody writes to it. Then what
+ * is in the database is all there is, and it can be read as a file that does not change.
+ */
+function openToRead(path: string): DatabaseSync {
+  const opened = attemptSync(() => open(path, true));
+  if (opened.ok) return opened.value;
+  if (process.geteuid?.() === 0 || existsSync(`${path}-wal`))
+    throw new FailureError(opened.failure);
+  return open(path, true, `${pathToFileURL(path).href}?immutable=1`);
+}
+
+function open(path: string, readOnly: boolean, from: string = path): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     // Others wait for a command that writes; no transaction of ours takes longer than a few writes.
-    database = new DatabaseSync(path, { readOnly, timeout: 10_000 });
+    database = new DatabaseSync(from, { readOnly, timeout: 10_000 });
     if (!readOnly) database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     const version = versionOf(database);
     if (version > SCHEMA_VERSION)
