@@ -191,7 +191,7 @@ export class FakeXen {
         now: () => this.nowMs,
         sleep: async (ms) => {
           this.nowMs += ms;
-          this.#endPending();
+          this.endPending();
         },
       },
       nowMs: () => this.nowMs,
@@ -205,7 +205,8 @@ export class FakeXen {
     copyState: async () => undefined,
   };
 
-  #endPending(): void {
+  /** The xl that outlived its domus comes to its end. */
+  endPending(): void {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending) this.#xl(pending.argv, "whole");

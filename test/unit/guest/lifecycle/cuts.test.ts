@@ -117,6 +117,8 @@ describe.each(SCENES)("$name", (scene) => {
         assertSound(world);
         const offered = waitingOf(world).length > 0;
         await done(world, recover);
+        // Whoever was still at work has been waited for.
+        world.endPending();
         assertInOrder(world);
         // The guest is in one place: it runs, or its image waits. Power takes the one, never the other.
         const isThere = world.domains.length > 0 || waitingOf(world).length > 0;

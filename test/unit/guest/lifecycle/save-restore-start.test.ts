@@ -3,6 +3,7 @@ import { FailureError, refused } from "../../../../src/base/failure.ts";
 import { explainFailure } from "../../../../src/base/explain.ts";
 import { findGuest } from "../../../../src/guest/inventory/find-guest.ts";
 import { readInventory } from "../../../../src/guest/inventory/inventory.ts";
+import { claimOperation, isSameBoot } from "../../../../src/guest/lifecycle/journal.ts";
 import { planStart, surveyStart } from "../../../../src/guest/lifecycle/plan-start.ts";
 import type { BootCheck } from "../../../../src/guest/lifecycle/plan-start.ts";
 import { recoverOperations } from "../../../../src/guest/lifecycle/recover.ts";
@@ -402,6 +403,52 @@ describe("recovery", () => {
       "image-aside",
       "alarm",
     ]);
+  });
+
+  /** The save is cut off right before the domain is destroyed: paused, and its image waits. */
+  async function beforeDestroy(): Promise<FakeXen> {
+    const world = new FakeXen();
+    world.boot();
+    await world.process(save, { at: 2, kind: "both" });
+    expect(world.domains).toMatchObject([{ state: "paused" }]);
+    expect(imagesOf(world)).toMatchObject([{ state: "waiting" }]);
+    return world;
+  }
+
+  test("ends a save that was recorded", async () => {
+    const world = await beforeDestroy();
+    await done(world, (ports) => recoverOperations(ports));
+    expect([world.domains, imagesOf(world)]).toMatchObject([[], [{ state: "waiting" }]]);
+  });
+
+  test.each(["paused", "running"] as const)(
+    "destroys no domain that has lived on since its save was recorded, and is %s",
+    async (state) => {
+      const world = await beforeDestroy();
+      world.domains[0]!.state = "running";
+      world.tick();
+      world.domains[0]!.state = state;
+      const [first] = (await done(world, (ports) => recoverOperations(ports))) as {
+        what: string;
+      }[];
+      expect(first!.what).toContain("was not ended");
+      expect(world.domains).toMatchObject([{ state }]);
+      expect(imagesOf(world)).toMatchObject([{ state: "aside" }]);
+    },
+  );
+
+  test("knows after a second cut, too, that the host was started again", async () => {
+    const world = new FakeXen();
+    world.boot();
+    await world.process(save, { at: 1, kind: "power during" });
+    await done(world, async (ports) => {
+      const [operation] = ports.records.operations();
+      const claimed = claimOperation(ports, operation!)!;
+      expect(claimed.bootId).toBe(world.bootId);
+      expect(isSameBoot(ports, claimed)).toBe(false);
+      const again = claimOperation({ ...ports, isAlive: () => false }, claimed)!;
+      expect(isSameBoot(ports, again)).toBe(false);
+    });
   });
 
   test("leaves an image alone that somebody restores at this moment", async () => {
