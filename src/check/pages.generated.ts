@@ -820,7 +820,7 @@ From the config, from the read-only flag of the device in sysfs, and from the st
     summary: `Another guest's config names the same disk, and at least one of the two writes to it.`,
     page: `# disk-shared
 
-Severity: warning
+Severity: warning, or error when both guests have a domain
 
 ## What it means
 
@@ -840,7 +840,7 @@ If it is on purpose, see that the two never run at one time. Otherwise correct \
 
 ## How domus knows
 
-From the configs in /etc/xen and /etc/xen/auto; all names of a device count as one. A partition and its whole disk are not compared.
+From the configs in /etc/xen and /etc/xen/auto; all names of a device count as one. \`domus list\` also compares a partition with its whole disk, a mapping with what it is made of, a loop device with its file, and hard links and bind mounts of one file; two configs with one name it takes for copies of each other, of which only one can run. \`domus check\` does not.
 `,
   },
   "disk-snapshot": {
@@ -1861,6 +1861,37 @@ The verdict is \`unknown\`, not \`fails\`: a toolstack that keeps the variables,
 It looks for that file on every FAT filesystem of the guest's disks, and in the UEFI boot images of CD-ROMs.
 `,
   },
+  "image-bypassed": {
+    severity: "error",
+    summary: `A guest was started from its disks while its save image was waiting to be restored.`,
+    page: `# image-bypassed
+
+Severity: error
+
+## What it means
+
+A guest was started from its disks while its save image was waiting to be restored.
+
+## What you see
+
+The guest boots as after a power failure: what ran in it at the time of the save is gone. \`domus watch\` raises an alarm within seconds; nothing else says a word.
+
+## Why
+
+\`xl create\`, and xendomains at the start of the host, do not know that there is an image. From the first write on, the disks are not those of the image any more: a
+guest that is restored from it goes on with what it remembers of its filesystems, and destroys them.
+
+## What to do
+
+Decide which of the two is worth more. The guest as it runs now: leave it, never restore the image, and set it aside (\`domus start --discard-image\` does it at
+the next start, or move the file away). What it was doing when it was saved: \`xl destroy\` at once, and see with \`domus show GUEST\` whether the disks are still those of the image; only then
+restore it.
+
+## How domus knows
+
+The image is in the records as waiting, a domain with the guest's uuid or name runs, and no command of domus is at work on it.
+`,
+  },
   "image-incomplete": {
     severity: "warning",
     summary: `A save image is cut off or damaged, so that it cannot be restored.`,
@@ -1918,6 +1949,38 @@ If it was moved, name the directory: \`domus list --also DIR\`. If it is gone fo
 From the record that \`domus save\` wrote. A file that was moved to one of the places where save images usually are, with its size and times, is recognised by these and by the uuid inside.
 `,
   },
+  "image-restored-unseen": {
+    severity: "error",
+    summary: `A guest was restored from its save image by something else than domus.`,
+    page: `# image-restored-unseen
+
+Severity: error
+
+Severity: warning where the disks were not seen to have changed.
+
+## What it means
+
+A guest was restored from its save image by something else than domus.
+
+## What you see
+
+The guest runs. When its disks had been changed since the save: errors of its filesystems in its console and log, sooner or later.
+
+## Why
+
+\`xl restore\` and xendomains look at nothing. domus compares the fingerprints of the disks, from the moment of the save, with what is there while the guest is being
+restored, as far as there is time for it.
+
+## What to do
+
+Where the disks had changed: \`xl destroy\` the domain at once, as it destroys more with every write. Then check the filesystems from a rescue system, or restore a backup. Where they had not: delete the
+image, and use \`domus restore\` the next time. The records have the image as restored, so that the guest's next boot is not stopped for its sake.
+
+## How domus knows
+
+The image is in the records as waiting, and the process that made the domain is \`xl restore\`.
+`,
+  },
   "image-stale": {
     severity: "error",
     summary: `A save image no longer fits the disks of its guest.`,
@@ -1947,7 +2010,8 @@ Do not restore it. Move it out of the directory of xendomains (\`/var/lib/xen/sa
 ## How domus knows
 
 The guest has a domain that has run since (one that is paused or being saved may be the saved one itself), or the file of a writable disk was written more than
-half a minute after the image (what serves the disks ends a little later than the save). That a disk looks unchanged is no proof: domus does not say of any image that it is safe.
+half a minute after the image (what serves the disks ends a little later than the save). Of an image that \`domus save\` made, the fingerprints of its disks tell: \`domus list\` sees what the kernel has counted and the times of files, \`domus show\` reads the disks and says what changed, and when. Without
+a fingerprint a disk that looks unchanged is no proof, and domus calls no image safe.
 `,
   },
   "image-superseded": {
