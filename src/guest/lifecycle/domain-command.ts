@@ -83,6 +83,10 @@ export function xlFailure(ran: Ran, { domid, name }: DomainName, next?: string) 
 const MAX_MESSAGES = 3;
 const MAX_TEXT = 400;
 
+/** What xl says of each save and restore, whatever becomes of it. */
+const NO_MESSAGE =
+  /^(?:xc: (?:info|progress|detail|debug): |Saving to .* new xl format|Loading new save file|\s+Savefile contains|Parsing config)/;
+
 /**
  * What is in xl's messages, without what only its developers want: `libxl: error: libxl_device.c:1111:device_backend_callback: `. What
  * a script says is the cause of what libxl says of it, and comes first.
@@ -90,6 +94,7 @@ const MAX_TEXT = 400;
 export function xlSaid(stderr: string): string {
   const messages: string[] = [];
   for (const line of stderr.slice(0, 65_536).split(/\r?\n/)) {
+    if (NO_MESSAGE.test(line)) continue;
     const message = line
       .trim()
       .replace(PREFIX, "")

@@ -48,8 +48,8 @@ export async function unpauseDomain(ports: LifecyclePorts, domain: DomainName): 
 }
 
 /**
- * Lets a domain go on that was suspended to be saved. Newer xl has a command for it. An older one does it after a save that
- * failed, and a save of a guest that does not answer fails, after a minute; `scratch` is the file that it begins to write.
+ * Lets a domain go on that was suspended to be saved. Newer xl has a command for it. An older one does it after another save,
+ * be it that this succeeds, or fails after a minute in which the guest did not answer; `scratch` is the file for it.
  */
 export async function resumeDomain(
   ports: LifecyclePorts,
@@ -64,10 +64,10 @@ export async function resumeDomain(
   await host.run(["xl", "resume", String(domain.domid)], { survives: true });
   const first = await resumed();
   if (first) return first.row;
-  ports.tell(`${domain.name} is suspended; xl takes a minute to let it go on.`);
+  ports.tell(`${domain.name} is suspended; to let it go on may take a minute.`);
   await files.remove(scratch);
   await files.create(scratch);
-  // -p: should the guest answer after all, the save succeeds, and without it the domain would be gone.
+  // -p: without it the domain would be gone after a save that succeeds.
   const ran = await host.run(["xl", "save", "-p", String(domain.domid), scratch], {
     survives: true,
   });

@@ -70,6 +70,12 @@ describe("a command for a domain", () => {
   });
 });
 
+test("what xl says of every save is no reason", () => {
+  const said =
+    "Saving to /a/b new xl format (info 0x3/0x0/1326)\nxc: info: Saving domain 2, type x86 PV\nxc: error: Failed to write page data (28 = No space left on device)\n";
+  expect(xlSaid(said)).toBe("Failed to write page data (28 = No space left on device)");
+});
+
 test("what xl says is bounded", () => {
   expect(xlSaid("")).toBe("");
   expect(xlSaid(`${"x".repeat(100_000)}\n`).length).toBeLessThan(500);
