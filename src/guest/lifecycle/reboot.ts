@@ -5,9 +5,9 @@ import type { BootOutcome } from "../console/watch-boot.ts";
 import { differenceText } from "../inventory/drift.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import type { Difference } from "../../xen/drift.ts";
-import { askDomain, xlFailure } from "./domain-command.ts";
+import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
-import { domainsWithUuid } from "./domains.ts";
+import { listDomains } from "./domains.ts";
 import { actionText, startsAgain } from "./end-actions.ts";
 import type { EndActions } from "./end-actions.ts";
 import { withOperation } from "./journal.ts";
@@ -133,8 +133,7 @@ export async function runReboot(
   const { domid, uuid, name } = plan.domain;
   const start = { kind: "reboot", guest: name, step: "ask", data: { uuid, domid } };
   return withOperation(ports, start, async (enter) => {
-    const before = await domainsWithUuid(ports.host, uuid);
-    const known = new Set(before.map((row) => row.domid));
+    const known = new Set((await listDomains(ports.host)).map((row) => row.domid));
     await ask(ports, plan);
     enter("wait");
     const domain = await waitForNext(ports, plan, known, run);
@@ -174,9 +173,11 @@ async function waitForNext(
   const begun = clock.now();
   let endedAt: number | undefined;
   for (;;) {
-    const rows = await domainsWithUuid(host, domain.uuid);
+    const rows = (await listDomains(host)).filter(({ uuid }) => uuid === domain.uuid);
     const next = rows.find(({ domid }) => !known.has(domid));
-    if (next) return { ...domain, domid: next.domid };
+    // A row may be part of a name: looked at by itself it is not.
+    if (next && (await sameDomain(host, { ...domain, domid: next.domid })))
+      return { ...domain, domid: next.domid };
     const old = rows.find(({ domid }) => domid === domain.domid);
     const seconds = Math.floor((clock.now() - begun) / 1000);
     const runs = old?.state === "running" || old?.state === "paused";
