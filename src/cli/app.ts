@@ -24,6 +24,7 @@ import { showCommand } from "./commands/show.ts";
 import { startCommand } from "./commands/start.ts";
 import { stopCommand } from "./commands/stop.ts";
 import { syncCommand } from "./commands/sync.ts";
+import { watchCommand } from "./commands/watch.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";
 
@@ -59,6 +60,7 @@ const root = buildRouteMap({
     attach: attachCommand,
     detach: detachCommand,
     sync: syncCommand,
+    watch: watchCommand,
     explain: explainCommand,
   },
   docs: {

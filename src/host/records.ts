@@ -30,23 +30,26 @@ export type ImageRecord = {
   readonly disks: readonly RecordedDisk[];
 };
 
-export type EventKind =
-  | "created"
-  | "started"
-  | "rebooted"
-  | "stopped"
-  | "crashed"
-  | "saved"
-  | "restored"
-  | "paused"
-  | "resumed"
-  | "attached"
-  | "detached"
-  | "config-changed"
-  | "renamed"
-  | "migrated"
-  | "image-aside"
-  | "alarm";
+export const EVENT_KINDS = [
+  "created",
+  "started",
+  "rebooted",
+  "stopped",
+  "crashed",
+  "saved",
+  "restored",
+  "paused",
+  "resumed",
+  "attached",
+  "detached",
+  "config-changed",
+  "renamed",
+  "migrated",
+  "image-aside",
+  "alarm",
+] as const;
+
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 export type GuestEvent = {
   readonly id: number;

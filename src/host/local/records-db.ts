@@ -25,6 +25,9 @@ const MAX_EVENTS = 1_000_000;
 /** Looked at only so often: counting a million rows takes a while. */
 const PRUNE_EVERY = 1000;
 const SAME_EVENT_MS = 10_000;
+/** A domain has one beginning and one end; a command may write of it when the guest is up. */
+const ONCE = new Set(["started", "restored", "rebooted", "stopped", "crashed", "migrated"]);
+const SAME_LIFE_MS = 300_000;
 const GROUP = "domus";
 
 const SCHEMA = `
@@ -308,9 +311,10 @@ type Sql = {
 /** Whether it is an event that others have written down; then what it knows is added to theirs. */
 function joinEvent({ all, change, json, parsed }: Sql, event: Omit<GuestEvent, "id">): boolean {
   const { atMs, guest, uuid = null, domid = null, kind, by, detail } = event;
+  const within = ONCE.has(kind) && domid !== null ? SAME_LIFE_MS : SAME_EVENT_MS;
   const near = all(
     "SELECT id, seen_by, detail FROM event WHERE at BETWEEN ? AND ? AND kind = ? AND (guest = ? OR uuid = ?) AND uuid IS ? AND domid IS ? ORDER BY id",
-    ...[atMs - SAME_EVENT_MS, atMs + SAME_EVENT_MS, kind, guest, uuid, uuid, domid],
+    ...[atMs - within, atMs + within, kind, guest, uuid, uuid, domid],
   );
   for (const row of near) {
     const known = parsed(row["detail"]);

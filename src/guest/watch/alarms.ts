@@ -1,0 +1,199 @@
+/** What is wrong on the host right now, and cannot wait until somebody runs domus list. Pure. */
+import type { Finding } from "../../base/finding.ts";
+import { shellWord } from "../../check/remedy.ts";
+import type { ImageRecord } from "../../host/records.ts";
+import { INCOMING, MIGRATED_AWAY } from "./beginnings.ts";
+import { isMaker } from "./observation.ts";
+import type { DomainLook, XlProcess } from "./observation.ts";
+import type { Tracked } from "./state.ts";
+
+export type Alarm = {
+  /** Of what is wrong: one alarm as long as it holds. */
+  readonly key: string;
+  readonly guest: string;
+  readonly uuid: string;
+  readonly domid: number;
+  readonly finding: Finding;
+  /** It has to hold so long: for a moment it is in order. */
+  readonly afterMs: number;
+};
+
+/** How the disks compared with the fingerprints when a guest was restored. */
+export type DisksThen = {
+  readonly verdict: "unchanged" | "changed" | "unknown";
+  /** Sentences, escaped. */
+  readonly changes: readonly string[];
+};
+
+export type AlarmFacts = {
+  readonly domains: readonly Tracked[];
+  readonly looks: readonly DomainLook[];
+  readonly processes: readonly XlProcess[];
+  readonly images: readonly ImageRecord[];
+  /** Names and uuids of guests that a command of domus works on. */
+  readonly busy: ReadonlySet<string>;
+  /** What disks are in dom0, by target. */
+  readonly diskKeys: ReadonlyMap<string, string>;
+  /** By domid. */
+  readonly disksThen: ReadonlyMap<number, DisksThen>;
+};
+
+const MOMENT_MS = 3000;
+/** A hotplug script may take 40 seconds, and xl is at work meanwhile; this is for those without one. */
+const HALF_BUILT_MS = 10_000;
+
+export function alarmsOf(facts: AlarmFacts): Alarm[] {
+  return [
+    ...facts.domains.flatMap((one) => [
+      ...imageAlarms(one, facts),
+      ...unwatched(one, facts),
+      ...leftOver(one, facts),
+      ...halfBuilt(one, facts),
+    ]),
+    ...sharedDisks(facts),
+  ];
+}
+
+function alarm(tracked: Tracked, finding: Finding, afterMs = 0, more = ""): Alarm {
+  const { domid, uuid, name } = tracked;
+  return {
+    key: `${finding.code} ${domid} ${uuid}${more}`,
+    ...{ guest: name, uuid, domid, finding, afterMs },
+  };
+}
+
+function isActive({ begun, state }: Tracked): boolean {
+  return begun && (state === "running" || state === "paused");
+}
+
+function imageAlarms(tracked: Tracked, { images, busy, disksThen }: AlarmFacts): Alarm[] {
+  const { name, uuid, domid } = tracked;
+  if (!isActive(tracked) || busy.has(name) || busy.has(uuid)) return [];
+  const waiting = images.filter(
+    (image) => image.state === "waiting" && (image.uuid === uuid || image.guest === name),
+  );
+  return waiting.map((image) => {
+    const finding =
+      tracked.image === undefined
+        ? startedBeside(tracked, image)
+        : restoredBehind(tracked, image, disksThen.get(domid));
+    return alarm(tracked, finding, 0, ` ${image.id}`);
+  });
+}
+
+function startedBeside({ name, domid }: Tracked, { path }: ImageRecord): Finding {
+  return {
+    code: "image-bypassed",
+    severity: "error",
+    where: [path],
+    what: `${name} was started from its disks (domain ${domid}) while its save image ${path} waits to be restored.`,
+    why: "From now on the image does not fit the disks: to restore it would destroy their filesystems. xl does not look.",
+    next: `Do not restore it. If what the guest was doing matters more than what it writes now, xl destroy ${domid} at once, and domus show ${shellWord(name)} says whether the disks still fit. Else domus start --discard-image keeps the image aside at the next start.`,
+  };
+}
+
+function restoredBehind(
+  { name, domid, image: given }: Tracked,
+  { path }: ImageRecord,
+  then: DisksThen | undefined,
+): Finding {
+  const from = given === undefined || given === path ? path : `${given} (recorded as ${path})`;
+  const isChanged = then?.verdict === "changed";
+  const proof = isChanged
+    ? `Its disks had changed since the save: ${then.changes.slice(0, 4).join(" ")}`
+    : then?.verdict === "unchanged"
+      ? "Its disks were those of the save."
+      : "Whether its disks were still those of the save is not known.";
+  return {
+    code: "image-restored-unseen",
+    severity: isChanged ? "error" : "warning",
+    where: [path],
+    what: `${name} was restored from ${from} without domus (domain ${domid}). ${proof}`,
+    why: isChanged
+      ? "The guest goes on with what it remembers of its filesystems, and writes that over what was changed: every moment destroys more."
+      : "xl restore looks at nothing. The image is worth nothing any more, wherever it still lies.",
+    next: isChanged
+      ? `xl destroy ${domid} at once, then fsck the filesystems from a rescue system, or restore a backup.`
+      : `Delete the image when the guest is well; restore with domus restore ${shellWord(name)} the next time.`,
+  };
+}
+
+function unwatched(tracked: Tracked, { processes }: AlarmFacts): Alarm[] {
+  const { name, domid, monitorPid } = tracked;
+  if (!isActive(tracked) || monitorPid === undefined) return [];
+  if (processes.some(({ pid }) => pid === monitorPid)) return [];
+  const finding: Finding = {
+    code: "domain-unwatched",
+    severity: "warning",
+    where: [`domain ${domid}`],
+    what: `The process of xl that watched domain ${domid} (${name}), pid ${monitorPid}, is gone.`,
+    why: "When the guest reboots, is shut down or crashes, nobody acts on it: it does not come back, and holds its memory and disks. Also xl save -c and a migration that failed end that process.",
+    next: "A save and a restore (domus save, domus restore) or a stop and a start give it a new one. Until then do not reboot it from inside.",
+  };
+  return [alarm(tracked, finding, MOMENT_MS, ` ${monitorPid}`)];
+}
+
+function leftOver(tracked: Tracked, { processes }: AlarmFacts): Alarm[] {
+  const { name, domid } = tracked;
+  const isArriving = INCOMING.test(name);
+  if (!isArriving && !MIGRATED_AWAY.test(name)) return [];
+  if (processes.some(({ verb }) => verb.startsWith("migrate"))) return [];
+  const finding: Finding = {
+    code: "domain-left-over",
+    severity: "warning",
+    where: [`domain ${domid}`],
+    what: `Domain ${domid} is called ${name}, and no migration is under way here.`,
+    why: `A migration was cut off and left it: it holds memory and disks, and never runs. ${isArriving ? "The guest may still run on the host that it came from." : "The guest may run on the other host with the same disks."}`,
+    next: `Find out where the guest runs. Then xl destroy ${domid}, by its number, as the name may be given again.`,
+  };
+  return [alarm(tracked, finding, MOMENT_MS)];
+}
+
+function halfBuilt(tracked: Tracked, { looks, processes, domains }: AlarmFacts): Alarm[] {
+  const { name, domid, begun, state } = tracked;
+  const hasConfig = looks.some((one) => one.domid === domid && one.guest);
+  if (begun || hasConfig || state !== "paused" || INCOMING.test(name)) return [];
+  const monitors = new Set(domains.map(({ monitorPid }) => monitorPid));
+  // One that watches over no other domain may be making it.
+  if (processes.some((one) => isMaker(one) && !monitors.has(one.pid))) return [];
+  const finding: Finding = {
+    code: "domain-half-built",
+    severity: "warning",
+    where: [`domain ${domid}`],
+    what: `Domain ${domid} (${name}) is half built: it is paused, libxl has no configuration of it, and no xl is at work on it.`,
+    why: "The xl that was making it was ended half-way. It never runs, and holds its name, its memory and perhaps disks.",
+    next: `xl destroy ${domid}, by its number. Then start the guest again.`,
+  };
+  return [alarm(tracked, finding, HALF_BUILT_MS)];
+}
+
+/** The state of two that are on one disk does not matter; that both may write does. */
+function sharedDisks({ domains, looks, diskKeys }: AlarmFacts): Alarm[] {
+  const users = new Map<string, { readonly tracked: Tracked; readonly target: string }[]>();
+  for (const tracked of domains) {
+    if (!isActive(tracked) || INCOMING.test(tracked.name) || MIGRATED_AWAY.test(tracked.name))
+      continue;
+    const guest = looks.find(({ domid }) => domid === tracked.domid)?.guest;
+    for (const { target, readonly, elsewhere } of guest?.disks ?? []) {
+      const key = readonly || elsewhere ? undefined : diskKeys.get(target);
+      if (key === undefined) continue;
+      const there = users.get(key) ?? [];
+      there.push({ tracked, target });
+      users.set(key, there);
+    }
+  }
+  return [...users].flatMap(([key, list]) => {
+    const [first, second] = list;
+    if (!first || !second || first.tracked.domid === second.tracked.domid) return [];
+    const [a, b] = [first.tracked, second.tracked];
+    const finding: Finding = {
+      code: "disk-shared",
+      severity: "error",
+      where: [first.target],
+      what: `Two domains may write to ${first.target}: ${a.name} (${a.domid}) and ${b.name} (${b.domid}).`,
+      why: "Each keeps in its memory what it believes to be on the disk. Unless the filesystem is made for it (OCFS2, GFS2), they destroy it.",
+      next: `Stop one of them at once: xl destroy ${b.domid}, the one that was started later. Then fsck the disk while none of them runs.`,
+    };
+    return [alarm(b, finding, 0, ` ${key}`)];
+  });
+}

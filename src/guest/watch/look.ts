@@ -1,0 +1,146 @@
+/** Looks at the host: what runs, which xl is at work, and what was written into the logs. */
+import { attempt, ioFailure } from "../../base/failure.ts";
+import { mapParallel } from "../../base/parallel.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
+import type { DomainRow } from "../../xen/xl-list.ts";
+import { parseMonitorLog } from "./monitor-log.ts";
+import type { Lifetime } from "./monitor-log.ts";
+import { parseXlProcess } from "./observation.ts";
+import type { DomainLook, XlProcess } from "./observation.ts";
+
+export const LOG_DIRECTORY = "/var/log/xen";
+/** Of the newest lines of a log: some 300 bytes a reboot. */
+const MAX_LOG_BYTES = MIB / 4;
+const MAX_LOGS = 65_536;
+const AT_A_TIME = 16;
+const MAX_ARGUMENTS_BYTES = 65_536;
+/** dom0 is no guest. */
+const DOM0 = 0;
+
+/** `io` when Xen does not answer, `missing` when there is no xl. */
+export async function readRows(host: Host): Promise<DomainRow[]> {
+  const rows = parseXlListVerbose(await ask(host, "-v"));
+  return rows.filter(({ domid }) => domid !== DOM0);
+}
+
+/** The table, and what libxl knows of each domain. */
+export async function readDomainLooks(host: Host): Promise<{
+  readonly rows: readonly DomainRow[];
+  readonly domains: readonly DomainLook[];
+}> {
+  // The table first: what is made in between has a configuration and no row, and is seen the next time.
+  const rows = await readRows(host);
+  const listed = parseXlListLong(await ask(host, "-l"));
+  const live = new Map(listed.map(({ domid, guest }) => [domid, guest]));
+  const domains = new Map<number, DomainLook>();
+  for (const { domid, name, uuid, state, cpuSeconds, doubtful } of rows) {
+    const guest = live.get(domid);
+    const isSame = guest?.uuid === uuid && !doubtful;
+    domains.set(domid, {
+      domid,
+      uuid,
+      name: (isSame ? guest?.name : undefined) ?? name,
+      state: doubtful ? "unknown" : state,
+      hasRun: cpuSeconds > 0,
+      ...(isSame && guest && { guest }),
+    });
+  }
+  return { rows, domains: [...domains.values()] };
+}
+
+async function ask(host: Host, flag: string): Promise<string> {
+  const { exitCode, stdout, stderr } = await host.run(["xl", "list", flag]);
+  if (exitCode === 0) return stdout;
+  const said = stderr.trim().split("\n").at(-1) ?? "";
+  throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
+}
+
+/** All that xl is doing on the host. None where the processes cannot be seen. */
+export async function readXlProcesses(host: Host): Promise<XlProcess[]> {
+  const names = await attempt(() => host.list("/proc"));
+  if (!names.ok) return [];
+  const pids = names.value.filter((name) => /^\d{1,10}$/.test(name));
+  const all = await mapParallel(pids, AT_A_TIME, async (pid) => {
+    const read = await attempt(() => host.readFile(`/proc/${pid}/cmdline`, MAX_ARGUMENTS_BYTES));
+    return read.ok ? parseXlProcess(Number(pid), decodeText(read.value)) : undefined;
+  });
+  return all.filter((one) => one !== undefined);
+}
+
+export async function isXlAlive(host: Host, pid: number): Promise<boolean> {
+  const read = await attempt(() => host.readFile(`/proc/${pid}/cmdline`, MAX_ARGUMENTS_BYTES));
+  return read.ok && parseXlProcess(pid, decodeText(read.value)) !== undefined;
+}
+
+export type LogsRead = {
+  /** Oldest first. */
+  readonly lifetimes: readonly Lifetime[];
+  /** From files that were last written before `bootMs`. */
+  readonly earlier: readonly Lifetime[];
+};
+
+export type LogOptions = {
+  /** Only what was written since then. */
+  readonly sinceMs: number;
+  /** When the host was started. */
+  readonly bootMs: number;
+  /** Also what was put aside more than once since; else the current files and the last ones. */
+  readonly all: boolean;
+};
+
+/** What the processes of xl wrote of their domains. What cannot be read tells nothing. */
+export async function readMonitorLogs(host: Host, options: LogOptions): Promise<LogsRead> {
+  const { sinceMs, bootMs, all } = options;
+  const names = await attempt(() => host.list(LOG_DIRECTORY));
+  const wanted = all ? /^xl-.*\.log(?:\.\d{1,2})?$/s : /^xl-.*\.log(?:\.1)?$/s;
+  const files = names.ok ? names.value.filter((name) => wanted.test(name)) : [];
+  const read = await mapParallel(files.slice(0, MAX_LOGS), AT_A_TIME, async (name) => {
+    const log = await attempt(() => readTail(host, `${LOG_DIRECTORY}/${name}`, sinceMs));
+    return log.ok ? log.value : undefined;
+  });
+  const logs = read.filter((log) => log !== undefined).toSorted((a, b) => a.atMs - b.atMs);
+  const livesIn = (isEarlier: boolean) =>
+    logs
+      .filter(({ atMs }) => atMs < bootMs === isEarlier)
+      .flatMap(({ atMs, lifetimes }) => withTime(lifetimes, atMs));
+  return { lifetimes: livesIn(false), earlier: livesIn(true) };
+}
+
+type Log = { readonly atMs: number; readonly lifetimes: readonly Lifetime[] };
+
+/** Undefined when nothing was written since. */
+async function readTail(host: Host, path: string, sinceMs: number): Promise<Log | undefined> {
+  await using file = await host.openBlock(path);
+  const atMs = file.modifiedMs;
+  if (atMs === undefined || atMs < sinceMs || file.size === 0) return undefined;
+  const from = Math.max(0, file.size - MAX_LOG_BYTES);
+  const text = decodeText(await file.read(from, file.size - from));
+  return { atMs, lifetimes: parseMonitorLog(from === 0 ? text : text.slice(text.indexOf("\n"))) };
+}
+
+function withTime(lifetimes: readonly Lifetime[], atMs: number): Lifetime[] {
+  return lifetimes.map((life, index) =>
+    life.ending && index === lifetimes.length - 1 ? { ...life, endedMs: Math.round(atMs) } : life,
+  );
+}
+
+export type Boot = { readonly id: string; readonly startedMs: number };
+
+/** Of the host. `io` where there is no /proc. */
+export async function readBoot(host: Host, nowMs: number): Promise<Boot> {
+  const text = async (path: string) => decodeText(await host.readFile(path, 4096)).trim();
+  const id = await text("/proc/sys/kernel/random/boot_id");
+  const uptime = Number((await text("/proc/uptime")).split(" ")[0]);
+  return { id, startedMs: nowMs - (Number.isFinite(uptime) ? uptime * 1000 : 0) };
+}
+
+/** What a disk of a domain is in dom0, the same for all its names; undefined for what is no path there. */
+export async function diskKey(host: Host, target: string): Promise<string | undefined> {
+  if (target === "") return undefined;
+  const path = target.startsWith("/") ? target : `/dev/${target}`;
+  const real = await attempt(() => host.realPath(path));
+  return real.ok ? real.value : undefined;
+}

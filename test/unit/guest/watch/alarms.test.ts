@@ -1,0 +1,134 @@
+import { describe, expect, test } from "vitest";
+import { alarmsOf } from "../../../../src/guest/watch/alarms.ts";
+import type { AlarmFacts } from "../../../../src/guest/watch/alarms.ts";
+import type { DomainLook } from "../../../../src/guest/watch/observation.ts";
+import type { Tracked } from "../../../../src/guest/watch/state.ts";
+import type { ImageRecord } from "../../../../src/host/records.ts";
+
+const tracked = (domid: number, more: Partial<Tracked> = {}): Tracked => ({
+  ...{ domid, uuid: `u${domid}`, name: `g${domid}`, state: "running", begun: true },
+  ...{ sinceMs: 0, stateMs: 0, monitorPid: 100 + domid },
+  ...more,
+});
+
+const look = (domid: number, target: string, readonly = false): DomainLook => ({
+  ...{ domid, name: `g${domid}`, uuid: `u${domid}`, state: "running", hasRun: true },
+  guest: {
+    nics: [],
+    disks: [{ vdev: "xvda", target, format: "raw", readonly, cdrom: false, elsewhere: false }],
+  },
+});
+
+const monitor = (domid: number) => ({ pid: 100 + domid, verb: "create", words: [] });
+
+const IMAGE: ImageRecord = {
+  ...{
+    id: 4,
+    guest: "g1",
+    uuid: "u1",
+    path: "/save/g1",
+    state: "waiting",
+    savedAtMs: 1,
+    disks: [],
+  },
+};
+
+const alarms = (facts: Partial<AlarmFacts>) =>
+  alarmsOf({
+    ...{ domains: [tracked(1)], looks: [look(1, "/dev/a")], processes: [monitor(1)], images: [] },
+    ...{ busy: new Set<string>(), diskKeys: new Map(), disksThen: new Map() },
+    ...facts,
+  });
+const codes = (facts: Partial<AlarmFacts>) => alarms(facts).map(({ finding }) => finding.code);
+
+test("a guest in order is none", () => {
+  expect(alarms({})).toEqual([]);
+});
+
+describe("an image that waits", () => {
+  test.each([
+    ["its guest by uuid", tracked(1, { name: "other" }), ["image-bypassed"]],
+    ["its guest by name", tracked(1, { uuid: "other" }), ["image-bypassed"]],
+    ["another guest", tracked(1, { name: "other", uuid: "other" }), []],
+    ["one that is being made", tracked(1, { begun: false, state: "paused" }), []],
+    ["one that is being saved", tracked(1, { state: "suspended" }), []],
+    ["one that has crashed", tracked(1, { state: "crashed" }), []],
+    ["one that was restored", tracked(1, { image: "/save/g1" }), ["image-restored-unseen"]],
+  ])("and %s", (_, domain, expected) => {
+    expect(codes({ domains: [domain], images: [IMAGE] })).toEqual(expected);
+  });
+
+  test("is in order while domus works on the guest, and when it waits no more", () => {
+    expect(codes({ images: [IMAGE], busy: new Set(["g1"]) })).toEqual([]);
+    expect(codes({ images: [IMAGE], busy: new Set(["u1"]) })).toEqual([]);
+    expect(codes({ images: [{ ...IMAGE, state: "restored" }] })).toEqual([]);
+  });
+
+  test.each([
+    ["changed", "error", "Its disks had changed since the save: It was written."],
+    ["unchanged", "warning", "Its disks were those of the save."],
+    ["unknown", "warning", "is not known"],
+  ] as const)("and was restored with disks that are %s", (verdict, severity, text) => {
+    const disksThen = new Map([[1, { verdict, changes: ["It was written."] }]]);
+    const domains = [tracked(1, { image: "save/g1" })];
+    const [alarm] = alarms({ domains, images: [IMAGE], disksThen });
+    expect(alarm?.finding).toMatchObject({
+      severity,
+      what: expect.stringContaining(text) as string,
+    });
+    expect(alarm?.finding.what).toContain("save/g1 (recorded as /save/g1)");
+  });
+});
+
+describe("a disk of two", () => {
+  const diskKeys = new Map([
+    ["/dev/vg/a", "/dev/dm-0"],
+    ["/dev/mapper/vg-a", "/dev/dm-0"],
+  ]);
+  const two = (one: DomainLook, other: DomainLook, more: Partial<Tracked> = {}) =>
+    codes({
+      ...{ domains: [tracked(1), tracked(2, more)], looks: [one, other], diskKeys },
+      processes: [monitor(1), monitor(2)],
+    });
+  const [a, b] = [look(1, "/dev/vg/a"), look(2, "/dev/mapper/vg-a")];
+
+  test("that both may write to", () => {
+    expect(two(a, b)).toEqual(["disk-shared"]);
+    expect(two(a, look(2, "/dev/mapper/vg-a", true))).toEqual([]);
+    expect(two(a, look(2, "/dev/vg/b"))).toEqual([]);
+    expect(two(a, b, { state: "crashed" })).toEqual([]);
+    expect(two(a, b, { name: "g1--incoming" })).not.toContain("disk-shared");
+  });
+});
+
+describe("a domain that is left", () => {
+  test("by the process that watched it", () => {
+    expect(codes({ processes: [] })).toEqual(["domain-unwatched"]);
+    expect(codes({ processes: [], domains: [tracked(1, { state: "crashed" })] })).toEqual([]);
+    expect(codes({ processes: [], domains: [tracked(1, { state: "suspended" })] })).toEqual([]);
+    // xl create -e
+    const { monitorPid: _, ...alone } = tracked(1);
+    expect(codes({ processes: [], domains: [alone] })).toEqual([]);
+  });
+
+  test("by a migration", () => {
+    const { monitorPid: _, ...left } = tracked(1, {
+      name: "g--incoming",
+      begun: false,
+      state: "paused",
+    });
+    const receive = { pid: 7, verb: "migrate-receive", words: [] };
+    expect(codes({ domains: [left], processes: [] })).toEqual(["domain-left-over"]);
+    expect(codes({ domains: [left], processes: [receive] })).toEqual([]);
+  });
+
+  test("half built", () => {
+    const { monitorPid: _, ...half } = tracked(2, { begun: false, state: "paused" });
+    const { guest: _guest, ...noConfig } = look(2, "");
+    const facts = { domains: [tracked(1), half], looks: [look(1, "/dev/a"), noConfig] };
+    expect(codes({ ...facts, processes: [monitor(1)] })).toEqual(["domain-half-built"]);
+    // Another xl is at work, which may be its.
+    expect(codes({ ...facts, processes: [monitor(1), monitor(9)] })).toEqual([]);
+    expect(codes({ ...facts, looks: [look(1, "/dev/a"), look(2, "")] })).toEqual([]);
+  });
+});

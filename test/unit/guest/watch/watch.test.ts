@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Clock } from "../../../../src/base/clock.ts";
+import type { NewEvent } from "../../../../src/guest/watch/timed-events.ts";
+import { watch } from "../../../../src/guest/watch/watch.ts";
+import type { WatchPorts } from "../../../../src/guest/watch/watch.ts";
+import { openRecords } from "../../../../src/host/local/records-db.ts";
+import type { Records } from "../../../../src/host/records.ts";
+import { act, World } from "./world.ts";
+import { worldHost } from "./world-host.ts";
+import type { WorldHost } from "./world-host.ts";
+
+const POLL = { timeout: 50_000, interval: 2 };
+
+let dir = "";
+let world: World;
+let host: WorldHost;
+let records: Records;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "domus-watch-"));
+  world = new World();
+  host = worldHost(world);
+  records = openRecords(dir);
+});
+afterEach(() => {
+  records[Symbol.dispose]();
+  rmSync(dir, { recursive: true });
+});
+
+/** Time that passes as fast as it is waited for; in its order. */
+function fastClock(): Clock {
+  let now = 0;
+  return {
+    now: () => now,
+    sleep: async (ms) => {
+      now += ms;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    },
+  };
+}
+
+type Running = {
+  readonly told: NewEvent[];
+  readonly said: string[];
+  readonly wanted: () => ReadonlySet<string>;
+  readonly change: (path: string) => void;
+  readonly stop: () => Promise<void>;
+};
+
+function run(more: Partial<WatchPorts> = {}): Running {
+  const told: NewEvent[] = [];
+  const said: string[] = [];
+  const stopping = new AbortController();
+  let wanted: ReadonlySet<string> = new Set();
+  let change = (_path: string) => {};
+  const ports: WatchPorts = {
+    ...{ host, records, clock: fastClock(), nowMs: () => world.nowMs },
+    isAtWork: () => true,
+    changes: (onChange) => {
+      change = onChange;
+      return {
+        connected: true,
+        want: (paths) => void (wanted = paths),
+        [Symbol.dispose]() {},
+      };
+    },
+    tell: (event) => void told.push(event),
+    say: (text) => void said.push(text),
+    ...more,
+  };
+  const done = watch(ports, { signal: stopping.signal });
+  done.catch(() => {});
+  return {
+    ...{ told, said, wanted: () => wanted, change: (path) => change(path) },
+    stop: async () => {
+      stopping.abort();
+      await done.catch(() => {});
+    },
+  };
+}
+
+const kinds = (events: readonly Pick<NewEvent, "kind" | "guest" | "domid">[]) =>
+  events.map(({ kind, guest, domid }) => `${kind} ${guest} ${domid}`);
+
+const isThere = () => expect.poll(() => records.note("watch"), POLL).toBeDefined();
+
+test("what happens is in the records, once and in order, and names are listened to", async () => {
+  const watcher = run();
+  await isThere();
+  for (let step = 0; step < 60; step++) {
+    if (!act(world, (step * 7) % 12, step % 3)) continue;
+    watcher.change("/libxl");
+    const happened = kinds(world.happened as never);
+    await expect.poll(() => kinds(watcher.told), POLL).toEqual(happened);
+  }
+  expect(world.happened.length).toBeGreaterThan(20);
+  expect(kinds(records.events())).toEqual(kinds(world.happened as never));
+  expect(new Set(records.events().map(({ by }) => by))).toEqual(new Set(["watcher"]));
+  const names = [...world.domains.keys()].map((domid) => `/local/domain/${domid}/name`);
+  await expect.poll(() => [...watcher.wanted()], POLL).toEqual(expect.arrayContaining(names));
+  await watcher.stop();
+});
+
+test("a pause is seen without a word from xenstore, and an empty host costs nothing", async () => {
+  const watcher = run();
+  await isThere();
+  const { asked } = host;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(host.asked - asked).toBeLessThan(3);
+  world.start("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 1"]);
+  world.pause(world.get("web")!);
+  await expect.poll(() => kinds(watcher.told), POLL).toContain("paused web 1");
+  await watcher.stop();
+});
+
+describe("a watcher that was killed", () => {
+  test("catches up, and tells nothing twice", async () => {
+    world.start("web");
+    world.start("db");
+    const first = run();
+    await isThere();
+    world.pause(world.get("web")!);
+    await expect.poll(() => kinds(first.told), POLL).toEqual(["paused web 1"]);
+    await first.stop();
+    world.shutDown(world.get("db")!);
+    world.start("db");
+    world.crash(world.get("db")!);
+    world.destroy(world.get("db")!);
+    world.resume(world.get("web")!);
+    // domus itself did this one.
+    const own = { guest: "web", uuid: world.get("web")!.uuid, domid: 1, detail: {} } as const;
+    records.addEvent({ ...own, atMs: world.nowMs, kind: "resumed", by: "domus" });
+    world.start("mail");
+    const second = run();
+    await expect.poll(() => second.told.length, POLL).toBe(5);
+    expect(second.told.map(({ kind, guest, by }) => `${kind} ${guest} ${by}`)).toEqual([
+      ...[
+        "stopped db log",
+        "started db log",
+        "crashed db log",
+        "stopped db log",
+        "started mail log",
+      ],
+    ]);
+    expect(second.told.at(-1)?.detail).toMatchObject({ notBeforeMs: expect.any(Number) as number });
+    await second.stop();
+    const third = run();
+    await isThere();
+    await third.stop();
+    expect(third.told).toEqual([]);
+    expect(records.events().filter(({ guest }) => guest === "web")).toHaveLength(2);
+  });
+
+  test("in the middle of writing has written all or nothing", async () => {
+    const first = run();
+    await isThere();
+    await first.stop();
+    world.start("web");
+    world.pause(world.get("web")!);
+    let left = 1;
+    const failing: Records = {
+      ...records,
+      addEvent: (event) => {
+        if (left-- === 0) throw new Error("the plug is pulled");
+        return records.addEvent(event);
+      },
+      [Symbol.dispose]() {},
+    };
+    const second = run({ records: failing });
+    await expect.poll(() => left, POLL).toBeLessThan(0);
+    await second.stop();
+    expect(records.events()).toEqual([]);
+    const third = run();
+    await expect.poll(() => kinds(third.told), POLL).toEqual(["started web 1", "paused web 1"]);
+    await third.stop();
+    expect(kinds(records.events())).toEqual(["started web 1", "paused web 1"]);
+  });
+});
+
+test("Xen that does not answer is said once, and asked again", async () => {
+  host.isDeaf = true;
+  const watcher = run();
+  await expect.poll(() => host.asked, POLL).toBeGreaterThan(5);
+  expect(watcher.said).toEqual([expect.stringContaining("xencall: error: no")]);
+  host.isDeaf = false;
+  await isThere();
+  await expect.poll(() => watcher.said.at(-1), POLL).toBe("Xen answers again.");
+  await watcher.stop();
+});
+
+test("a guest that runs beside its image is an alarm, once, unless domus is at work on it", async () => {
+  world.start("web");
+  const { uuid } = world.get("web")!;
+  world.destroy(world.get("web")!);
+  records.addImage({
+    ...{ guest: "web", uuid, path: "/save/web", state: "waiting", savedAtMs: 1, disks: [] },
+  });
+  const operation = records.beginOperation({
+    ...{
+      kind: "restore",
+      guest: "web",
+      step: "run",
+      data: {},
+      pid: 1,
+      pidStarted: "1",
+      bootId: "b",
+    },
+  });
+  const watcher = run();
+  await isThere();
+  world.start("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 2"]);
+  records.endOperation(operation.id);
+  watcher.change("/libxl");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 2", "alarm web 2"]);
+  expect(watcher.told[1]?.detail).toMatchObject({ code: "image-bypassed", severity: "error" });
+  for (let i = 0; i < 5; i++) watcher.change("/libxl");
+  await watcher.stop();
+  const again = run();
+  await expect.poll(() => host.asked, POLL).toBeGreaterThan(0);
+  await again.stop();
+  expect(records.events().filter(({ kind }) => kind === "alarm")).toHaveLength(1);
+});
+
+test("a restore behind domus's back is an alarm, and the image waits no more", async () => {
+  world.start("web");
+  const domain = world.get("web")!;
+  const watcher = run();
+  await isThere();
+  world.beginSave(domain);
+  watcher.change("@releaseDomain");
+  world.endSave(domain);
+  const { uuid } = domain;
+  records.addImage({
+    ...{ guest: "web", uuid, path: "/save/web", state: "waiting", savedAtMs: 1, disks: [] },
+  });
+  world.restore("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("alarm web 2");
+  expect(watcher.told.at(-1)?.detail).toMatchObject({ code: "image-restored-unseen" });
+  expect(records.images()[0]?.state).toBe("restored");
+  await watcher.stop();
+});
+
+test("a domain whose xl is killed is an alarm when that lasts", async () => {
+  world.start("web");
+  const watcher = run();
+  await isThere();
+  world.get("web")!.pid = 0;
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["alarm web 1"]);
+  expect(watcher.told[0]?.detail).toMatchObject({ code: "domain-unwatched" });
+  await watcher.stop();
+});
