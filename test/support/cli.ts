@@ -3,8 +3,8 @@ import { run } from "@stricli/core";
 import { app } from "../../src/cli/app.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
+import type { GuestState, KeepVerdicts } from "../../src/cli/guest-state.ts";
 import { terminalOutput } from "../../src/cli/output.ts";
-import type { GuestState } from "../../src/cli/guest-state.ts";
 import type { FactsCache } from "../../src/guest/check/facts-cache.ts";
 import type { BootPorts } from "../../src/guest/console/watch-boot.ts";
 import type { LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
@@ -18,8 +18,14 @@ export type CliOptions = {
   readonly host?: Host;
   readonly columns?: number;
   readonly signal?: AbortSignal;
+  /** Default: empty. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Left out: nothing is kept from one run to the next. */
   readonly facts?: FactsCache;
+  /** What is kept of guests. Left out: nothing. */
+  readonly state?: Partial<GuestState>;
+  /** Told what a check would keep. */
+  readonly keepVerdicts?: KeepVerdicts;
   /** For commands that change guests; their records are those that all commands see. */
   readonly lifecycle?: LifecyclePorts;
   readonly boot?: BootPorts;
@@ -29,7 +35,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
   const { lifecycle, boot } = options;
   const stdout = sink(options.columns);
   const stderr = sink(options.columns);
-  const state: Context["process"] = { stdout, stderr, env: {} };
+  const state: Context["process"] = { stdout, stderr, env: options.env ?? {} };
   const out = terminalOutput(stdout, stderr, {});
   const host = options.host ?? lifecycle?.host;
   const context: Context = {
@@ -37,10 +43,12 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     out,
     openHost: (root) => host ?? (root === undefined ? localHost() : treeHost(root)),
     openFacts: () => Promise.resolve(options.facts),
+    ...(options.state && { openState: () => Promise.resolve(stateOf(options.state!)) }),
+    ...(options.keepVerdicts && { keepVerdicts: options.keepVerdicts }),
     signal: options.signal ?? new AbortController().signal,
     ...(lifecycle && {
       openLifecycle: () => ({ ...lifecycle, tell: (text) => out.say(text) }),
-      openState: () => Promise.resolve(stateOf(lifecycle)),
+      openState: () => Promise.resolve(stateOf({ records: lifecycle.records })),
     }),
     ...(boot && { openBoot: () => boot }),
   };
@@ -48,8 +56,8 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
   return { code: exitCodeOf(state.exitCode), stdout: stdout.text(), stderr: stderr.text() };
 }
 
-function stateOf({ records }: LifecyclePorts): GuestState {
-  return { records, verdicts: new Map(), [Symbol.dispose]: () => {} };
+function stateOf(known: Partial<GuestState>): GuestState {
+  return { verdicts: new Map(), [Symbol.dispose]: () => {}, ...known };
 }
 
 /** Enough of a WriteStream for `terminalOutput`. */

@@ -10,6 +10,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { formatSeen } from "../../../src/guest/inventory/seen-domains.ts";
+import { formatVerdicts, parseVerdicts } from "../../../src/guest/inventory/verdicts.ts";
+import type { Verdicts } from "../../../src/guest/inventory/verdicts.ts";
+import type { GuestEvent, Records } from "../../../src/host/records.ts";
 import { cli } from "../../support/cli.ts";
 import { fakeDom0, xlList } from "../../support/dom0.ts";
 import type { Dom0Options } from "../../support/dom0.ts";
@@ -225,5 +229,100 @@ describe("domus show", () => {
     const { code, stderr } = await cli(["show", "pandorra"], { host: host() });
     expect(code).toBe(1);
     expect(stderr).toContain("Did you mean pandora?");
+  });
+});
+
+const XEN = {
+  "/sys/hypervisor/type": "xen\n",
+  "/sys/hypervisor/version/major": "4\n",
+  "/sys/hypervisor/version/minor": "17\n",
+  "/sys/hypervisor/version/extra": ".5\n",
+  "/sys/hypervisor/properties/capabilities": "xen-3.0-x86_64\n",
+  "/proc/sys/kernel/random/boot_id": "boot-1\n",
+};
+
+describe("what is kept of guests", () => {
+  const minutesAgo = (count: number) => Date.now() - count * 60_000 - 1000;
+
+  test("shows in a column where there is any, and in show", async () => {
+    const verdicts: Verdicts = new Map([
+      ["/etc/xen/mail.cfg", { verdict: "fails", atMs: minutesAgo(5) }],
+    ]);
+    const { stdout } = await cli(["list"], { host: host(), columns: 120, state: { verdicts } });
+    expect(stdout.split("\n").slice(0, 3)).toEqual([
+      "GUEST    STATE    MEMORY   DISKS     CHECK     CONFIG                IMAGE",
+      "mail     stopped  512 MiB  1, 3 GiB  fails 5m  /etc/xen/mail.cfg",
+      "pandora  saved    128 MiB  1, 1 GiB            /etc/xen/pandora.cfg  /var/lib/xen/save/pandora",
+    ]);
+    const shown = await cli(["show", "mail"], { host: host(), state: { verdicts } });
+    expect(shown.stdout).toContain("  boot check will not boot (domus check, 5 minutes ago)");
+    const json = await cli(["show", "mail", "--json"], { host: host(), state: { verdicts } });
+    const { guests } = JSON.parse(json.stdout) as { guests: unknown[] };
+    expect(guests).toMatchObject([{ check: { verdict: "fails" }, events: [] }]);
+  });
+
+  test("comes from domus check, of this host and this Xen alone", async () => {
+    const kept: string[] = [];
+    const keepVerdicts = async (verdicts: Verdicts) =>
+      void kept.push(...[...verdicts].map(([path, { verdict }]) => `${path} ${verdict}`));
+    const programs = {
+      "xl info": "xen_major : 4\nxen_minor : 17\nxen_version : 4.17.5\nxen_caps : xen-3.0-x86_64\n",
+    };
+    const check = (...flags: string[]) =>
+      cli(["check", "mail", ...flags], { host: host({ programs }), keepVerdicts });
+    await check("--xen", "4.17");
+    expect(kept).toEqual([]);
+    const { stdout, stderr } = await check();
+    expect(kept, stdout + stderr).toEqual([
+      expect.stringMatching(/^\/etc\/xen\/mail\.cfg (fails|unknown)$/),
+    ]);
+  });
+
+  test("survives being written down, newest first, and damage", () => {
+    const verdicts: Verdicts = new Map([["/a", { verdict: "boots", atMs: 1 }]]);
+    expect(parseVerdicts(formatVerdicts(verdicts))).toEqual(verdicts);
+    const many = new Map(
+      Array.from({ length: 5000 }, (_, i) => [`/${i}`, { verdict: "boots", atMs: i }] as const),
+    );
+    const kept = parseVerdicts(formatVerdicts(many));
+    expect([kept.size, kept.has("/4999"), kept.has("/0")]).toEqual([4096, true, false]);
+    for (const text of ["", "[]", "null", '{"version":1}', '{"version":1,"checks":{"/a":1}}'])
+      expect(parseVerdicts(text).size).toBe(0);
+  });
+
+  test("events and alarms of a guest, escaped", async () => {
+    const event = (id: number, change: Partial<GuestEvent> = {}): GuestEvent => ({
+      ...{ id, atMs: Date.parse("2026-03-01T10:00:00Z") + id, guest: "pandora", kind: "saved" },
+      ...{ by: "domus", detail: { image: "/x\u001b[2J" }, ...change },
+    });
+    const all = [
+      event(1, { kind: "alarm", by: "watcher", detail: { text: "restored behind our back" } }),
+      ...Array.from({ length: 12 }, (_, i) => event(i + 2)),
+    ];
+    const records = { events: () => all, images: () => [], operations: () => [] };
+    const state = { records: records as unknown as Records };
+    const { stdout } = await cli(["show", "pandora"], { host: host(), columns: 120, state });
+    expect(stdout).toContain(
+      "  ALARM      2026-03-01 10:00 UTC (seen): text restored behind our back",
+    );
+    const events = stdout.split("\n").filter((line) => line.startsWith("  event"));
+    expect(events).toHaveLength(10);
+    expect(events[0]).toContain("2026-03-01 10:00 UTC saved (by domus): image /x\\x1b[2J");
+  });
+
+  test("domains that root saw are shown with their age", async () => {
+    const seen = {
+      recall: () =>
+        formatSeen({
+          ...{ atMs: minutesAgo(3), bootId: "boot-1", watched: [3], unwatched: [] },
+          table: xlList([{ domid: 3, name: "pandora", uuid: PANDORA_UUID }])["xl list -v"]!,
+          long: "[]",
+        }),
+      keep: () => {},
+    };
+    const files = { ...FILES, ...XEN };
+    const { stdout, stderr } = await cli(["list"], { host: host({ files }), state: { seen } });
+    expect(stderr).toContain("Domains are those that root saw 3 minutes ago");
+    expect(stdout).toMatch(/^pandora {2}running/m);
   });
 });
