@@ -4,12 +4,14 @@
  * xenconsoled, up to 1 MiB. Nothing is ever written to it.
  */
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { ioFailure } from "../../base/failure.ts";
 import { errnoOf } from "./errno.ts";
 
-/** It ends with this process, however that ends: else it would keep the console from everybody until the guest's next word. */
+/**
+ * It ends with this process, however that ends: else it would keep the console from everybody until the guest's next word. Since
+ * util-linux 2.33; where setpriv(1) has not got that, or is not there, it is read all the same.
+ */
 const WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"];
 
 const MAX_STDERR = 4096;
@@ -19,54 +21,56 @@ export async function* readLocalConsole(
   domid: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  if (signal.aborted) return;
-  const child = await start(["xl", "console", String(domid)]);
+  const argv = ["xl", "console", String(domid)];
+  const failed = yield* read([...WITH_US, ...argv], signal);
+  if (failed === undefined) return;
+  const why = failed.startsWith("setpriv: ") ? yield* read(argv, signal) : failed;
+  if (why !== undefined) throw ioFailure([argv.join(" ")], "read the console", why);
+}
+
+/** All that the program writes. Returns why there was nothing, when it failed. */
+async function* read(
+  [program = "", ...args]: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, string | undefined> {
+  if (signal.aborted) return undefined;
+  const child = spawn(program, args, {
+    env: { ...process.env, LC_ALL: "C" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => {});
   const said: Buffer[] = [];
   let saidBytes = 0;
-  child.stderr!.on("data", (chunk: Buffer) => {
+  child.stderr.on("data", (chunk: Buffer) => {
     if (saidBytes < MAX_STDERR) said.push(chunk);
     saidBytes += chunk.length;
   });
+  try {
+    await once(child, "spawn");
+  } catch (error) {
+    return `${program}: ${errnoOf(error)}`;
+  }
   // Releases before 4.6 end when their input does: it stays open. xenconsole takes SIGTERM to give its lock back.
   const end = () => child.kill("SIGTERM");
   const ended = once(child, "close") as Promise<[number | null]>;
   signal.addEventListener("abort", end);
   let bytes = 0;
   try {
-    for await (const chunk of child.stdout!) {
+    for await (const chunk of child.stdout) {
       bytes += (chunk as Uint8Array).length;
       yield chunk as Uint8Array;
     }
     const [code] = await ended;
-    if (code === 0 || signal.aborted || bytes > 0) return;
-    const text = Buffer.concat(said).toString("utf8", 0, MAX_STDERR).trim().split("\n").at(-1);
-    throw ioFailure([`xl console ${domid}`], "read the console", text || `exit code ${code}`);
+    if (code === 0 || signal.aborted || bytes > 0) return undefined;
+    const text = Buffer.concat(said).toString("utf8", 0, MAX_STDERR).trim().split("\n");
+    // setpriv adds a line on how to use it.
+    const line = text[0]!.startsWith("setpriv: ") ? text[0] : text.at(-1);
+    return line || `exit code ${code}`;
   } finally {
     signal.removeEventListener("abort", end);
     end();
-    child.stdin!.destroy();
-    child.stdout!.destroy();
+    child.stdin.destroy();
+    child.stdout.destroy();
     await ended;
   }
-}
-
-/** Without setpriv(1), which is in every util-linux since 2.24, by itself. */
-async function start(argv: readonly string[]): Promise<ChildProcess> {
-  const failures: unknown[] = [];
-  for (const [program = "", ...args] of [[...WITH_US, ...argv], argv]) {
-    const child = spawn(program, args, {
-      env: { ...process.env, LC_ALL: "C" },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    child.stdin.on("error", () => {});
-    try {
-      await once(child, "spawn");
-      return child;
-    } catch (error) {
-      failures.push(error);
-      if (errnoOf(error) !== "ENOENT") break;
-    }
-  }
-  const error = failures.at(-1);
-  throw ioFailure(["xl console"], "start", errnoOf(error), error);
 }

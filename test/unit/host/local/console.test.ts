@@ -61,6 +61,18 @@ test("a console that ends after it was read is no failure", async () => {
   expect(await readAll()).toBe("one\n");
 });
 
+test("without a setpriv that can do it, and without any", async () => {
+  xl("echo one");
+  const setpriv = join(dir, "setpriv");
+  const unknown = "setpriv: unrecognized option '--pdeathsig'\\nTry 'setpriv --help'.\\n";
+  writeFileSync(setpriv, `#!/bin/sh\nprintf "${unknown}" >&2; exit 1\n`);
+  chmodSync(setpriv, 0o755);
+  expect(await readAll()).toBe("one\n");
+  rmSync(setpriv);
+  process.env["PATH"] = dir;
+  expect(await readAll()).toBe("one\n");
+});
+
 test("no xl", async () => {
   process.env["PATH"] = dir;
   expect(await attempt(() => readAll())).toMatchObject({ ok: false, failure: { kind: "io" } });
