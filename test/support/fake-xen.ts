@@ -76,6 +76,8 @@ export class FakeXen {
   /** As xl fails when it is not killed. */
   failing: "save" | "restore" | "create" | undefined;
   freeBytes = 1e12;
+  /** The filesystem that the records are on, too, is full as long as an image is being written to it. */
+  isFull = false;
   #files = new Map<string, FileNode>();
   #durableNames = new Map<string, FileNode>();
   #domid = 0;
@@ -175,7 +177,12 @@ export class FakeXen {
   }
 
   #ports(life: Life, pid: number): LifecyclePorts {
-    const records = fakeRecords(this.store, (commit) => life.effectSync(commit));
+    const records = fakeRecords(this.store, (commit) => {
+      const image = [...this.#files].find(([path]) => path.endsWith(".saving"));
+      if (this.isFull && image && image[1].bytes.length > 0)
+        throw ioFailure(["records.db"], "write", "ENOSPC");
+      life.effectSync(commit);
+    });
     return {
       records,
       self: { pid, pidStarted: "1", bootId: this.bootId },
@@ -281,7 +288,7 @@ export class FakeXen {
     const rows = wanted.map((one) => ({
       ...one,
       flags: { running: "-b----", paused: "--p---", suspended: "---ss-" }[one.state],
-      config: domainJson(one.name, one.uuid),
+      config: { ...domainJson(one.name, one.uuid), disks: domainJson(GUEST)["disks"] },
     }));
     let stdout = xlList(rows)[`xl list ${flag}`]!;
     for (const { uuid, cpu } of wanted)

@@ -8,6 +8,7 @@ import type { Host, PathKind } from "../../host/host.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import type { InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
+import { saveDirectory } from "../inventory/read-images.ts";
 import { assertGuestName } from "./guest-name.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
@@ -19,6 +20,8 @@ export type SaveSurvey = {
   /** The directory is domus's own, and is made when it is not there. */
   readonly isOwnDirectory: boolean;
   readonly freeBytes: number;
+  /** Where xendomains restores from. */
+  readonly bootDirectory: string;
 };
 
 export type SavePlan = {
@@ -58,6 +61,7 @@ export async function surveySave(
   return {
     ...{ guest, image, imageKind, directoryKind, isOwnDirectory },
     freeBytes: await files.freeBytes(place),
+    bootDirectory: await saveDirectory(host),
   };
 }
 
@@ -81,6 +85,7 @@ export function planSave({
   directoryKind,
   isOwnDirectory,
   freeBytes,
+  bootDirectory,
 }: SaveSurvey): SavePlan {
   const domain = domainToSave(guest);
   const { domid, uuid, memoryMib } = domain;
@@ -88,6 +93,12 @@ export function planSave({
   assertGuestName(name, domid);
   if (imageKind !== "missing")
     throw misuse(`There is something at ${image} already.`, "Name another file with --to.");
+  if (directoryOf(image) === bootDirectory)
+    throw refused([image], {
+      what: `No image is written to ${bootDirectory}.`,
+      why: "xendomains restores what lies there when the host starts, whatever has become of the disks since.",
+      next: "Leave out --to, or name another directory.",
+    });
   if (directoryKind !== "directory" && !(isOwnDirectory && directoryKind === "missing"))
     throw misuse(`${directoryOf(image)} is no directory.`, "Name a file in one that is there.");
   const neededBytes = memoryMib * MIB + Math.ceil((memoryMib * MIB) / 128) + OVERHEAD_BYTES;

@@ -2,9 +2,12 @@
  * Puts in order what commands have left that were cut off, and what happened behind domus's back. At the beginning of every
  * command that changes state (docs/design/lifecycle.md, "Recovery").
  */
-import { attempt, failureText, unsupported } from "../../base/failure.ts";
+import { attempt, attemptSync, failureText, unsupported } from "../../base/failure.ts";
+import type { Host } from "../../host/host.ts";
 import type { ImageRecord, Operation } from "../../host/records.ts";
+import { parseXlListLong } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { targetPath } from "../inventory/read-backings.ts";
 import { setAside, tidyImages } from "./aside.ts";
 import { listDomains, neverRan } from "./domains.ts";
 import { claimOperation, isSameBoot } from "./journal.ts";
@@ -101,14 +104,18 @@ async function lookAtImages(ports: LifecyclePorts): Promise<Recovered[]> {
     return state === "waiting" && !isOpen;
   });
   const found: Recovered[] = [];
-  const listed = waiting.length > 0 ? await attempt(() => listDomains(host)) : undefined;
+  const listed = waiting.length > 0 ? await attempt(() => runningGuests(host)) : undefined;
   for (const image of waiting) {
     const { guest, path } = image;
-    const domain = listed?.ok ? listed.value.find((row) => isOf(row, image)) : undefined;
+    const domain = listed?.ok ? listed.value.find((one) => isOf(one, image)) : undefined;
     if (domain) {
       const why = `the guest runs as domain ${domain.domid}, started behind domus's back`;
       const { path: now } = await setAside(ports, image, { why, alarm: true });
-      const what = `${guest} runs as domain ${domain.domid} although its image ${path} was waiting: it was started, or restored, without domus. The image no longer fits its disks and is not offered any more; it is kept as ${now}.`;
+      const runs =
+        domain.name === guest
+          ? `${guest} runs`
+          : `A disk of ${guest} is written to by ${domain.name}, which runs`;
+      const what = `${runs} as domain ${domain.domid} although its image ${path} was waiting: it was started, or restored, without domus. The image no longer fits its disks and is not offered any more; it is kept as ${now}.`;
       found.push({ guest, what, ended: true });
     } else if ((await host.kind(path)) === "missing") {
       records.changeImage(image.id, { state: "missing" });
@@ -128,7 +135,22 @@ async function lookAtImages(ports: LifecyclePorts): Promise<Recovered[]> {
   ];
 }
 
+type RunningGuest = DomainRow & { readonly disks: readonly string[] };
+
 /** One that is built and has not run is being restored, or was left half-way: that harms no disk. */
-function isOf(row: DomainRow, { guest, uuid }: ImageRecord): boolean {
-  return (row.uuid === uuid || row.name === guest) && !neverRan(row) && row.state !== "dying";
+async function runningGuests(host: Host): Promise<readonly RunningGuest[]> {
+  const rows = (await listDomains(host)).filter((row) => !neverRan(row) && row.state !== "dying");
+  if (rows.length === 0) return [];
+  const { stdout } = await host.run(["xl", "list", "-l"]);
+  const long = attemptSync(() => parseXlListLong(stdout));
+  const live = new Map((long.ok ? long.value : []).map(({ domid, guest }) => [domid, guest]));
+  return rows.map((row) => {
+    const written = (live.get(row.domid)?.disks ?? []).filter(({ readonly }) => !readonly);
+    return { ...row, disks: written.flatMap((disk) => targetPath(disk) ?? []) };
+  });
+}
+
+function isOf({ uuid, name, disks }: RunningGuest, image: ImageRecord): boolean {
+  const isShared = image.disks.some(({ readonly, path }) => !readonly && disks.includes(path));
+  return uuid === image.uuid || name === image.guest || isShared;
 }

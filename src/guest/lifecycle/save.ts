@@ -43,7 +43,10 @@ export async function runSave(
       keep();
       const back = await attempt(() => takeBackSave(ports, save));
       if (back.ok) keep(false);
-      throw failedSave(error, plan, back.ok ? back.value : new FailureError(back.failure));
+      const state = back.ok ? back.value : new FailureError(back.failure);
+      // Ctrl-C, and bugs, have words of their own.
+      if (!(error instanceof FailureError)) ports.tell(stateText(plan, state));
+      throw failedSave(error, plan, state);
     }
     keep();
     const ended = await attempt(() => endSave(ports, record, domid));
@@ -145,12 +148,9 @@ async function configOf({ host }: LifecyclePorts, { configPath }: SavePlan) {
 }
 
 function failedSave(error: unknown, plan: SavePlan, back: TakenBack | FailureError): unknown {
+  if (!(error instanceof FailureError)) return error;
   const { guest, domid, image } = plan;
   const state = stateText(plan, back);
-  // Ctrl-C, and bugs: they have words of their own.
-  if (!(error instanceof FailureError)) {
-    return back instanceof FailureError ? back : error;
-  }
   const { failure } = error;
   const told = "why" in failure ? failure : undefined;
   return commandFailed([`domain ${domid}`, image], {

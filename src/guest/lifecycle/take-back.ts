@@ -32,9 +32,11 @@ export async function takeBackSave(ports: LifecyclePorts, save: SaveToEnd): Prom
   const { host, files } = ports;
   const { guest, data, enter } = save;
   const { domid, uuid, temporary, image } = data;
-  // Before anything makes a new file of the temporary name. Without a rename, what is at the image's name is somebody else's.
-  const isRenamed = save.renamed ?? (await hasBeenRenamed(ports, save));
-  enter("back", { renamed: isRenamed });
+  // Without a rename, what is at the image's name is somebody else's. Early on there was none; later that has to be known before
+  // anything makes a new file of the temporary name. Nothing else is written first: the disk may be full of the image.
+  const isEarly = ["begin", "write", "check"].includes(save.step);
+  const isRenamed = !isEarly && (save.renamed ?? (await host.kind(temporary)) === "missing");
+  if (!isEarly) enter("back", { renamed: isRenamed });
   // Never offered beside a guest that goes on, however far the recording came.
   const record = recordOf(ports, data);
   if (record?.state === "waiting") ports.records.changeImage(record.id, { state: "saving" });
@@ -53,11 +55,6 @@ export async function takeBackSave(ports: LifecyclePorts, save: SaveToEnd): Prom
   if (isRenamed) await files.remove(image);
   removeRow(ports, data);
   return row?.state === "running" ? { kind: "goes-on" } : { kind: "gone" };
-}
-
-async function hasBeenRenamed({ host }: LifecyclePorts, { step, data }: SaveToEnd) {
-  if (["begin", "write", "check"].includes(step)) return false;
-  return (await host.kind(data.temporary)) === "missing";
 }
 
 /** A whole image is all that is left of a guest that has no domain: it stays, though nothing proves that it fits the disks. */

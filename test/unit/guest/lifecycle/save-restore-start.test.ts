@@ -4,6 +4,7 @@ import { explainFailure } from "../../../../src/base/explain.ts";
 import { findGuest } from "../../../../src/guest/inventory/find-guest.ts";
 import { readInventory } from "../../../../src/guest/inventory/inventory.ts";
 import { claimOperation, isSameBoot } from "../../../../src/guest/lifecycle/journal.ts";
+import { planSave, surveySave } from "../../../../src/guest/lifecycle/plan-save.ts";
 import { planStart, surveyStart } from "../../../../src/guest/lifecycle/plan-start.ts";
 import type { BootCheck } from "../../../../src/guest/lifecycle/plan-start.ts";
 import { recoverOperations } from "../../../../src/guest/lifecycle/recover.ts";
@@ -73,6 +74,36 @@ describe("save", () => {
     ]);
   });
 
+  test("that fills the disk makes room again before it writes anything down", async () => {
+    const world = new FakeXen();
+    world.boot();
+    Object.assign(world, { failing: "save", isFull: true });
+    const { kind, next } = await told(world, save);
+    expect([kind, next]).toEqual([
+      "failed",
+      expect.stringContaining("pandora goes on as domain 1"),
+    ]);
+    expect([imageFiles(world), imagesOf(world), world.store.tables.operations]).toEqual([
+      [],
+      [],
+      [],
+    ]);
+  });
+
+  test("into the directory that xendomains restores from is refused", async () => {
+    const world = new FakeXen();
+    world.boot();
+    world.putFile("/var/lib/xen/save/README", Buffer.from(""));
+    const command: Command = async (ports) => {
+      const guest = findGuest(await readInventory(ports.host), "here", GUEST);
+      return planSave(await surveySave(ports, guest, "/var/lib/xen/save/pandora"));
+    };
+    expect(await told(world, command)).toMatchObject({
+      kind: "refused",
+      what: "No image is written to /var/lib/xen/save.",
+    });
+  });
+
   test("of a paused guest is refused: it would not answer", async () => {
     const world = new FakeXen();
     world.boot().state = "paused";
@@ -96,10 +127,15 @@ describe("save", () => {
     const world = new FakeXen();
     world.boot();
     const interrupt = new AbortController();
-    const command: Command = (ports) =>
-      save({ ...ports, tell: () => interrupt.abort() }, interrupt.signal);
+    const said: string[] = [];
+    const tell = (text: string) => {
+      said.push(text);
+      interrupt.abort();
+    };
+    const command: Command = (ports) => save({ ...ports, tell }, interrupt.signal);
     const { outcome, error } = await world.process(command);
     expect([outcome, (error as Error).name]).toEqual(["failed", "AbortError"]);
+    expect(said.at(-1)).toBe("pandora goes on as domain 1, and no image is left.");
     expect(world.domains).toMatchObject([{ state: "running" }]);
     expect([imageFiles(world), world.store.tables.operations]).toEqual([[], []]);
   });
@@ -449,6 +485,17 @@ describe("recovery", () => {
       const again = claimOperation({ ...ports, isAlive: () => false }, claimed)!;
       expect(isSameBoot(ports, again)).toBe(false);
     });
+  });
+
+  test("ends the offer of an image of which another guest writes to a disk", async () => {
+    const world = await savedGuest();
+    const other = world.boot();
+    Object.assign(other, { name: "mail", uuid: "99999999-5a0b-4f2d-9c1e-0123456789ab" });
+    const [first] = (await done(world, (ports) => recoverOperations(ports))) as { what: string }[];
+    expect(first!.what).toContain(
+      "A disk of pandora is written to by mail, which runs as domain 2",
+    );
+    expect(imagesOf(world)).toMatchObject([{ state: "aside" }]);
   });
 
   test("leaves an image alone that somebody restores at this moment", async () => {
