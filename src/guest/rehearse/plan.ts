@@ -126,7 +126,8 @@ function planSnapshot(
   if (isSnapshot) return undefined;
   const copy = volumeName(id, index);
   const made = { kind: "snapshot", target: `/dev/${group}/${copy}`, format: "raw" } as const;
-  const lvcreate = ["lvcreate", "--yes", "--snapshot", "--name", copy];
+  // It lives for minutes: no daemon has to be started to watch over it.
+  const lvcreate = ["lvcreate", "--yes", "--ignoremonitoring", "--snapshot", "--name", copy];
   if (thin) {
     const active = ["--setactivationskip", "n", "--activate", "y"];
     return { ...made, argv: [...lvcreate, ...active, `${group}/${name}`] };
