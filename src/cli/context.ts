@@ -21,6 +21,8 @@ export type Context = CommandContext & {
   /** What commands that change guests work with, and what they watch a boot with. Left out: this machine. */
   readonly openLifecycle?: () => LifecyclePorts;
   readonly openBoot?: (host: Host) => BootPorts;
+  /** Who changes guests has to be. Left out: yes. */
+  readonly isRoot?: boolean;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 };

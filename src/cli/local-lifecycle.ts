@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import { localGuard } from "./local-guard.ts";
 import { localJournal, openLocalRecords, readLocalRecords } from "./local-records.ts";
 import { wrap } from "./render/text.ts";
+import { assertRoot } from "./root-only.ts";
 
 export function localLifecycle(
   { out, process }: Context,
@@ -50,7 +51,7 @@ export type LifecycleOptions = {
   readonly recoveries?: Readonly<Record<string, Recover>>;
 };
 
-/** The beginning of every command that changes a guest. `io` without the right to. */
+/** The beginning of every command that changes a guest. `refused` for who is not root. */
 export async function openLifecycle(
   context: Context,
   { dryRun, recoveries }: LifecycleOptions,
@@ -71,6 +72,7 @@ export async function openLifecycle(
 }
 
 function openLocal(context: Context, dryRun: boolean): LifecyclePorts {
+  if (!dryRun) assertRoot(context);
   const env = context.process.env ?? {};
   const records = dryRun ? readLocalRecords(env) : openLocalRecords(env);
   return localLifecycle(context, context.openHost(undefined), records);

@@ -37,6 +37,7 @@ async function main(): Promise<void> {
     openFacts: () => openFacts(process.env),
     openState: openGuestState(process.env),
     keepVerdicts: keepVerdicts(process.env),
+    isRoot: process.geteuid?.() === 0,
     signal: interrupt.signal,
   };
   await run(app, process.argv.slice(2), context);

@@ -24,6 +24,8 @@ export type CliOptions = {
   readonly facts?: FactsCache;
   /** What is kept of guests. Left out: nothing. */
   readonly state?: Partial<GuestState>;
+  /** Left out: as root. */
+  readonly isRoot?: boolean;
   /** Told what a check would keep. */
   readonly keepVerdicts?: KeepVerdicts;
   /** For commands that change guests; their records are those that all commands see. */
@@ -44,6 +46,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     openHost: (root) => host ?? (root === undefined ? localHost() : treeHost(root)),
     openFacts: () => Promise.resolve(options.facts),
     ...(options.state && { openState: () => Promise.resolve(stateOf(options.state!)) }),
+    ...(options.isRoot !== undefined && { isRoot: options.isRoot }),
     ...(options.keepVerdicts && { keepVerdicts: options.keepVerdicts }),
     signal: options.signal ?? new AbortController().signal,
     ...(lifecycle && {

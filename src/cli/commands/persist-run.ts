@@ -14,6 +14,7 @@ import { failing } from "../failing.ts";
 import { localGuard } from "../local-guard.ts";
 import { lineChanges } from "../render/line-changes.ts";
 import { wrapLabelled } from "../render/text.ts";
+import { assertRoot } from "../root-only.ts";
 import { openInventory } from "./list-run.ts";
 
 export type PersistFlags = {
@@ -25,6 +26,7 @@ export type PersistFlags = {
 };
 
 export const run = failing(async function (this: Context, flags: PersistFlags, name: string) {
+  if (!flags.dryRun) assertRoot(this);
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);
   return flags.revert

@@ -14,6 +14,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import { eventJson } from "../render/events.ts";
+import { assertRoot } from "../root-only.ts";
 
 export type WatchFlags = {
   readonly json: boolean;
@@ -26,6 +27,7 @@ const WATCHER_NOTE = "watcher";
 export const run = failing(
   async function (this: Context, { json, once }: WatchFlags) {
     const { out, openHost, signal } = this;
+    assertRoot(this);
     using records = openRecords(stateDirectory(this.process.env ?? {}));
     takePlace(records);
     // For tests, and for those who have it elsewhere.

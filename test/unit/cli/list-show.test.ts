@@ -326,3 +326,11 @@ describe("what is kept of guests", () => {
     expect(stdout).toMatch(/^pandora {2}running/m);
   });
 });
+
+test.each(["persist", "save", "restore", "start", "stop", "reboot", "pause", "resume"])(
+  "domus %s is for root alone",
+  async (command) => {
+    const { code, stderr } = await cli([command, "pandora"], { host: host(), isRoot: false });
+    expect([code, stderr]).toEqual([4, expect.stringContaining("only root may do that")]);
+  },
+);
