@@ -178,8 +178,8 @@ export class FakeXen {
 
   #ports(life: Life, pid: number): LifecyclePorts {
     const records = fakeRecords(this.store, (commit) => {
-      const image = [...this.#files].find(([path]) => path.endsWith(".saving"));
-      if (this.isFull && image && image[1].bytes.length > 0)
+      const saving = [...this.#files].find(([path]) => path.endsWith(".saving"));
+      if (this.isFull && saving && saving[1].bytes.length > 0)
         throw ioFailure(["records.db"], "write", "ENOSPC");
       life.effectSync(commit);
     });
