@@ -9,6 +9,7 @@ import { ensurePrograms } from "./programs.ts";
 import { benchCheck } from "./bench/check.ts";
 import { benchEntries } from "./bench/entries.ts";
 import { benchList } from "./bench/list.ts";
+import { benchListXen } from "./bench/list-xen.ts";
 import { benchPygrub } from "./bench/pygrub.ts";
 import { benchSecondRun } from "./bench/second-run.ts";
 import { benchStart } from "./bench/start.ts";
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, (dist: string) => void | Promise<void>>> 
   entries: benchEntries,
   check: benchCheck,
   list: benchList,
+  "list-xen": benchListXen,
   pygrub: benchPygrub,
   "second-run": benchSecondRun,
   "sync-core": benchSyncCore,
