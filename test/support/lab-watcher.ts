@@ -1,0 +1,122 @@
+/** domus watch as a service of a lab host's dom0, and what it says of what is done there. */
+import { join } from "node:path";
+import type { LabHost } from "../../lab/host.ts";
+import { quote } from "../../lab/ssh.ts";
+
+const LOG = "/var/log/domus-watch.json";
+const UNIT = join(import.meta.dirname, "..", "..", "packaging", "domus-watch.service");
+/** In tenths of seconds; an emulated dom0 on a busy machine. */
+const PATIENCE = 3000;
+
+export type WatcherEvent = {
+  readonly at: string;
+  readonly guest: string;
+  readonly domid: number | null;
+  readonly kind: string;
+  readonly by: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+};
+
+/** Does something, waits for so many lines of the watcher, and says how long after the command has ended they were there. */
+const STEP = `#!/bin/sh
+before=$1; wanted=$2; shift 2
+eval "$@" || exit 9
+done=$(date +%s%3N)
+i=0
+while [ $(($(wc -l < ${LOG}) - before)) -lt $wanted ] && [ $i -lt ${PATIENCE} ]; do sleep 0.1; i=$((i + 1)); done
+now=$(date +%s%3N)
+echo $((now - done))
+tail -n +$((before + 1)) ${LOG}
+`;
+
+/** The unit as it is shipped, but for where it writes. It runs, and has looked once. */
+export async function installWatcher(host: LabHost): Promise<LabWatcher> {
+  await host.copyIn(UNIT, "/etc/systemd/system");
+  await host.output("cat > /usr/local/bin/watch-step && chmod 755 /usr/local/bin/watch-step", {
+    input: STEP,
+  });
+  await host.output(
+    `mkdir -p /etc/systemd/system/domus-watch.service.d
+     cat > /etc/systemd/system/domus-watch.service.d/test.conf
+     touch ${LOG}
+     systemctl daemon-reload`,
+    {
+      input: `[Service]\nExecStart=\nExecStart=/usr/local/bin/domus watch --json\nStandardOutput=append:${LOG}\nStandardError=append:${LOG}.err\n`,
+    },
+  );
+  const watcher = new LabWatcher(host);
+  await host.output(watcher.start);
+  await watcher.looked();
+  return watcher;
+}
+
+export class LabWatcher {
+  readonly start = "systemctl start domus-watch";
+  readonly seen: WatcherEvent[] = [];
+  readonly notes: string[] = [];
+  readonly #host: LabHost;
+  readonly #delays: { readonly what: string; readonly ms: number; readonly how: string }[] = [];
+
+  constructor(host: LabHost) {
+    this.#host = host;
+  }
+
+  /** Until its state is in the records: from then on it sees everything. */
+  async looked(): Promise<void> {
+    await this.#host.output(
+      `i=0; while ! grep -aq '"maxDomid"' /var/lib/domus/records.db /var/lib/domus/records.db-wal 2>/dev/null && [ $i -lt ${PATIENCE} ]; do sleep 0.1; i=$((i + 1)); done`,
+      { timeoutMs: 600_000 },
+    );
+  }
+
+  /** Exactly these events come of it. `how`: the guest takes its time; or the watcher was not there. */
+  async step(
+    command: string,
+    expected: readonly string[],
+    how: "at once" | "guest" | "late" = "at once",
+  ): Promise<WatcherEvent[]> {
+    const words = `watch-step ${this.seen.length} ${expected.length} ${quote(command)}`;
+    const { code, stdout, stderr } = await this.#host.run(words, { timeoutMs: 900_000 });
+    // What the command itself says comes first.
+    const lines = stdout.split("\n");
+    const at = lines.findLastIndex((line) => /^\d+$/.test(line));
+    const told = lines.slice(at + 1).filter((line) => line !== "");
+    const events = told.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
+    this.seen.push(...events);
+    const errors = await this.#host.run(`cat ${LOG}.err`);
+    const kinds = events.map(({ kind }) => kind).join(" ");
+    if (code !== 0 || kinds !== expected.join(" ")) {
+      const about = `${command}: exit code ${code}, expected ${expected.join(" ")}, was told ${kinds}`;
+      throw new Error(`${about}\n${stdout}${stderr}\n${errors.stdout}`);
+    }
+    this.#delays.push({ what: `${command} -> ${expected.join(", ")}`, ms: Number(lines[at]), how });
+    return events;
+  }
+
+  /** SIGKILL; it stays dead. */
+  async kill(): Promise<void> {
+    await this.#host.output(
+      "systemctl kill -s SIGKILL domus-watch; systemctl stop domus-watch; systemctl reset-failed domus-watch; true",
+    );
+  }
+
+  /** What it costs while nothing happens. */
+  async idleCost(seconds: number): Promise<string> {
+    const { stdout } = await this.#host.run(
+      `cost() { systemctl show -P CPUUsageNSec domus-watch; }; a=$(cost); sleep ${seconds}; b=$(cost); echo $(((b - a) / 1000000)); systemctl show -P MemoryCurrent domus-watch`,
+    );
+    const [ms, bytes] = stdout.split("\n").map(Number);
+    return `idle: ${ms} ms of processor time in ${seconds} s, ${Math.round(bytes! / 1048576)} MiB`;
+  }
+
+  /** How long after each command its events were there. */
+  report(): string {
+    const lines = this.#delays.map(({ what, ms, how }) => `  ${ms} ms  ${what} (${how})`);
+    const quick = this.#delays.filter(({ how }) => how === "at once").map(({ ms }) => ms);
+    const sorted = quick.toSorted((a, b) => a - b);
+    const summary = `${quick.length} at once: median ${sorted[sorted.length >> 1]} ms, worst ${sorted.at(-1)} ms`;
+    return ["domus watch, milliseconds after the command:", ...lines, summary, ...this.notes].join(
+      "\n",
+    );
+  }
+}
