@@ -3,8 +3,9 @@ import type { InventoryGuest } from "../../guest/inventory/inventory.ts";
 import type { GuestEvent, Records } from "../../host/records.ts";
 import type { Context } from "../context.ts";
 import { failing } from "../failing.ts";
+import { eventJson } from "../render/events.ts";
 import { guestPage } from "../render/guest-page.ts";
-import { eventJson, inventoryJson } from "../render/inventory-json.ts";
+import { inventoryJson } from "../render/inventory-json.ts";
 import { exitCodeOf, openWithState } from "./list-run.ts";
 import type { ListFlags } from "./list-run.ts";
 

@@ -21,7 +21,8 @@ export function eventJson(event: Omit<GuestEvent, "id">): Record<string, unknown
   return { at, guest, uuid: uuid ?? null, domid: domid ?? null, kind, by, detail };
 }
 
-function seenBy({ by, detail }: GuestEvent): string {
+/** `domus`, `watcher+log`. Escaped. */
+export function seenBy({ by, detail }: GuestEvent): string {
   const also = detail["alsoSeenBy"];
   const others = Array.isArray(also) ? also.filter((one) => typeof one === "string") : [];
   return printable([by, ...others].join("+"));

@@ -8,11 +8,13 @@ import { isClosed } from "../../guest/inventory/match.ts";
 import type { MatchedBy, Part } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
 import type { CheckVerdict } from "../../guest/inventory/verdicts.ts";
+import { eventText } from "../../guest/watch/event-text.ts";
 import { shorten } from "../../check/remedy.ts";
 import type { GuestEvent } from "../../host/records.ts";
 import type { SummaryDisk, SummaryNic } from "../../xen/domain-summary.ts";
 import type { Output } from "../output.ts";
 import { ageText } from "./age.ts";
+import { seenBy } from "./events.ts";
 import { wrapLabelled } from "./text.ts";
 
 export type PageOptions = { readonly inventory: Inventory; readonly out: Output };
@@ -165,14 +167,13 @@ function checkText({ verdict, atMs }: CheckVerdict): string {
   return `${said} (domus check, ${ageText(atMs, Date.now())} ago)`;
 }
 
-function eventLine({ kind, atMs, by, detail }: GuestEvent): [label: string, text: string] {
-  const words = Object.entries(detail).flatMap(([key, value]) =>
-    ["string", "number", "boolean"].includes(typeof value) ? [`${key} ${String(value)}`] : [],
-  );
-  const said = shorten(words.join(", "), MAX_DETAIL);
-  const seen = by === "domus" ? "by domus" : by === "log" ? "from a log" : "seen";
-  const text = `${minuteText(atMs)} UTC${kind === "alarm" ? "" : ` ${kind}`} (${seen})`;
-  return [kind === "alarm" ? "ALARM" : "event", said === "" ? text : `${text}: ${said}`];
+function eventLine(event: GuestEvent): [label: string, text: string] {
+  const { kind, atMs } = event;
+  const said = shorten(eventText(event), MAX_DETAIL);
+  return [
+    kind === "alarm" ? "ALARM" : "event",
+    `${minuteText(atMs)} UTC by ${seenBy(event)}: ${said}`,
+  ];
 }
 
 /** Of what an event has to say, in a list of them. */

@@ -4,7 +4,6 @@ import type { Backing, DomainFact, ImageFact } from "../../guest/inventory/facts
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
 import type { Part } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
-import type { GuestEvent } from "../../host/records.ts";
 import type { SummaryDisk } from "../../xen/domain-summary.ts";
 
 type Backings = ReadonlyMap<string, Backing>;
@@ -55,11 +54,6 @@ function inventoryGuestJson(guest: InventoryGuest, backings: Backings): Json {
     })),
     findings,
   };
-}
-
-/** Of `domus show --json`. */
-export function eventJson({ atMs, kind, by, domid, detail }: GuestEvent): Json {
-  return { at: secondsOf(atMs), kind, by, domid: domid ?? null, detail };
 }
 
 function secondsOf(ms: number | undefined): number | null {

@@ -296,18 +296,18 @@ describe("what is kept of guests", () => {
       ...{ by: "domus", detail: { image: "/x\u001b[2J" }, ...change },
     });
     const all = [
-      event(1, { kind: "alarm", by: "watcher", detail: { text: "restored behind our back" } }),
+      event(1, { kind: "alarm", by: "watcher", detail: { what: "restored behind our back" } }),
       ...Array.from({ length: 12 }, (_, i) => event(i + 2)),
     ];
     const records = { events: () => all, images: () => [], operations: () => [] };
     const state = { records: records as unknown as Records };
     const { stdout } = await cli(["show", "pandora"], { host: host(), columns: 120, state });
     expect(stdout).toContain(
-      "  ALARM      2026-03-01 10:00 UTC (seen): text restored behind our back",
+      "  ALARM      2026-03-01 10:00 UTC by watcher: alarm: restored behind our back",
     );
     const events = stdout.split("\n").filter((line) => line.startsWith("  event"));
     expect(events).toHaveLength(10);
-    expect(events[0]).toContain("2026-03-01 10:00 UTC saved (by domus): image /x\\x1b[2J");
+    expect(events[0]).toContain("2026-03-01 10:00 UTC by domus: saved to /x\\x1b[2J");
   });
 
   test("domains that root saw are shown with their age", async () => {
