@@ -1,4 +1,4 @@
-import { attempt, failureText } from "../../base/failure.ts";
+import { attempt, failureText, misuse } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import { shellWord } from "../../check/remedy.ts";
 import { checkGuest } from "../../guest/check/check-guest.ts";
@@ -31,6 +31,8 @@ export type StartFlags = {
 
 export const run = failing(async function (this: Context, flags: StartFlags, name: string) {
   const { out, signal } = this;
+  if (flags.limit !== undefined && !(flags.limit > 0))
+    throw misuse("--limit takes a number of seconds above 0.", "For example: --limit 600");
   using ports = await openLifecycle(this, flags);
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);

@@ -93,9 +93,9 @@ export function assertAlone(
       next: "Wait until it has ended, then run the command again.",
     });
   throw refused([guest], {
-    what: `An earlier domus ${other.kind} ${name} was cut off at its step "${other.step}" and could not be ended yet.`,
-    why: "What it left has to be put in order before anything else is done with the guest; what is in the way was said above.",
-    next: "Put that right, then run the command again: each command tries to end it first.",
+    what: `An earlier domus ${other.kind} ${name} was cut off at its step "${other.step}", and is not in order yet.`,
+    why: "What it left has to be put in order before anything else is done with the guest.",
+    next: "Each command that changes something tries that first, and says what is in the way: put that right, then run the command again.",
   });
 }
 

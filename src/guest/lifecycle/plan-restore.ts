@@ -14,6 +14,7 @@ import type { Inventory } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { listDomains } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
+import { assertAlone } from "./journal.ts";
 import { imageFlaw, readImageFile } from "./image-file.ts";
 import type { ImageFile } from "./image-file.ts";
 import { disksOf, proofOf } from "./saved-disks.ts";
@@ -86,6 +87,8 @@ export async function surveyRestore(
   const path = real.ok && !wanted.startsWith("/") ? real.value : wanted;
   const file = await readImageFile(host, path, signal);
   if (!file) throw missing([path], "save image", "domus list shows the images that domus knows.");
+  const saved = file.image.config?.guest;
+  assertAlone(ports, { guest: saved?.name ?? "", data: { uuid: saved?.uuid } });
   const paths = [path, ...(real.ok ? [real.value] : [])];
   const record = recordOfFile(records.images(), file, paths);
   const domains = await listDomains(host);

@@ -10,6 +10,7 @@ import type { InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { saveDirectory } from "../inventory/read-images.ts";
 import { assertGuestName } from "./guest-name.ts";
+import { assertAlone } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
 export type SaveSurvey = {
@@ -44,10 +45,12 @@ const OVERHEAD_BYTES = 64 * MIB;
 
 /** `to`: where a person wants it. */
 export async function surveySave(
-  { host, files, imageDirectory, nowMs }: LifecyclePorts,
+  ports: LifecyclePorts,
   guest: InventoryGuest,
   to: string | undefined,
 ): Promise<SaveSurvey> {
+  const { host, files, imageDirectory, nowMs } = ports;
+  assertAlone(ports, { guest: guest.name, data: { uuid: guest.uuid } });
   if (to !== undefined && (!to.startsWith("/") || to.endsWith("/")))
     throw misuse(
       `--to takes the path of a file, from / on, not ${to}.`,

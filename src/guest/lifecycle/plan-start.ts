@@ -13,6 +13,7 @@ import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { listDomains } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
+import { assertAlone } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
 /** What the boot check says; undefined where it could not be made. */
@@ -58,11 +59,13 @@ export type StartOptions = {
 
 /** Without the boot check, which reads the guest's disks: the plan may refuse before it. */
 export async function surveyStart(
-  { host, guard }: LifecyclePorts,
+  ports: LifecyclePorts,
   { guests }: Inventory,
   guest: InventoryGuest,
 ): Promise<StartSurvey> {
+  const { host, guard } = ports;
   const { config, name } = guest;
+  assertAlone(ports, { guest: name, data: { uuid: guest.uuid } });
   if (!config)
     throw misuse(
       `No config of ${printable(name)} is known.`,

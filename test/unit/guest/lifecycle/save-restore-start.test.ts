@@ -552,7 +552,7 @@ describe("recovery", () => {
         },
       });
     expect(await told(world, deaf)).toMatchObject({
-      what: expect.stringContaining("pandora is suspended"),
+      what: expect.stringContaining("An earlier domus save pandora was cut off"),
     });
     expect(world.store.tables.operations).toHaveLength(1);
     await done(world, save);
