@@ -319,10 +319,10 @@ function joinEvent({ all, change, json, parsed }: Sql, event: Omit<GuestEvent, "
   for (const row of near) {
     const known = parsed(row["detail"]);
     const also = Array.isArray(known["alsoSeenBy"]) ? (known["alsoSeenBy"] as unknown[]) : [];
-    // Each sees a thing once: what happens twice in a moment is two events of each.
-    if (row["seen_by"] === by || also.includes(by)) continue;
-    if (subjectOf(known) !== subjectOf(detail) && subjectOf(known) && subjectOf(detail)) continue;
+    // Each sees a thing once: what happens twice in a moment is two events of each. The logs are read by the watcher.
     const own = by === "domus";
+    if ([row["seen_by"], ...also].some((one) => (one === "domus") === own)) continue;
+    if (subjectOf(known) !== subjectOf(detail) && subjectOf(known) && subjectOf(detail)) continue;
     const both = own ? { ...known, ...detail } : { ...detail, ...known };
     const seenBy = own ? by : String(row["seen_by"]);
     const others = [...also, own ? row["seen_by"] : by];

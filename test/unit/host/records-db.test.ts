@@ -51,7 +51,7 @@ describe("events", () => {
     using records = openRecords(dir);
     const event = { guest: "a", uuid: "u", domid: 3, kind: "started", by: "watcher" } as const;
     expect(records.addEvent({ ...event, atMs: 50_000, detail: {} })).toBe(true);
-    expect(records.addEvent({ ...event, atMs: 55_000, by: "log", detail: {} })).toBe(false);
+    expect(records.addEvent({ ...event, atMs: 55_000, by: "domus", detail: {} })).toBe(false);
     expect(records.addEvent({ ...event, atMs: 75_000, detail: {} })).toBe(true);
     expect(records.addEvent({ ...event, domid: 4, atMs: 51_000, detail: {} })).toBe(true);
     expect(
@@ -97,7 +97,8 @@ describe("what is seen by two", () => {
     records.addEvent({ ...detach, atMs: 1000, by: "domus", detail: { vdev: "xvdb" } });
     expect(records.events().filter(({ kind }) => kind === "detached")).toHaveLength(2);
     records.addEvent({ ...paused, atMs: 99_000, by: "domus", detail: {} });
-    expect(records.events().filter(({ kind }) => kind === "paused")).toHaveLength(4);
+    records.addEvent({ ...paused, atMs: 3500, by: "log", detail: {} });
+    expect(records.events().filter(({ kind }) => kind === "paused")).toHaveLength(5);
   });
 });
 
