@@ -8,7 +8,7 @@ import { compareContent } from "../fingerprint/compare.ts";
 import { fingerprintDisks } from "../fingerprint/fingerprint.ts";
 import { parseFingerprint } from "../fingerprint/parse-fingerprint.ts";
 import type { DiskFingerprint } from "../fingerprint/types.ts";
-import type { ImageProof } from "../inventory/facts.ts";
+import type { DiskProof, ImageProof } from "../inventory/facts.ts";
 import { proveDisks } from "../inventory/image-proof.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import type { ImageFile } from "./image-file.ts";
@@ -81,12 +81,29 @@ export async function settledDisks(
   });
 }
 
-/** What the recorded fingerprints say of the disks now. */
-export function proofOf(
+/** What the recorded fingerprints say now of all disks that the image would write to, also of those that the record does not have. */
+export async function proofOf(
   host: Host,
   record: ImageRecord,
   image: ImageFile,
   signal?: AbortSignal,
 ): Promise<ImageProof> {
-  return proveDisks(host, { ...image, restoredAtBoot: false, record }, signal);
+  const proof = await proveDisks(host, { ...image, restoredAtBoot: false, record }, signal);
+  const unknown = disksOf(image)
+    .filter((disk) => !disk.readonly && !isProven(disk, record, proof))
+    .map((disk): DiskProof => {
+      const { vdev, target } = disk;
+      const doubts = ["No fingerprint of it was taken when it was saved."];
+      const path = targetPath(disk) ?? target;
+      return { vdev, path, same: false, proof: "none", changes: [], doubts };
+    });
+  if (unknown.length === 0) return proof;
+  const verdict = proof.verdict === "changed" ? "changed" : "unknown";
+  return { verdict, disks: [...proof.disks, ...unknown] };
+}
+
+function isProven(disk: SummaryDisk, { disks }: ImageRecord, proof: ImageProof): boolean {
+  const path = targetPath(disk) ?? disk.target;
+  const recorded = disks.find((one) => one.vdev === disk.vdev && one.path === path);
+  return recorded !== undefined && proof.disks.some(({ vdev }) => vdev === disk.vdev);
 }

@@ -280,6 +280,33 @@ describe("restore", () => {
     expect([world.domains, world.store.tables.operations]).toEqual([[], []]);
   });
 
+  test("of an image of which no fingerprints were taken wants --anyway", async () => {
+    const world = new FakeXen();
+    world.boot();
+    // The image is whole and has its name; then there is no power any more.
+    await world.process(save, { at: 9, kind: "power after" });
+    await done(world, (ports) => recoverOperations(ports));
+    const [{ path, state, disks } = { path: "", state: "", disks: [] }] = imagesOf(world);
+    expect([state, disks]).toEqual(["aside", []]);
+    expect(await told(world, restoring(path))).toMatchObject({
+      kind: "refused",
+      what: expect.stringContaining("Nothing proves"),
+      why: expect.stringContaining("No fingerprint of it was taken"),
+    });
+  });
+
+  test("of one of xl's own that was given up wants --anyway, too", async () => {
+    const world = new FakeXen();
+    const bytes = saveImage({ config: { ...domainJson(GUEST, UUID), token: 1 } });
+    world.putFile("/var/lib/xen/save/pandora", bytes);
+    await done(world, starting(true));
+    world.domains = [];
+    expect(await told(world, restoring("/var/lib/xen/pandora.aside"))).toMatchObject({
+      kind: "refused",
+      what: expect.stringContaining("Nothing proves"),
+    });
+  });
+
   test("of one that was set aside is possible as long as its disks are the same", async () => {
     const world = await savedGuest();
     await world.process(starting(true), { at: 1, kind: "both" });
