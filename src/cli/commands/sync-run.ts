@@ -1,4 +1,5 @@
 /** `domus sync`: parses, shows, and ends with the right words; guest/sync does the work. */
+import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { misuse } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
@@ -150,6 +151,7 @@ async function copy(
       connect: connectFar,
       program: PROGRAM,
       signal,
+      attended: hasTerminal(),
       ...(given && { given }),
       onPlan: show.plan,
       onRun(started) {
@@ -165,6 +167,16 @@ async function copy(
     endProgress();
     if (begun && !request.checkOnly) out.say(unfinishedText(request, given));
     throw error;
+  }
+}
+
+/** Where ssh asks for passwords, whatever stdin is: a job of cron or systemd has none. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }
 

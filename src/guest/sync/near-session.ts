@@ -17,6 +17,8 @@ import type { Message } from "./session-stream.ts";
 
 /** For what a process says last when it has ended. */
 const ENDING_MS = 5000;
+/** For ssh to connect, and for domus to start there. */
+const GREETING_TIMEOUTS = 2;
 
 export class NearSession implements AsyncDisposable {
   readonly #far: Far;
@@ -43,7 +45,7 @@ export class NearSession implements AsyncDisposable {
 
   /**
    * Fails with `remote` when nobody answers, with the reason as far as it can be told, and with the signal's reason when that
-   * ends it: nothing else bounds how long a person may take to give a password.
+   * ends it. How long a person may take to give a password is not bounded; where there is none, an answer has to come.
    */
   static async open(
     connect: Connect,
@@ -61,10 +63,12 @@ export class NearSession implements AsyncDisposable {
   }
 
   async #greet(): Promise<void> {
-    const fields = new Fields(
-      await this.#wanted(this.#explained(() => this.#stream.receiveFirst())),
-      this.#stream.where,
-    );
+    const coming = this.#explained(() => this.#stream.receiveFirst());
+    coming.catch(() => {});
+    const first = this.#options.attended
+      ? coming
+      : Promise.race([coming, this.#noAnswer(GREETING_TIMEOUTS * this.#options.timeoutSeconds)]);
+    const fields = new Fields(await this.#wanted(first), this.#stream.where);
     const versions = fields.object("domus-sync");
     const [min, max] = [versions.count("min"), versions.count("max")];
     this.farProgram = fields.text("program");
@@ -153,6 +157,16 @@ export class NearSession implements AsyncDisposable {
       const fields = new Fields(message, this.#stream.where);
       if (!fields.has("alive")) return fields;
     }
+  }
+
+  async #noAnswer(seconds: number): Promise<never> {
+    await delay(seconds * 1000);
+    const { host = "the other process" } = this.#options;
+    throw remoteFailure(this.#stream.where, {
+      what: `${host} did not answer.`,
+      why: `Nothing was heard for ${seconds} s, and there is no terminal on which ssh could ask for a password.`,
+      next: `Try by hand whether it asks for something, or hangs: ssh ${host} domus --version`,
+    });
   }
 
   async #silence(ms: number): Promise<never> {

@@ -43,6 +43,8 @@ export type FarOptions = {
   readonly bootstrap: boolean;
   /** For the connection to come about. */
   readonly timeoutSeconds: number;
+  /** Somebody is there who can be asked for a password, and may take any time. */
+  readonly attended: boolean;
 };
 
 /** The process at whose other end the far side is. */

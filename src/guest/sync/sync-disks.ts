@@ -69,6 +69,8 @@ export type SyncWorld = {
   /** The near end of its role is this, and not what the request's path names: that is what people are told. */
   readonly given?: GivenEnd;
   readonly signal: AbortSignal;
+  /** ssh can ask somebody for a password: how long the far side takes to answer is not bounded then. */
+  readonly attended?: boolean;
   /** What will be done; nothing was changed by then. */
   readonly onPlan?: (plan: SyncPlan) => void;
   /** Both ends are open, and the engine begins; its counters grow until it ends. */
@@ -121,6 +123,7 @@ export async function syncDisks(request: SyncRequest, world: SyncWorld): Promise
     domus: request.farDomus,
     bootstrap: request.bootstrap,
     timeoutSeconds: request.timeoutSeconds,
+    attended: world.attended ?? false,
   };
   const nearRole: Role =
     world.given?.role ?? (source.host === undefined ? "source" : "destination");

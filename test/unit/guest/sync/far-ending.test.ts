@@ -6,6 +6,7 @@ const options = {
   ssh: ["ssh"],
   domus: "domus",
   bootstrap: false,
+  attended: true,
   timeoutSeconds: 60,
 };
 

@@ -66,6 +66,26 @@ function failureOf(outcome: Awaited<ReturnType<typeof run>>): Failure {
   return outcome.failure;
 }
 
+test("a far side that never says a word is not waited for where nobody can give a password", async () => {
+  const { source } = memoryConnection();
+  const syncing = syncDisks(
+    { ...REQUEST, timeoutSeconds: 0.05 },
+    {
+      ports: portsOf({ disks: new Map([["/a", new Uint8Array(1)]]) }, "boot-1"),
+      connect: async () => ({
+        channel: source,
+        ended: Promise.resolve({ exitCode: 0, stderr: "" }),
+        kill: () => source.close(),
+      }),
+      program: "near",
+      signal: new AbortController().signal,
+    },
+  );
+  await expect(syncing).rejects.toMatchObject({
+    failure: { kind: "remote", what: "hostb did not answer." },
+  });
+});
+
 const ODD = 3 * 2 ** 20 + 77;
 
 describe("a copy", () => {
