@@ -99,6 +99,7 @@ class Watcher {
   #isNoisy = false;
   #wake = () => {};
   #trouble = "";
+  #isHeard: boolean | undefined;
 
   constructor(ports: WatchPorts, boot: Boot) {
     this.#ports = ports;
@@ -192,11 +193,14 @@ class Watcher {
 
   #connection(failure: Failure | undefined): void {
     const { say } = this.#ports;
-    if (failure)
+    const isHeard = failure === undefined;
+    if (isHeard !== this.#isHeard)
       say(
-        `xenstore is not heard, and is called again; looking each second: ${failureText(failure)}`,
+        failure
+          ? `xenstore is not heard, and is called again; looking each second: ${failureText(failure)}`
+          : "Listening to xenstore.",
       );
-    else say("Listening to xenstore.");
+    this.#isHeard = isHeard;
     this.#isDirty = true;
     this.#wake();
   }

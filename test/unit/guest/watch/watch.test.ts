@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ioFailure } from "../../../../src/base/failure.ts";
+import type { Failure } from "../../../../src/base/failure.ts";
 import type { Clock } from "../../../../src/base/clock.ts";
 import type { NewEvent } from "../../../../src/guest/watch/timed-events.ts";
 import { watch } from "../../../../src/guest/watch/watch.ts";
@@ -189,6 +191,27 @@ test("Xen that does not answer is said once, and asked again", async () => {
   host.isDeaf = false;
   await isThere();
   await expect.poll(() => watcher.said.at(-1), POLL).toBe("Xen answers again.");
+  await watcher.stop();
+});
+
+test("a xenstore that is not heard is said once, and all is looked at nevertheless", async () => {
+  const { failure } = ioFailure(["/socket"], "connect", "ENOENT");
+  let state = (_failure: Failure | undefined) => {};
+  const watcher = run({
+    changes: (_, onState) => {
+      state = onState;
+      return { connected: false, want: () => {}, [Symbol.dispose]() {} };
+    },
+  });
+  await isThere();
+  for (let i = 0; i < 5; i++) state(failure);
+  world.start("web");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 1"]);
+  state(undefined);
+  expect(watcher.said).toEqual([
+    expect.stringContaining("xenstore is not heard"),
+    "Listening to xenstore.",
+  ]);
   await watcher.stop();
 });
 
