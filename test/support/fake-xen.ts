@@ -116,6 +116,14 @@ export class FakeXen {
     return this.#files.get(path)!.bytes;
   }
 
+  /** As mv does it: the time stays. */
+  moveFile(from: string, to: string): void {
+    for (const names of [this.#files, this.#durableNames]) {
+      names.set(to, names.get(from)!);
+      names.delete(from);
+    }
+  }
+
   removeFile(path: string): void {
     this.#files.delete(path);
     this.#durableNames.delete(path);

@@ -44,6 +44,8 @@ export type RestorePlan = {
 
 /** Copies of a file keep its time or get a later one; the record is written after the file. */
 const RECORDED_AFTER_MS = 2000;
+/** The fingerprints are taken in between. */
+const RECORDED_WITHIN_MS = 15 * 60_000;
 
 /** The image that is meant: a path, or the one that waits of a guest of that name. */
 export function findImage(inventory: Inventory, host: string, wanted: string): string {
@@ -90,7 +92,7 @@ export async function surveyRestore(
   const saved = file.image.config?.guest;
   assertAlone(ports, { guest: saved?.name ?? "", data: { uuid: saved?.uuid } });
   const paths = [path, ...(real.ok ? [real.value] : [])];
-  const record = recordOfFile(records.images(), file, paths);
+  const record = recordOfFile(records.images(), file, paths) ?? (await recordOfMoved(ports, file));
   const domains = await listDomains(host);
   const taken: Failure[] = [];
   for (const disk of disksOf(file)) {
@@ -100,8 +102,7 @@ export async function surveyRestore(
     if (!free.ok) taken.push(free.failure);
   }
   // Of an image that is refused anyway nothing need be read.
-  const isOfferable = ({ state }: ImageRecord) => state === "waiting" || state === "aside";
-  const isOffered = record && isOfferable(record) && taken.length === 0;
+  const isOffered = record && OFFERED.has(record.state) && taken.length === 0;
   if (isOffered)
     tell(`Comparing the disks of ${record.guest} with what they were when it was saved.`);
   const proof = isOffered ? await proofOf(host, record, file, signal) : undefined;
@@ -121,6 +122,21 @@ function recordOfFile(
       (one.sizeBytes === undefined || one.sizeBytes === sizeBytes) &&
       modifiedMs <= one.savedAtMs + RECORDED_AFTER_MS,
   );
+}
+
+/** The row of a file that was moved here: nothing is at its path, and size, time and guest are the same. */
+async function recordOfMoved(
+  { host, records }: LifecyclePorts,
+  { image, sizeBytes, modifiedMs }: ImageFile,
+): Promise<ImageRecord | undefined> {
+  const uuid = image.config?.guest?.uuid;
+  if (modifiedMs === undefined || uuid === undefined) return undefined;
+  for (const one of records.images()) {
+    if (one.uuid !== uuid || one.sizeBytes !== sizeBytes || one.state === "saving") continue;
+    if (Math.abs(modifiedMs - one.savedAtMs) > RECORDED_WITHIN_MS) continue;
+    if ((await host.kind(one.path)) === "missing") return one;
+  }
+  return undefined;
 }
 
 /** `refused` with the reason. `anyway`: where domus cannot tell, the person can. */
@@ -178,15 +194,16 @@ function assertWhole({ path, image }: ImageFile): void {
     });
 }
 
-/** One that was set aside can be had back, when its disks are what they were. */
+/** One that was set aside can be had back, when its disks are what they were; so can one that was moved. */
+const OFFERED: ReadonlySet<ImageRecord["state"]> = new Set(["waiting", "aside", "missing"]);
+
 function assertOffered({ guest, path, state, endedAtMs, savedAtMs }: ImageRecord): void {
-  if (state === "waiting" || state === "aside") return;
+  if (OFFERED.has(state)) return;
   const at = timeText(endedAtMs ?? savedAtMs);
-  const why = {
-    restored: `It was restored (${at}), and the guest has gone on from there.`,
-    saving: "It is being written, or the save was cut off.",
-    missing: "Its file had been deleted.",
-  }[state];
+  const why =
+    state === "restored"
+      ? `It was restored (${at}), and the guest has gone on from there.`
+      : "It is being written, or the save was cut off.";
   throw refused([path], {
     what: `The image ${path} is not offered any more.`,
     why: `${why} Restored now, the guest would go on with what it remembers of its filesystems, and destroy them.`,

@@ -114,7 +114,8 @@ function recordRestored(
   { domid, enter }: { readonly domid: number; readonly enter: EnterStep },
 ): ImageRecord {
   return records.transaction(() => {
-    const ended = { state: "restored", endedAtMs: nowMs() } as const;
+    // The path, too: the file may have been moved since it was recorded.
+    const ended = { state: "restored", endedAtMs: nowMs(), path } as const;
     const known = { guest, uuid, path, savedAtMs, sizeBytes, disks: [] };
     const row = record ? { ...record, ...ended } : records.addImage({ ...known, ...ended });
     if (record) records.changeImage(record.id, ended);

@@ -280,6 +280,26 @@ describe("restore", () => {
     expect([world.domains, world.store.tables.operations]).toEqual([[], []]);
   });
 
+  test("of an image that was moved is as good as before; of a copy nothing is known", async () => {
+    const world = await savedGuest();
+    const [{ path } = { path: "" }] = imagesOf(world);
+    world.putFile("/srv/copy.xl", world.bytesOf(path));
+    expect(await told(world, restoring("/srv/copy.xl"))).toMatchObject({
+      what: expect.stringContaining("Nothing proves"),
+    });
+    world.removeFile("/srv/copy.xl");
+    world.moveFile(path, "/srv/moved.xl");
+    await done(world, (ports) => recoverOperations(ports));
+    expect(imagesOf(world)).toMatchObject([{ state: "missing" }]);
+    await done(world, restoring("/srv/moved.xl"));
+    expect(imagesOf(world)).toMatchObject([{ state: "restored", path: "/srv/moved.xl" }]);
+    world.domains = [];
+    world.moveFile("/srv/moved.xl", "/srv/again.xl");
+    expect(await told(world, restoring("/srv/again.xl", true))).toMatchObject({
+      why: expect.stringContaining("It was restored"),
+    });
+  });
+
   test("of an image of which no fingerprints were taken wants --anyway", async () => {
     const world = new FakeXen();
     world.boot();
