@@ -2,6 +2,7 @@
 import { attempt, isAbsent, FailureError } from "../../base/failure.ts";
 import { failureText } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
+import type { ImageRecord } from "../../host/records.ts";
 import { readSaveImage } from "../../xen/save-image/save-image.ts";
 import type { SaveImage } from "../../xen/save-image/save-image.ts";
 
@@ -40,4 +41,25 @@ export function imageFlaw({ end }: SaveImage): string | undefined {
   if (end.kind === "cut-off") return `It ends after ${end.atBytes} bytes, inside ${end.what}.`;
   if (end.kind === "unreadable") return `${failureText(end.failure)}.`;
   return undefined;
+}
+
+/** The record is written after the file; some filesystems keep times in steps of 2 s. */
+const RECORDED_AFTER_MS = 2000;
+
+/** Whether a file at the path of a record is the one that was recorded, and none that has its name since. */
+export function isFileOf(
+  record: ImageRecord,
+  { sizeBytes, modifiedMs = 0 }: Pick<ImageFile, "sizeBytes"> & { readonly modifiedMs?: number },
+): boolean {
+  if (record.sizeBytes !== undefined && record.sizeBytes !== sizeBytes) return false;
+  return modifiedMs <= record.savedAtMs + RECORDED_AFTER_MS;
+}
+
+/** Whether the file of a record is there. Not what is in it. */
+export async function isThere(host: Host, record: ImageRecord): Promise<boolean> {
+  const opened = await attempt(() => host.openBlock(record.path));
+  if (!opened.ok) return false;
+  await using file = opened.value;
+  const { size: sizeBytes, modifiedMs } = file;
+  return isFileOf(record, { sizeBytes, ...(modifiedMs !== undefined && { modifiedMs }) });
 }

@@ -15,7 +15,7 @@ import { targetPath } from "../inventory/read-backings.ts";
 import { listDomains } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
 import { assertAlone } from "./journal.ts";
-import { imageFlaw, readImageFile } from "./image-file.ts";
+import { imageFlaw, isFileOf, readImageFile } from "./image-file.ts";
 import type { ImageFile } from "./image-file.ts";
 import { disksOf, proofOf } from "./saved-disks.ts";
 import type { LifecyclePorts } from "./ports.ts";
@@ -42,8 +42,6 @@ export type RestorePlan = {
   readonly doubts: readonly string[];
 };
 
-/** Copies of a file keep its time or get a later one; the record is written after the file. */
-const RECORDED_AFTER_MS = 2000;
 /** The fingerprints are taken in between. */
 const RECORDED_WITHIN_MS = 15 * 60_000;
 
@@ -115,13 +113,7 @@ function recordOfFile(
   { sizeBytes, modifiedMs = 0 }: ImageFile,
   paths: readonly string[],
 ): ImageRecord | undefined {
-  return images.find(
-    (one) =>
-      paths.includes(one.path) &&
-      one.state !== "missing" &&
-      (one.sizeBytes === undefined || one.sizeBytes === sizeBytes) &&
-      modifiedMs <= one.savedAtMs + RECORDED_AFTER_MS,
-  );
+  return images.find((one) => paths.includes(one.path) && isFileOf(one, { sizeBytes, modifiedMs }));
 }
 
 /** The row of a file that was moved here: nothing is at its path, and size, time and guest are the same. */

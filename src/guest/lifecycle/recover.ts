@@ -2,15 +2,10 @@
  * Puts in order what commands have left that were cut off, and what happened behind domus's back. At the beginning of every
  * command that changes state (docs/design/lifecycle.md, "Recovery").
  */
-import { attempt, attemptSync, failureText, unsupported } from "../../base/failure.ts";
-import type { Host } from "../../host/host.ts";
-import type { ImageRecord, Operation } from "../../host/records.ts";
-import { parseXlListLong } from "../../xen/xl-list.ts";
-import type { DomainRow } from "../../xen/xl-list.ts";
-import { targetPath } from "../inventory/read-backings.ts";
-import { setAside, tidyImages } from "./aside.ts";
-import { listDomains, neverRan } from "./domains.ts";
+import { attempt, failureText, unsupported } from "../../base/failure.ts";
+import type { Operation } from "../../host/records.ts";
 import { claimOperation, isSameBoot } from "./journal.ts";
+import { lookAtImages } from "./look-at-images.ts";
 import type { LifecyclePorts } from "./ports.ts";
 import { recoverRestore } from "./recover-restore.ts";
 import { recoverSave } from "./recover-save.ts";
@@ -93,64 +88,4 @@ async function recoverOne(
     };
   ports.records.endOperation(operation.id);
   return { guest, what: `${head} ${done.value}`, ended: true };
-}
-
-/** What became of images that wait, and old files. Without Xen's answer nothing is said of domains. */
-async function lookAtImages(ports: LifecyclePorts): Promise<Recovered[]> {
-  const { host, records } = ports;
-  const open = records.operations();
-  const waiting = records.images().filter(({ state, guest, uuid }) => {
-    const isOpen = open.some((one) => one.guest === guest || one.data["uuid"] === uuid);
-    return state === "waiting" && !isOpen;
-  });
-  const found: Recovered[] = [];
-  const listed = waiting.length > 0 ? await attempt(() => runningGuests(host)) : undefined;
-  for (const image of waiting) {
-    const { guest, path } = image;
-    const domain = listed?.ok ? listed.value.find((one) => isOf(one, image)) : undefined;
-    if (domain) {
-      const why = `the guest runs as domain ${domain.domid}, started behind domus's back`;
-      const { path: now } = await setAside(ports, image, { why, alarm: true });
-      const runs =
-        domain.name === guest
-          ? `${guest} runs`
-          : `A disk of ${guest} is written to by ${domain.name}, which runs`;
-      const what = `${runs} as domain ${domain.domid} although its image ${path} was waiting: it was started, or restored, without domus. The image no longer fits its disks and is not offered any more; it is kept as ${now}.`;
-      found.push({ guest, what, ended: true });
-    } else if ((await host.kind(path)) === "missing") {
-      records.changeImage(image.id, { state: "missing" });
-      const what = `The image ${path} of ${guest} was waiting and is not there any more: somebody deleted or moved it. If it was moved, domus restore takes its new path.`;
-      found.push({ guest, what, ended: true });
-    }
-  }
-  const deleted = await attempt(() => tidyImages(ports));
-  const paths = deleted.ok ? deleted.value : [];
-  return [
-    ...found,
-    ...paths.map((path) => ({
-      guest: "",
-      what: `Deleted ${path}: it was kept long enough.`,
-      ended: true,
-    })),
-  ];
-}
-
-type RunningGuest = DomainRow & { readonly disks: readonly string[] };
-
-/** One that is built and has not run is being restored, or was left half-way: that harms no disk. */
-async function runningGuests(host: Host): Promise<readonly RunningGuest[]> {
-  const rows = (await listDomains(host)).filter((row) => !neverRan(row) && row.state !== "dying");
-  if (rows.length === 0) return [];
-  const { stdout } = await host.run(["xl", "list", "-l"]);
-  const long = attemptSync(() => parseXlListLong(stdout));
-  const live = new Map((long.ok ? long.value : []).map(({ domid, guest }) => [domid, guest]));
-  return rows.map((row) => {
-    const written = (live.get(row.domid)?.disks ?? []).filter(({ readonly }) => !readonly);
-    return { ...row, disks: written.flatMap((disk) => targetPath(disk) ?? []) };
-  });
-}
-
-function isOf({ uuid, name, disks }: RunningGuest, image: ImageRecord): boolean {
-  const isShared = image.disks.some(({ readonly, path }) => !readonly && disks.includes(path));
-  return uuid === image.uuid || name === image.guest || isShared;
 }

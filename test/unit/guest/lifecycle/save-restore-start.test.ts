@@ -560,6 +560,21 @@ describe("recovery", () => {
     await done(world, starting());
   });
 
+  test.each([false, true])(
+    "offers an image again that was not mounted, unless its guest was started (%s) meanwhile",
+    async (isStarted) => {
+      const world = await savedGuest();
+      const [{ path } = { path: "" }] = imagesOf(world);
+      world.moveFile(path, "/unmounted");
+      await done(world, (ports) => recoverOperations(ports));
+      expect(imagesOf(world)).toMatchObject([{ state: "missing" }]);
+      if (isStarted) await done(world, starting());
+      world.moveFile("/unmounted", path);
+      await done(world, (ports) => recoverOperations(ports));
+      expect(imagesOf(world)).toMatchObject([{ state: isStarted ? "aside" : "waiting" }]);
+    },
+  );
+
   test("deletes what was restored after a week, and nothing before", async () => {
     const world = await savedGuest();
     await done(world, restoring(GUEST));
