@@ -10,6 +10,7 @@ import { debianKernel } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest, reached } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
 import type { LabRelease } from "../../lab/releases.ts";
+import { formatWaitingList } from "../../src/xen/waiting-list.ts";
 import { ext4Image } from "../../tools/sample/image.ts";
 import { kernelWithoutZstd } from "../support/boot-probe.ts";
 import { GUEST_DISKS, GUEST_KERNEL } from "../support/guest-disks.ts";
@@ -157,6 +158,38 @@ describe("on Xen 4.17", () => {
     expect((await host.run("xl domid empty")).code).not.toBe(0);
     expect(await bootloaderLog(host)).toContain(
       "domus-pygrub: found nothing to start on /dev/vg0/empty-disk.\n  xvda > ext4: no loader configuration\n",
+    );
+  });
+
+  test("a guest for which a save image waits is not started, or with a warning where the host wants that", async () => {
+    const image = imageOf("waits");
+    makeExt4Guest(image, { kernel: GUEST_KERNEL });
+    const config = await writePygrubGuest(host, { name: "waits", disks: [{ image }] });
+    onTestFinished(async () => {
+      await host.run("rm -f /var/lib/domus/waiting.json /etc/domus/pygrub.conf");
+    });
+    const waitsOn = async (...disks: string[]) => {
+      const saved = { guest: "waits", uuid: "u", image: "/root/waits.xl", savedAtMs: 0 };
+      const list = formatWaitingList([{ ...saved, disks: disks.map((path) => ({ path })) }]);
+      await host.output("mkdir -p /var/lib/domus && cat > /var/lib/domus/waiting.json", {
+        input: list,
+      });
+    };
+    // By another name of its disk; and by the domain, as for a disk that libxl attaches to dom0 first.
+    for (const disks of [[(await host.output("readlink -f /dev/vg0/waits-disk")).trim()], []]) {
+      await waitsOn(...disks);
+      const refused = await create(host, config);
+      expect(refused.code, refused.stderr).not.toBe(0);
+      expect(refused.stderr).toMatch(/bootloader failed - consult logfile \S+/);
+      expect(await bootloaderLog(host)).toMatch(
+        /^domus-pygrub: not started: waits was saved on 1970-01-01 00:00 UTC.*\/root\/waits\.xl/,
+      );
+    }
+    await host.output("mkdir -p /etc/domus && echo waiting-image=warn > /etc/domus/pygrub.conf");
+    const warned = await create(host, config);
+    expect(warned.code, warned.stderr).toBe(0);
+    expect(await bootloaderLog(host)).toMatch(
+      /^domus-pygrub: started all the same \(waiting-image=warn\): waits was saved/,
     );
   });
 
