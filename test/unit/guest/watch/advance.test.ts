@@ -215,6 +215,15 @@ describe("what takes long", () => {
     expect(look({ ...whole, lifetimes: [], domains: [] })).toEqual([]);
   });
 
+  test("a domain that the log knows before the list does has not gone", () => {
+    const world = new World();
+    const { look } = watcher(world.look());
+    world.start("a");
+    const now = world.look();
+    expect(look({ ...now, domains: [] })).toEqual([]);
+    expect(look(world.look()).map(brief)).toEqual(["started a 1"]);
+  });
+
   test("of two that are made at the same time each is what its log says", () => {
     const world = new World();
     world.start("a");
