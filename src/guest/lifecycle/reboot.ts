@@ -121,8 +121,8 @@ export type RebootRun = {
 };
 
 const POLL_MS = 1000;
-/** xl starts it again within seconds after it has shut down. */
-const STAYS_MS = 60_000;
+/** xl starts it again within seconds after it has shut down; the scripts for its devices may take longer. */
+const STAYS_MS = 180_000;
 
 /** Until the guest is up, or is known not to be. `failed` when it has no new domain; its boot is in the result. */
 export async function runReboot(

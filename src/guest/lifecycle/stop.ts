@@ -1,5 +1,5 @@
 /** `domus stop`: asks a guest to shut down and waits until its domain is gone. Survey, plan, run. */
-import { commandFailed, refused } from "../../base/failure.ts";
+import { attempt, commandFailed, FailureError, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
@@ -38,7 +38,9 @@ export function planStop({ domain, actions }: StopSurvey, options: StopOptions):
   const plan: StopPlan = {
     ...options,
     domain: { domid, uuid, name },
-    ...(actions?.poweroff === "destroy" && { takeAwayAfterMs: watched === false ? 0 : STAYS_MS }),
+    ...(actions?.poweroff === "destroy" && {
+      takeAwayAfterMs: watched === false ? 0 : TAKE_AWAY_MS,
+    }),
   };
   const mayDestroy = options.destroyAfterS !== undefined;
   const word = shellWord(name);
@@ -94,7 +96,9 @@ export type StopRun = {
 };
 
 const POLL_MS = 1000;
-/** A domain that has shut down is taken away at once by the xl that looks after it. */
+/** The xl that looks after a domain takes it away when it has shut down; the scripts for its devices may take long. */
+const TAKE_AWAY_MS = 120_000;
+/** For so long, one that is meant to stay may still go. */
 const STAYS_MS = 30_000;
 
 /** Until the domain is gone. `failed` when it is not by then, with the state that it is in. */
@@ -154,17 +158,18 @@ async function waitForEnd(
     if (destroyAfterS !== undefined && seconds >= destroyAfterS) {
       if (destroyAfterS > 0)
         tell(`${domain.name} is still there after ${seconds} s: destroying it.`);
-      await destroyDomain(ports, domain);
+      await takeAway(ports, domain);
       return "destroyed";
     }
     shutSince = row.state === "shut-down" ? (shutSince ?? clock.now()) : undefined;
     const shutMs = shutSince === undefined ? 0 : clock.now() - shutSince;
     // What xl would have done: nothing is lost by it.
     if (shutSince !== undefined && shutMs >= (takeAwayAfterMs ?? Infinity)) {
-      await destroyDomain(ports, domain);
+      await takeAway(ports, domain);
       return "shut-down";
     }
-    if (shutMs >= STAYS_MS && destroyAfterS === undefined) throw staysThere(domain);
+    const stays = takeAwayAfterMs === undefined && shutMs >= STAYS_MS;
+    if (stays && destroyAfterS === undefined) throw staysThere(domain);
     if (seconds >= waitS && destroyAfterS === undefined) throw stillRuns(plan, seconds);
     if (signal?.aborted) {
       tell(
@@ -175,6 +180,12 @@ async function waitForEnd(
     onWait?.(seconds);
     await clock.sleep(POLL_MS, signal);
   }
+}
+
+/** The domain's own xl may do the same at the same time: then one of the two fails, and it is gone all the same. */
+async function takeAway(ports: LifecyclePorts, domain: DomainName): Promise<void> {
+  const done = await attempt(() => destroyDomain(ports, domain));
+  if (!done.ok && (await sameDomain(ports.host, domain))) throw new FailureError(done.failure);
 }
 
 function staysThere({ name, domid }: DomainName) {

@@ -4,7 +4,7 @@ import type { DomainFact } from "../../../../src/guest/inventory/facts.ts";
 import { planStop, runStop } from "../../../../src/guest/lifecycle/stop.ts";
 import type { StopOptions } from "../../../../src/guest/lifecycle/stop.ts";
 import { commandedXen, WEB1_UUID } from "../../../support/commanded-xen.ts";
-import type { CommandedOptions } from "../../../support/commanded-xen.ts";
+import type { CommandedOptions, CommandedXen } from "../../../support/commanded-xen.ts";
 
 const WEB1 = { domid: 3, name: "web1", uuid: WEB1_UUID };
 const FACT: DomainFact = { ...WEB1, state: "running", memoryMib: 128, vcpus: 1 };
@@ -20,7 +20,7 @@ describe("whether it is stopped", () => {
       ...NORMAL,
       domain: WEB1,
       ask: "shutdown",
-      takeAwayAfterMs: 30_000,
+      takeAwayAfterMs: 120_000,
     });
     expect(plan({ acpi: true }).ask).toBe("power-button");
   });
@@ -139,7 +139,7 @@ describe("stopping", () => {
     };
 
     test.each([
-      ["after a while", {}, 30_000],
+      ["after a while", {}, 120_000],
       ["at once when no xl does it", { watched: false }, 0],
     ])("is taken away %s", async (_, domain, afterMs) => {
       const xen = commandedXen([WEB1], { verbs });
@@ -148,6 +148,18 @@ describe("stopping", () => {
       expect(xen.calls).toEqual(["shutdown 3", "destroy 3"]);
       expect(xen.clock.now()).toBeGreaterThanOrEqual(afterMs);
       expect(xen.clock.now()).toBeLessThan(afterMs + 3000);
+    });
+
+    test("may be taken away by its own xl at the same time", async () => {
+      const gone = (xen: CommandedXen) => {
+        xen.domains = [];
+        return { exitCode: 1, stderr: "libxl: error: Domain 3:Non-existant domain\n" };
+      };
+      const xen = commandedXen([WEB1], { verbs: { ...verbs, destroy: gone } });
+      expect((await runStop(xen.ports, plan())).how).toBe("shut-down");
+      const stuck = commandedXen([WEB1], { verbs: { ...verbs, destroy: () => ({ exitCode: 1 }) } });
+      const failed = await attempt(() => runStop(stuck.ports, plan()));
+      expect(failed).toMatchObject({ failure: { kind: "failed" } });
     });
 
     test("is left and said when it is to be kept", async () => {
