@@ -5,8 +5,9 @@ import type { Tracked } from "./state.ts";
 import { takeReturning, tell } from "./step.ts";
 import type { Step } from "./step.ts";
 
-/** `xl create` unpauses what it has made at once; what is paused longer is meant to be. */
+/** The log of a domain begins when it is unpaused, or is not to be; of one without a log nobody says when that would be. */
 const PAUSED_ON_PURPOSE_MS = 1000;
+const PAUSED_WITHOUT_LOG_MS = 60_000;
 /** The log of a domain begins when it runs. */
 const LOG_COMES_WITHIN_MS = 5000;
 
@@ -19,17 +20,21 @@ export function beginning(step: Step, tracked: Tracked, fact: DomainLook): Track
   // The name that it is to have is not yet its own.
   if (INCOMING.test(tracked.name)) return tracked;
   const isPaused = tracked.state === "paused" && !fact.hasRun;
-  // Without libxl's configuration it is being made, unless it runs: then somebody else made it.
-  if (isPaused && !fact.guest) return tracked;
-  const wholeMs = tracked.wholeMs ?? atMs;
-  const whole = { ...tracked, wholeMs };
-  if (isPaused && atMs - wholeMs < PAUSED_ON_PURPOSE_MS) return whole;
+  if (isPaused) {
+    // Without libxl's configuration it is being made; one that runs without it was made by somebody else.
+    const isLogged = tracked.monitorPid !== undefined;
+    if (!fact.guest || (!isLogged && atMs - tracked.stateMs < PAUSED_WITHOUT_LOG_MS))
+      return tracked;
+    // The log is read after the list: only a later list says that it is still paused.
+    const wholeMs = tracked.wholeMs ?? atMs;
+    if (atMs - wholeMs < PAUSED_ON_PURPOSE_MS) return { ...tracked, wholeMs };
+  }
   const maker = makerOf(step, tracked);
-  if (maker === "several" && atMs - wholeMs < LOG_COMES_WITHIN_MS) return whole;
+  if (maker === "several" && atMs - tracked.stateMs < LOG_COMES_WITHIN_MS) return tracked;
   const process = maker === "several" ? undefined : maker;
   const image = process?.verb === "restore" ? imageOf(process) : undefined;
   const begun = {
-    ...whole,
+    ...tracked,
     begun: true,
     ...(fact.guest && { has: possessionsOf(fact.guest) }),
     ...(image !== undefined && { image: cut(image) }),
@@ -38,13 +43,13 @@ export function beginning(step: Step, tracked: Tracked, fact: DomainLook): Track
     tellStart(step, tracked, process);
     return begun;
   }
-  if (process?.verb === "migrate-receive") return whole;
+  if (process?.verb === "migrate-receive") return tracked;
   if (process?.verb === "restore") {
     tell(step, "restored", tracked, { ...imageDetail(process), paused: true });
     return begun;
   }
   if (!tracked.made) tell(step, "created", tracked, makerDetail(process));
-  return { ...whole, made: true };
+  return { ...tracked, made: true };
 }
 
 function tellStart(step: Step, tracked: Tracked, process: XlProcess | undefined): void {

@@ -215,6 +215,18 @@ describe("what takes long", () => {
     expect(look({ ...whole, lifetimes: [], domains: [] })).toEqual([]);
   });
 
+  test("a domain that xl is slow to unpause was not made to be paused", () => {
+    const world = new World();
+    const { look } = watcher(world.look());
+    world.start("a", { paused: true });
+    const unlogged = () => ({ ...world.look(), lifetimes: [] });
+    for (let i = 0; i < 20; i++) expect(look(unlogged())).toEqual([]);
+    // The list, the unpause, the log.
+    expect(look(world.look())).toEqual([]);
+    world.resume(world.get("a")!);
+    expect(look(world.look())).toMatchObject([{ kind: "started" }]);
+  });
+
   test("a domain that the log knows before the list does has not gone", () => {
     const world = new World();
     const { look } = watcher(world.look());
