@@ -1042,7 +1042,7 @@ Nothing, until the guest reboots, shuts down or crashes: then it stays in \`xl l
 
 ## Why
 
-The process was killed (by hand, by the kernel when memory ran out, with the session that started it), or the guest was started with \`xl create -e\`. With a name that has a slash in it xl cannot open its log and leaves no process either.
+The process was killed (by hand, by the kernel when memory ran out, with the session that started it), or the guest was started with \`xl create -e\`. It also ends with \`xl save -c\`: for it the guest has ended with the save, though it goes on (seen on Xen 4.17). With a name that has a slash in it xl cannot open its log and leaves no process either.
 
 ## What to do
 

@@ -81,7 +81,7 @@ function unwatched({ name }: Guest, fact: DomainFact): Finding[] {
       what: `The process of xl that watches domain ${domid} (${name}) is not there.`,
       why: hasEnded
         ? "Nobody takes it away or starts it again, as on_poweroff= and on_reboot= say: it holds its memory and disks until somebody does."
-        : "When the guest reboots, is shut down or crashes, nobody acts on it: it does not come back, and holds its memory and disks. xl create -e starts without that process; otherwise it was killed.",
+        : "When the guest reboots, is shut down or crashes, nobody acts on it: it does not come back, and holds its memory and disks. xl create -e starts without that process, and xl save -c ends it; otherwise it was killed.",
       next: hasEnded
         ? `xl destroy ${domid}, and start it again when it is wanted.`
         : `A save and a restore (domus save, domus restore) or a stop and a start give it a new one. Until then do not reboot it from inside.`,
