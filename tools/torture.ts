@@ -1,4 +1,7 @@
 /**
+ * `npm run torture -- lifecycle [--runs N] [--seed N] [--keep]`: see torture/lifecycle.ts.
+ * `npm run torture -- watch [--runs N] [--seed N]`: see torture/watch.ts.
+ *
  * `npm run torture -- sync [--runs N] [--seed N] [--dir DIR] [--domus FILE | --library]`: copies that are killed, stopped,
  * cut off and starved of disk at counted places, and then completed. Each has to end equal by sha256sum, or say that it is
  * unfinished. A run that went wrong is shown again by its seed: `--runs 1 --seed N`. Ends with 1 when there was one.
@@ -12,23 +15,35 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ensurePrograms } from "./programs.ts";
 import { makeCase } from "./torture/cases.ts";
+import { tortureLifecycle } from "./torture/lifecycle.ts";
 import { runCase } from "./torture/sync-case.ts";
+import { tortureWatch } from "./torture/watch.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    runs: { type: "string", default: "200" },
+    runs: { type: "string" },
     seed: { type: "string", default: "1" },
     dir: { type: "string" },
     domus: { type: "string" },
     library: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
   },
 });
-if (positionals.join(" ") !== "sync") {
+const what = positionals.join(" ");
+if (what !== "sync" && what !== "lifecycle" && what !== "watch") {
   console.error(
-    "There is one thing to torture so far: npm run torture -- sync [--runs N] [--seed N]",
+    "There are three things to torture: npm run torture -- sync|lifecycle|watch [--runs N] [--seed N]",
   );
   process.exit(2);
+}
+if (what === "watch") {
+  const { runs = "200", seed } = values;
+  process.exit(await tortureWatch({ runs: Number(runs), seed: Number(seed) }));
+}
+if (what === "lifecycle") {
+  const { runs = "50", seed, keep } = values;
+  process.exit(await tortureLifecycle({ runs: Number(runs), seed: Number(seed), keep }));
 }
 ensurePrograms({
   losetup: "mount",
@@ -43,7 +58,7 @@ const totals = { attempts: 0, struck: 0, resumed: 0, finishedWithFault: 0 };
 const main = [process.execPath, resolve(import.meta.dirname, "../src/cli/main.ts")];
 const level = values.library ? "library" : values.domus ? [resolve(values.domus)] : main;
 const bad: number[] = [];
-const runs = Number(values.runs);
+const runs = Number(values.runs ?? 200);
 const start = performance.now();
 for (let seed = Number(values.seed); seed < Number(values.seed) + runs; seed++) {
   const which = makeCase(seed);
