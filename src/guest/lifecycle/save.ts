@@ -3,6 +3,7 @@ import { attempt, commandFailed, FailureError, failureText } from "../../base/fa
 import { directoryOf } from "../../base/path.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { ImageRecord } from "../../host/records.ts";
+import { withoutPasswords } from "../../xen/config-passwords.ts";
 import { domainCommand, sameDomain } from "./domain-command.ts";
 import { endSave } from "./end-save.ts";
 import { readImageFile, imageFlaw } from "./image-file.ts";
@@ -144,7 +145,7 @@ async function configOf({ host }: LifecyclePorts, { configPath }: SavePlan) {
   const text = await attempt(async () =>
     decodeText(await host.readFile(configPath, MAX_CONFIG_BYTES)),
   );
-  return { configPath, ...(text.ok && { configText: text.value }) };
+  return { configPath, ...(text.ok && { configText: withoutPasswords(text.value) }) };
 }
 
 function failedSave(error: unknown, plan: SavePlan, back: TakenBack | FailureError): unknown {
