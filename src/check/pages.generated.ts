@@ -2063,7 +2063,7 @@ xl forgets a guest when it saves it. \`xl create\` with its config starts it afr
 
 ## What to do
 
-\`xl restore FILE\` lets it go on; delete the file when it runs. To give up what it was doing, move the file away before the guest is started.
+\`domus restore GUEST\` (or the path of the image) lets it go on, when its disks are what they were. To give up what it was doing: \`domus start --discard-image GUEST\` starts it from its disks, and keeps the image aside for a while.
 
 ## How domus knows
 

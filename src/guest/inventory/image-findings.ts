@@ -101,9 +101,7 @@ function waiting(guest: Guest, fact: ImageFact): Finding {
   const restore = fact.restoredAtBoot
     ? "xendomains restores it when the host starts the next time; to have it now: "
     : "To let it go on: ";
-  const command = fact.record
-    ? `domus restore ${shellWord(guest.name)}`
-    : `xl restore ${shellWord(fact.path)}, and delete the image when it runs`;
+  const command = `domus restore ${shellWord(fact.record ? guest.name : fact.path)}`;
   const start = guest.config ? ` xl create ${shellWord(guest.config.path)}` : " xl create";
   return {
     code: "image-waiting",
@@ -111,7 +109,7 @@ function waiting(guest: Guest, fact: ImageFact): Finding {
     where: [fact.path],
     what: `${guest.name} is saved in ${fact.path}.`,
     why: `${start.trim()} would start it afresh without a word, and from then on the image no longer fits the disks: to restore it after that destroys their filesystems.`,
-    next: `${restore}${command}. To give up what it was doing: move the image away before it is started.`,
+    next: `${restore}${command}. To give up what it was doing: domus start --discard-image ${shellWord(guest.name)}; the image is kept aside.`,
   };
 }
 
