@@ -1,9 +1,9 @@
-/** domus rehearse on real Xen: copies that come up and that do not; the originals stay as they are. */
-import { mkdtempSync, rmSync } from "node:fs";
+/** domus rehearse on real Xen: copies that come up and that do not, of volumes and of files; the originals stay as they are. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { debianKernel } from "../../lab/debian.ts";
+import { debianKernel, debianPackage } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
 import { testHost } from "../support/lab.ts";
@@ -32,12 +32,26 @@ beforeAll(async () => {
   await host.output(
     `sed 's,"file","panics",; s,^extra.*,extra = "root=/dev/xvda console=hvc0 init=/nowhere",; s,file:${FILE},phy:${VOLUME},' ${config} > /etc/xen/panics.cfg`,
   );
+  await host.copyIn(qemuImg(), "/root/qemu-img");
+  await host.output(
+    "cd /root/qemu-img && install -m 755 qemu-img /usr/local/bin/ && cp lib* /usr/local/lib/ && ldconfig && qemu-img --version",
+  );
 });
 
 afterAll(async () => {
   await host.remove();
   rmSync(dir, { recursive: true, force: true });
 });
+
+/** Of Debian's, with the libraries that a dom0 with Xen's QEMU does not have anyway. */
+function qemuImg(): string[] {
+  const libraries = ["libnuma1", "liburing2"].flatMap((name) => {
+    const directory = join(debianPackage("bookworm", name), "usr/lib/x86_64-linux-gnu");
+    const files = readdirSync(directory).filter((file) => /\.so\.\d+\.\d/.test(file));
+    return files.map((file) => join(directory, file));
+  });
+  return [join(debianPackage("bookworm", "qemu-utils"), "usr/bin/qemu-img"), ...libraries];
+}
 
 function digests(): Promise<string> {
   return host.output(`blockdev --flushbufs ${VOLUME}; md5sum ${VOLUME} ${FILE}`, PATIENT);
@@ -82,6 +96,12 @@ test("a copy that panics: with the reason", async () => {
   const { boot } = await rehearse("panics", 3);
   expect(boot.outcome).toBe("failed");
   expect(boot.reason).toMatch(/the kernel panicked: Attempted to kill init/);
+});
+
+test("a copy of a file, without its network", async () => {
+  const { boot, copy, notes } = await rehearse("file", 0);
+  expect([boot.outcome, copy.disks[0]?.kind], boot.reason).toEqual(["up", "overlay"]);
+  expect(notes).toEqual(["The copy has no network."]);
 });
 
 test("kill -9 while the guest itself runs: the copy goes with the next command, the guest goes on", async () => {
