@@ -6,6 +6,7 @@ import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow, ListedDomain } from "../../xen/xl-list.ts";
 import { runningXen } from "../config/host-xen.ts";
 import type { DomainFact, DomainsFact } from "./facts.ts";
+import { isRehearsal } from "../rehearse/names.ts";
 import { readMonitors } from "./read-monitors.ts";
 import { formatSeen, parseSeen } from "./seen-domains.ts";
 
@@ -96,7 +97,8 @@ function joined(rows: readonly DomainRow[], listed: readonly ListedDomain[]): Do
   const live = new Map(listed.map(({ domid, guest }) => [domid, guest]));
   const seen = new Set<number>();
   return rows.flatMap((row) => {
-    if (row.domid === DOM0 || seen.has(row.domid)) return [];
+    // A copy that is rehearsed is nobody's guest, and gone in a minute; one that was cut off is known by its operation.
+    if (row.domid === DOM0 || seen.has(row.domid) || isRehearsal(row.name)) return [];
     seen.add(row.domid);
     const guest = live.get(row.domid);
     // A domid is used again after a minute, and a row may be forged: only the uuid makes the two one.

@@ -6,6 +6,7 @@ import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { isRehearsal } from "../rehearse/names.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
 import { parseXlProcess } from "./observation.ts";
@@ -20,10 +21,10 @@ const MAX_ARGUMENTS_BYTES = 65_536;
 /** dom0 is no guest. */
 const DOM0 = 0;
 
-/** `io` when Xen does not answer, `missing` when there is no xl. */
+/** Of guests; copies that are rehearsed are none. `io` when Xen does not answer, `missing` when there is no xl. */
 export async function readRows(host: Host): Promise<DomainRow[]> {
   const rows = parseXlListVerbose(await ask(host, "-v"));
-  return rows.filter(({ domid }) => domid !== DOM0);
+  return rows.filter(({ domid, name }) => domid !== DOM0 && !isRehearsal(name));
 }
 
 /** The table, and what libxl knows of each domain. */

@@ -31,6 +31,15 @@ async function found(
   return findings.map(({ code }) => code).filter((code) => code.startsWith("domain-"));
 }
 
+test("a copy that is rehearsed is nobody's guest", async () => {
+  const programs = xlList([
+    { domid: 3, name: "domus-rehearse-pandora-0123abcd", uuid: PANDORA_UUID, config: domainJson() },
+  ]);
+  const files = { "/etc/xen/pandora.cfg": CONFIG };
+  const { guests } = await readInventory(fakeDom0({ files, programs }));
+  expect(guests.map(({ name, state }) => [name, state])).toEqual([["pandora", "stopped"]]);
+});
+
 const UNWATCHED = ["domain-unwatched"];
 
 describe("the process that watches a domain", () => {
