@@ -2,6 +2,7 @@
 import { attempt, commandFailed, FailureError, failureText } from "../../base/failure.ts";
 import { directoryOf } from "../../base/path.ts";
 import { decodeText } from "../../bytes/text.ts";
+import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { withoutPasswords } from "../../xen/config-passwords.ts";
 import { domainCommand, sameDomain } from "./domain-command.ts";
@@ -164,7 +165,9 @@ function failedSave(error: unknown, plan: SavePlan, back: TakenBack | FailureErr
 function stateText({ guest, domid }: SavePlan, back: TakenBack | FailureError): string {
   if (back instanceof FailureError)
     return `It is not in order yet (${failureText(back.failure)}): the next domus command that changes something tries again.`;
-  if (back.kind === "goes-on") return `${guest} goes on as domain ${domid}, and no image is left.`;
+  // Before Xen 4.20 the xl that watches over a domain ends when the domain suspends itself.
+  if (back.kind === "goes-on")
+    return `${guest} goes on as domain ${domid}, and no image is left. Its xl may have ended with the save: domus show ${shellWord(guest)} says whether anybody restarts it when it ends.`;
   if (back.kind === "kept")
     return `${guest} has no domain any more. Its image is whole, but nothing proves that it fits the disks: it was set aside as ${back.path}.`;
   return `${guest} has no domain any more, and its image is not whole: start it from its disks.`;
