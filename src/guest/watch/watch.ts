@@ -254,7 +254,12 @@ class Watcher {
 
   #paths(): Set<string> {
     const domains = (this.#state?.domains ?? []).slice(0, MAX_NAMES);
-    return new Set([...ALWAYS, ...domains.map(({ domid }) => `/local/domain/${domid}/name`)]);
+    // What dom0 writes of a domain: its name, and what xl mem-set and vcpu-set give it.
+    const own = ["name", "memory/target", "cpu"];
+    return new Set([
+      ...ALWAYS,
+      ...domains.flatMap(({ domid }) => own.map((node) => `/local/domain/${domid}/${node}`)),
+    ]);
   }
 
   /** While a guest is being restored it does not write yet: then its disks can still be compared with the record. */
