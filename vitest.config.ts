@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `unit` is fast and needs nothing but Node. `real` uses mkfs, loop devices, Debian's packages, QEMU. `xen` boots real
- * Xen hosts, after the others, as it needs the machine for itself.
+ * Xen hosts. `npm test` runs the last one beside the others (tools/test.ts).
  */
 export default defineConfig({
   test: {
@@ -25,7 +25,6 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 1_800_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -11,13 +11,15 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 import { makePrograms } from "./build/program.ts";
 import type { Bundle } from "./build/program.ts";
@@ -88,7 +90,7 @@ function sign(script: string): void {
 
 function executable(bundles: readonly Bundle[], to: string): void {
   const blob = `${to}.blob`;
-  const { main, assets, files } = makePrograms(bundles, DIST, NODE);
+  const { main, assets, files } = makePrograms(bundles, dirname(to), NODE);
   const config = `${to}.sea.json`;
   writeFileSync(
     config,
@@ -102,7 +104,6 @@ function executable(bundles: readonly Bundle[], to: string): void {
     }),
   );
   execFileSync(NODE, ["--experimental-sea-config", config], { stdio: "pipe" });
-  rmSync(to, { force: true });
   copyFileSync(NODE, to);
   const postject = join(ROOT, "node_modules", "postject", "dist", "cli.js");
   // Its warnings about section names of the Node binary mean nothing; a failure throws with all that it said.
@@ -114,21 +115,28 @@ function executable(bundles: readonly Bundle[], to: string): void {
 }
 
 mkdirSync(DIST, { recursive: true });
-const domus = join(DIST, "domus.cjs");
-const pygrub = join(DIST, "domus-pygrub.cjs");
-await bundle("src/cli/main.ts", domus);
-sign(domus);
-await bundle("src/pygrub/main.ts", pygrub);
+// Elsewhere first: who runs what is there, or packs it up, finds the old or the new one, whole. The dot keeps the lab from
+// taking the directory for a program.
+const making = mkdtempSync(join(DIST, ".making-"));
+try {
+  const domus = join(making, "domus.cjs");
+  const pygrub = join(making, "domus-pygrub.cjs");
+  await bundle("src/cli/main.ts", domus);
+  sign(domus);
+  await bundle("src/pygrub/main.ts", pygrub);
+  executable(
+    [
+      { name: "domus", script: domus },
+      { name: "domus-pygrub", script: pygrub },
+    ],
+    join(making, "domus"),
+  );
+  // Its other name, which is what it goes by.
+  symlinkSync("domus", join(making, "domus-pygrub"));
+  for (const name of ["domus.cjs", "domus-pygrub.cjs", "domus", "domus-pygrub"])
+    renameSync(join(making, name), join(DIST, name));
+} finally {
+  rmSync(making, { recursive: true });
+}
 const target = join(DIST, "domus");
-executable(
-  [
-    { name: "domus", script: domus },
-    { name: "domus-pygrub", script: pygrub },
-  ],
-  target,
-);
-// Its other name, which is what it goes by.
-const other = join(DIST, "domus-pygrub");
-rmSync(other, { force: true });
-symlinkSync("domus", other);
 console.log(`${target}: ${(statSync(target).size / 1048576).toFixed(0)} MiB`);
