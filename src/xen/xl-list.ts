@@ -83,3 +83,8 @@ function stateOf(flags: string): DomainState {
   }
   return paused === "p" ? "paused" : "running";
 }
+
+/** `xl` prints so where a domain has no name any more, or none yet. */
+export function isNameless({ name }: { readonly name: string }): boolean {
+  return name === "" || name === "(null)";
+}

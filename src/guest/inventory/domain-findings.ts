@@ -2,7 +2,7 @@
 import type { Finding } from "../../base/finding.ts";
 import { MIGRATING } from "./drift.ts";
 import type { DomainFact, InventoryFacts } from "./facts.ts";
-import { isNameless } from "./match.ts";
+import { isNameless } from "../../xen/xl-list.ts";
 import type { Guest } from "./match.ts";
 
 export function domainFindings(guest: Guest, { domains }: InventoryFacts): Finding[] {

@@ -2,6 +2,7 @@
 import { fileName } from "../../base/path.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
+import { isNameless } from "../../xen/xl-list.ts";
 import type {
   ConfigFact,
   DomainFact,
@@ -203,11 +204,6 @@ function mayRestore(fact: ImageFact): boolean {
   if (fact.record && fact.record.state !== "waiting") return false;
   const end = fact.image?.end.kind;
   return end === "complete" || end === "unknown" || isClosed(fact);
-}
-
-/** xl prints so where a domain has no name any more, or none yet. */
-export function isNameless({ name }: DomainFact): boolean {
-  return name === "" || name === "(null)";
 }
 
 /** By domus's record it is there; who asks may not look at it. */

@@ -2,6 +2,7 @@
  * From what was known and one look at the host to what happened in between. Pure, and the heart of the watcher: the same
  * for a look each second and for one after a week. Docs: docs/design/watch.md.
  */
+import { isNameless } from "../../xen/xl-list.ts";
 import { beginning } from "./beginnings.ts";
 import { changed } from "./changes.ts";
 import { ended } from "./endings.ts";
@@ -105,7 +106,8 @@ function followed(step: Step, before: Tracked | undefined, fact: DomainLook): Tr
     ...(before ?? { begun: false, sinceMs: atMs }),
     domid,
     uuid,
-    name: cut(fact.name),
+    // xl destroys the name first: one that has none for a moment keeps what it had.
+    name: cut(before && isNameless(fact) ? before.name : fact.name),
     state,
     stateMs: before?.state === state ? before.stateMs : atMs,
     ...(monitorPid !== undefined && { monitorPid }),

@@ -29,6 +29,18 @@ type Brief = { readonly kind: string; readonly guest: string; readonly domid?: n
 
 const brief = ({ kind, guest, domid }: Brief) => `${kind} ${guest} ${domid}`;
 
+test("a domain that loses its name as it is destroyed is not renamed", () => {
+  const world = new World();
+  const { look } = watcher(world.look());
+  world.start("web");
+  look(world.look());
+  const dying = world.look();
+  const domains = dying.domains.map((one) => ({ ...one, name: "(null)" }));
+  expect(look({ ...dying, domains })).toEqual([]);
+  world.destroy(world.get("web")!);
+  expect(look(world.look()).map(brief)).toEqual(["stopped web 1"]);
+});
+
 describe("one thing after the other", () => {
   const world = new World();
   const { look, seen } = watcher(world.look());
