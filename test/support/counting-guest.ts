@@ -34,7 +34,10 @@ while [ ! -b /dev/xvda ]; do usleep 50000; done
 mount -t ext4 /dev/xvda /mnt || { echo "counting guest: cannot mount its disk"; poweroff -f; }
 boot=$(($(cat /mnt/boots 2>/dev/null || echo 0) + 1))
 echo $boot > /mnt/boots
-mkdir -p /mnt/files
+mkdir -p /mnt/files /mnt/boot-$boot
+# of a boot alone: what another memory knows nothing of
+i=0
+while [ $i -lt 200 ]; do i=$((i + 1)); echo "letter $i" > /mnt/boot-$boot/$i; done
 sync
 echo "counting guest: boot $boot"
 echo "pandora login:"
