@@ -7,12 +7,12 @@ import { debianKernel } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
 import { EXIT } from "../../src/cli/exit-codes.ts";
+import type { ExitCode } from "../../src/cli/exit-codes.ts";
+import { labDomus, PATIENT } from "../support/lab-domus.ts";
 import { testHost } from "../support/lab.ts";
 
 const KERNEL = "6.1-cloud";
 const IMAGE = "/var/tmp/pandora.image";
-/** The command starts slowly on an emulated processor, and what it starts does, too. */
-const PATIENT = { timeoutMs: 600_000 };
 const LONG = "--limit 1800";
 const DATA = "/dev/vg0/data";
 
@@ -54,14 +54,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** What domus says on either stream, when it ends as expected; line ends do not count. */
-async function domus(words: string, wanted: number = EXIT.done): Promise<string> {
-  const { code, stdout, stderr } = await host.run(`domus ${words}`, PATIENT);
-  const text = `${stdout}${stderr}`.replaceAll(/\s+/g, " ");
-  expect(code, `domus ${words}: ${text}`).toBe(wanted);
-  return text;
-}
-
+const domus = (words: string, wanted: ExitCode = EXIT.done) => labDomus(host).ends(words, wanted);
 const domidOf = async (name: string) => (await host.output(`xl domid ${name}`)).trim();
 const stateOf = async (name: string) =>
   (await host.output(`xl list ${name} | tail -n 1 | awk '{print $(NF-1)}'`)).trim();

@@ -1,9 +1,10 @@
 /** Asks Xen what runs. */
-import { attempt, ioFailure } from "../../base/failure.ts";
+import { attempt } from "../../base/failure.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow, ListedDomain } from "../../xen/xl-list.ts";
+import { askXlList } from "../config/ask-xl-list.ts";
 import { runningXen } from "../config/host-xen.ts";
 import type { DomainFact, DomainsFact } from "./facts.ts";
 import { isRehearsal } from "../rehearse/names.ts";
@@ -31,7 +32,7 @@ export async function readDomains(host: Host, seen?: SeenPort): Promise<DomainsF
 
 async function askXen(host: Host, seen: SeenPort | undefined): Promise<DomainsFact> {
   // At the same time: each takes long on a busy host.
-  const [table, long] = await Promise.all([ask(host, "-v"), ask(host, "-l")]);
+  const [table, long] = await Promise.all([askXlList(host, "-v"), askXlList(host, "-l")]);
   const all = joined(parseXlListVerbose(table), parseXlListLong(long));
   const domains = await withoutGone(host, all);
   const { watched, unwatched, making } = await readMonitors(host, domains);
@@ -68,17 +69,10 @@ async function bootIdOf(host: Host): Promise<string> {
   return read.ok ? decodeText(read.value).trim() : "";
 }
 
-async function ask(host: Host, flag: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await host.run(["xl", "list", flag]);
-  if (exitCode === 0) return stdout;
-  const said = stderr.trim().split("\n").at(-1) ?? "";
-  throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
-}
-
 /** What ended between the two answers is in the table and has no configuration, as if it had been left half built. */
 async function withoutGone(host: Host, domains: readonly DomainFact[]): Promise<DomainFact[]> {
   if (domains.every(({ guest }) => guest)) return [...domains];
-  const there = new Set(parseXlListVerbose(await ask(host, "-v")).map(({ domid }) => domid));
+  const there = new Set(parseXlListVerbose(await askXlList(host, "-v")).map(({ domid }) => domid));
   return domains.filter(({ domid, guest }) => guest !== undefined || there.has(domid));
 }
 

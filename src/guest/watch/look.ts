@@ -1,11 +1,12 @@
 /** Looks at the host: what runs, which xl is at work, and what was written into the logs. */
-import { attempt, ioFailure } from "../../base/failure.ts";
+import { attempt } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { askXlList } from "../config/ask-xl-list.ts";
 import { isRehearsal } from "../rehearse/names.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
@@ -23,7 +24,7 @@ const DOM0 = 0;
 
 /** Of guests; copies that are rehearsed are none. `io` when Xen does not answer, `missing` when there is no xl. */
 export async function readRows(host: Host): Promise<DomainRow[]> {
-  const rows = parseXlListVerbose(await ask(host, "-v"));
+  const rows = parseXlListVerbose(await askXlList(host, "-v"));
   return rows.filter(({ domid, name }) => domid !== DOM0 && !isRehearsal(name));
 }
 
@@ -34,7 +35,7 @@ export async function readDomainLooks(host: Host): Promise<{
 }> {
   // The table first: what is made in between has a configuration and no row, and is seen the next time.
   const rows = await readRows(host);
-  const listed = parseXlListLong(await ask(host, "-l"));
+  const listed = parseXlListLong(await askXlList(host, "-l"));
   const live = new Map(listed.map(({ domid, guest }) => [domid, guest]));
   const domains = new Map<number, DomainLook>();
   for (const { domid, name, uuid, state, cpuSeconds, doubtful } of rows) {
@@ -50,13 +51,6 @@ export async function readDomainLooks(host: Host): Promise<{
     });
   }
   return { rows, domains: [...domains.values()] };
-}
-
-async function ask(host: Host, flag: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await host.run(["xl", "list", flag]);
-  if (exitCode === 0) return stdout;
-  const said = stderr.trim().split("\n").at(-1) ?? "";
-  throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
 }
 
 /** All that xl is doing on the host. None where the processes cannot be seen. */
