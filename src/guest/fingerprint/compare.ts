@@ -2,6 +2,7 @@
 import { printable } from "../../base/printable.ts";
 import { sizeText } from "../../base/units.ts";
 import { sameWrites } from "./compare-writes.ts";
+import { WHOLE_REGION } from "./opaque.ts";
 import { counterText, timeText, volumeText } from "./text.ts";
 import type { DiskFingerprint, VolumeFingerprint } from "./types.ts";
 
@@ -108,7 +109,9 @@ function changeText(
   now: VolumeFingerprint,
   regions: readonly string[],
 ): string {
-  const parts = `changed: ${regions.join(", ")}`;
+  const parts = regions.includes(WHOLE_REGION)
+    ? "its content is not the same any more"
+    : `changed: ${regions.join(", ")}`;
   const text = then.counter?.text;
   if (text === undefined || !now.counter || text === now.counter.text)
     return `${volumeText(then)}: ${parts}.`;

@@ -38,12 +38,15 @@ export function planOpaque(source: ByteSource, options: OpaqueOptions): VolumePl
   };
 }
 
+/** The name of a region that is the whole volume. */
+export const WHOLE_REGION = "all of it";
+
 export function planWhole(source: ByteSource, format: string): VolumePlan {
   const { size } = source;
   return {
     format,
     depth: "whole",
-    regions: [{ name: "all of it", source, ranges: clip(0, size, size) }],
+    regions: [{ name: WHOLE_REGION, source, ranges: clip(0, size, size) }],
   };
 }
 

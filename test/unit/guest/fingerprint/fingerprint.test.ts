@@ -100,7 +100,9 @@ describe("what is digested", () => {
     disk[100_000] = 0x77;
     const { same, changes } = compareFingerprints(then, await take(disk, {}));
     expect([same, then.volumes[0]!.depth]).toEqual([false, "whole"]);
-    expect(changes).toContain("partition table (mbr) on whole disk: changed: all of it.");
+    expect(changes).toContain(
+      "partition table (mbr) on whole disk: its content is not the same any more.",
+    );
   });
 
   test("of a volume group on two disks: its volumes, with the disk that has their first part", async () => {
