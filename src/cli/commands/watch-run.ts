@@ -9,6 +9,7 @@ import { isMarkAlive, ownMark } from "../../host/local/process-mark.ts";
 import type { ProcessMark } from "../../host/local/process-mark.ts";
 import { openRecords } from "../../host/local/records-db.ts";
 import { watchXenstore } from "../../host/local/xenstore-watches.ts";
+import { watchStates } from "../../host/local/xentop.ts";
 import type { Records } from "../../host/records.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -42,6 +43,7 @@ export const run = failing(
         onChange: (path: string) => void,
         onState: Parameters<typeof watchXenstore>[0]["onState"],
       ) => watchXenstore({ onChange, onState, ...(socket && { sockets: [socket] }) }),
+      states: (onTick: () => void) => watchStates({ onTick }),
       tell: (event: NewEvent) => {
         if (json) out.line({ domus: 1, event: eventJson(event) });
         else out.result(eventLine(event));

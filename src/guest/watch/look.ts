@@ -4,6 +4,7 @@ import { mapParallel } from "../../base/parallel.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
+import type { DomainSummary } from "../../xen/domain-summary.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { askXlList } from "../config/ask-xl-list.ts";
@@ -29,14 +30,22 @@ export async function readRows(host: Host): Promise<DomainRow[]> {
 }
 
 /** The table, and what libxl knows of each domain. */
-export async function readDomainLooks(host: Host): Promise<{
+export type DomainsRead = {
   readonly rows: readonly DomainRow[];
   readonly domains: readonly DomainLook[];
-}> {
+  /** libxl was not asked: the live configurations are those of before. */
+  readonly isKnown: boolean;
+};
+
+/**
+ * With `known`, a look of before, libxl is only asked when there is a domain of which that knows nothing: for when nothing but
+ * states may have changed, as that is half of what a look costs.
+ */
+export async function readDomainLooks(host: Host, known?: DomainsRead): Promise<DomainsRead> {
   // The table first: what is made in between has a configuration and no row, and is seen the next time.
   const rows = await readRows(host);
-  const listed = parseXlListLong(await askXlList(host, "-l"));
-  const live = new Map(listed.map(({ domid, guest }) => [domid, guest]));
+  const same = known && sameGuests(rows, known);
+  const live = same ?? (await readLive(host));
   const domains = new Map<number, DomainLook>();
   for (const { domid, name, uuid, state, cpuSeconds, doubtful } of rows) {
     const guest = live.get(domid);
@@ -50,7 +59,29 @@ export async function readDomainLooks(host: Host): Promise<{
       ...(isSame && guest && { guest }),
     });
   }
-  return { rows, domains: [...domains.values()] };
+  return { rows, domains: [...domains.values()], isKnown: same !== undefined };
+}
+
+async function readLive(host: Host): Promise<Map<number, DomainSummary>> {
+  const listed = parseXlListLong(await askXlList(host, "-l"));
+  return new Map(listed.map(({ domid, guest }) => [domid, guest]));
+}
+
+/** Undefined when there is one that is not as it was, or of which nothing was known. */
+function sameGuests(
+  rows: readonly DomainRow[],
+  known: DomainsRead,
+): Map<number, DomainSummary> | undefined {
+  const before = new Map(known.rows.map((row) => [row.domid, row]));
+  const looks = new Map(known.domains.map((look) => [look.domid, look]));
+  const live = new Map<number, DomainSummary>();
+  for (const { domid, name, uuid, doubtful } of rows) {
+    const row = before.get(domid);
+    const guest = looks.get(domid)?.guest;
+    if (doubtful || row?.name !== name || row.uuid !== uuid || !guest) return undefined;
+    live.set(domid, guest);
+  }
+  return live;
 }
 
 /** All that xl is doing on the host. None where the processes cannot be seen. */

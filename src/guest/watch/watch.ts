@@ -8,6 +8,7 @@ import type { Failure } from "../../base/failure.ts";
 import type { ChangeSource } from "../../host/change-source.ts";
 import type { Host } from "../../host/host.ts";
 import type { GuestEvent, Operation, Records } from "../../host/records.ts";
+import type { StateTicker } from "../../host/state-ticker.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { advance, firstState } from "./advance.ts";
 import type { Advanced } from "./advance.ts";
@@ -23,7 +24,7 @@ import {
   readRows,
   readXlProcesses,
 } from "./look.ts";
-import type { Boot } from "./look.ts";
+import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
 import { parseState } from "./state.ts";
 import type { Seen, WatchState } from "./state.ts";
@@ -33,13 +34,17 @@ import type { NewEvent } from "./timed-events.ts";
 /** Under which the state is kept in the records. */
 export const STATE_NOTE = "watch";
 
-/** A pause shows in no other way than by asking. */
+/** A pause shows in no other way than by asking; where nobody else asks, so often. */
 const POLL_MS = 1000;
 const MAX_POLL_MS = 10_000;
+/** Where only states seem to have changed the live configurations are not asked for; at last after so long. */
+const LIVE_KEPT_MS = 60_000;
 /** An attached disk is about 40 changes in xenstore. */
 const QUIET_MS = 50;
 const MAX_NOISE_MS = 500;
 const LEAST_PAUSE_MS = 100;
+/** It works for half of the time at most, and so much more when it has been idle before. */
+const WORK_SAVED_MS = 5000;
 /** The time of a file is that of the kernel's last tick, and what is written may come after a look has begun. */
 const LOG_SLACK_MS = 5000;
 const STATE_KEPT_MS = 60_000;
@@ -57,6 +62,8 @@ export type WatchPorts = {
     onChange: (path: string) => void,
     onState: (failure: Failure | undefined) => void,
   ) => ChangeSource;
+  /** Who asks for states; without it the watcher does. */
+  readonly states?: (onTick: () => void) => StateTicker;
   readonly clock: Clock;
   /** Of dom0's clock, in milliseconds since 1970. */
   readonly nowMs: () => number;
@@ -82,6 +89,8 @@ export async function watch(ports: WatchPorts, { signal, once = false }: WatchOp
   else await watcher.run(signal);
 }
 
+type Sources = { readonly source: ChangeSource; readonly ticker: StateTicker | undefined };
+
 class Watcher {
   readonly #ports: WatchPorts;
   readonly #boot: Boot;
@@ -90,12 +99,15 @@ class Watcher {
   #kept = "";
   #keptAtMs = 0;
   #looked = false;
-  #table = "";
+  #read: DomainsRead | undefined;
+  #liveAtMs = 0;
   readonly #alarmsSince = new Map<string, number>();
   readonly #disksThen = new Map<number, DisksThen>();
   readonly #diskKeys = new Map<string, string>();
   #deadMonitors: ReadonlySet<number> = new Set();
+  /** Anything may have changed; or states, and which domains there are. */
   #isDirty = false;
+  #isTicked = false;
   #isNoisy = false;
   #wake = () => {};
   #trouble = "";
@@ -108,29 +120,37 @@ class Watcher {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { changes, clock } = this.#ports;
+    const { changes, states, clock } = this.#ports;
     using source = changes(
-      () => {
-        this.#isDirty = true;
-        this.#isNoisy = true;
-        this.#wake();
-      },
+      (path) => this.#heard(path),
       (failure) => this.#connection(failure),
     );
+    using ticker = states?.(() => this.#heard("@releaseDomain"));
     source.want(new Set(ALWAYS));
     // What happens from now on is heard: the first look misses nothing.
     this.#isDirty = true;
     let pauseMs = LEAST_PAUSE_MS;
+    let saved = WORK_SAVED_MS;
     while (!signal.aborted) {
+      const idleSince = clock.now();
       await this.#idle(pauseMs, signal);
       if (signal.aborted) return;
       const began = clock.now();
-      await this.#tick(source, signal);
+      await this.#tick({ source, ticker }, signal);
       const took = clock.now() - began;
-      pauseMs = Math.min(Math.max(POLL_MS, 2 * took), MAX_POLL_MS);
-      // Never more than half of the time, whatever happens on the host.
-      await clock.sleep(Math.min(Math.max(LEAST_PAUSE_MS, took), MAX_POLL_MS), signal);
+      saved = Math.min(saved + (began - idleSince), WORK_SAVED_MS) - took;
+      pauseMs = ticker?.ticking ? POLL_MS : Math.min(Math.max(POLL_MS, 2 * took), MAX_POLL_MS);
+      // Never more than half of the time for long, whatever happens on the host.
+      await clock.sleep(Math.min(Math.max(LEAST_PAUSE_MS, -saved), MAX_POLL_MS), signal);
+      saved = Math.max(saved, 0);
     }
+  }
+
+  #heard(path: string): void {
+    if (path === "@introduceDomain" || path === "@releaseDomain") this.#isTicked = true;
+    else this.#isDirty = true;
+    this.#isNoisy = true;
+    this.#wake();
   }
 
   /** One look, what it means, and into the records with it. */
@@ -156,13 +176,17 @@ class Watcher {
     for (const event of events) this.#ports.tell(event);
   }
 
-  async #tick(source: ChangeSource, signal: AbortSignal): Promise<void> {
+  async #tick({ source, ticker }: Sources, signal: AbortSignal): Promise<void> {
     const done = await attempt(async () => {
-      const isDirty = this.#isDirty;
+      const isDirty = this.#isDirty || !this.#looked || this.#isRestless();
+      const isTicked = this.#isTicked;
       this.#isDirty = false;
-      if (isDirty || !this.#looked || this.#isRestless() || (await this.#hasMoved(source))) {
+      this.#isTicked = false;
+      if (isDirty || isTicked || (await this.#hasMoved(source, ticker))) {
+        if (isDirty) this.#read = undefined;
         await this.look(signal);
         source.want(this.#paths());
+        ticker?.want(this.#read?.rows.length !== 0);
       }
     });
     const text = done.ok ? "" : failureText(done.failure);
@@ -178,7 +202,7 @@ class Watcher {
   /** Until something changes, or it is time to ask. */
   async #idle(pauseMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
-    if (!this.#isDirty) {
+    if (!this.#isDirty && !this.#isTicked) {
       const waking = new AbortController();
       this.#wake = () => waking.abort();
       await clock.sleep(pauseMs, AbortSignal.any([signal, waking.signal]));
@@ -208,7 +232,11 @@ class Watcher {
   async #observe(): Promise<Observation> {
     const { host, nowMs } = this.#ports;
     const atMs = nowMs();
-    const { rows, domains } = await readDomainLooks(host);
+    const isFresh = atMs >= this.#liveAtMs && atMs - this.#liveAtMs < LIVE_KEPT_MS;
+    const known = isFresh ? this.#read : undefined;
+    const read = await readDomainLooks(host, known);
+    const { domains } = read;
+    if (!read.isKnown) this.#liveAtMs = atMs;
     const processes = await readXlProcesses(host);
     const before = this.#state;
     const newest = Math.max(0, ...domains.map(({ domid }) => domid));
@@ -218,18 +246,19 @@ class Watcher {
       bootMs: this.#boot.startedMs,
       all: !this.#looked || newest - (before?.maxDomid ?? 0) > fresh,
     });
-    this.#table = tableText(rows);
+    this.#read = read;
     return { atMs, bootId: this.#boot.id, domains, lifetimes, earlier, processes };
   }
 
   /** Whether the table has changed, or the process that watches a domain is gone. */
-  async #hasMoved(source: ChangeSource): Promise<boolean> {
+  async #hasMoved(source: ChangeSource, ticker: StateTicker | undefined): Promise<boolean> {
     const { host } = this.#ports;
     const domains = this.#state?.domains ?? [];
     // What comes is said by xenstore.
     if (domains.length === 0 && source.connected) return false;
     if (!source.connected) return true;
-    if (tableText(await readRows(host)) !== this.#table) return true;
+    if (!ticker?.ticking && tableText(await readRows(host)) !== tableText(this.#read?.rows ?? []))
+      return true;
     const dead = new Set<number>();
     for (const { monitorPid } of domains)
       if (monitorPid !== undefined && !(await isXlAlive(host, monitorPid))) dead.add(monitorPid);

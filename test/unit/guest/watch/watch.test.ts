@@ -119,6 +119,54 @@ test("a pause is seen without a word from xenstore, and an empty host costs noth
   await watcher.stop();
 });
 
+test("while somebody else asks for states, xl is asked when they change, and only for them", async () => {
+  const asked: string[] = [];
+  let tick = () => {};
+  let isWanted = false;
+  let ticking = true;
+  const watcher = run({
+    host: { ...host, run: (argv) => (asked.push(argv.join(" ")), host.run(argv)) },
+    states: (onTick) => {
+      tick = onTick;
+      return {
+        get ticking() {
+          return ticking;
+        },
+        want: (on) => void (isWanted = on),
+        [Symbol.dispose]() {},
+      };
+    },
+  });
+  await isThere();
+  expect(isWanted).toBe(false);
+  world.start("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 1"]);
+  await expect.poll(() => isWanted, POLL).toBe(true);
+  // Nothing is on its way any more.
+  world.nowMs += 20_000;
+  asked.length = 0;
+  watcher.change("/libxl");
+  await expect.poll(() => asked, POLL).toContain("xl list -l");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  asked.length = 0;
+  world.pause(world.get("web")!);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(asked).toEqual([]);
+  tick();
+  await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("paused web 1");
+  world.start("db");
+  tick();
+  await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("started db 2");
+  const live = asked.indexOf("xl list -l");
+  expect(asked.slice(0, live)).toEqual(["xl list -v", "xl list -v"]);
+  // One that is stuck is not waited for.
+  ticking = false;
+  world.resume(world.get("web")!);
+  await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("resumed web 1");
+  await watcher.stop();
+});
+
 describe("a watcher that was killed", () => {
   test("catches up, and tells nothing twice", async () => {
     world.start("web");
