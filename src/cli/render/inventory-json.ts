@@ -72,7 +72,7 @@ function domainJson({ fact, by }: Part<DomainFact>): Json {
 
 function imageJson({ fact, by }: Part<ImageFact>): Json {
   const { path, sizeBytes, modifiedMs, restoredAtBoot, image, failure, record, proof } = fact;
-  const { xen, pages, pageSizeBytes } = image?.stream ?? {};
+  const { xen, pages, pageSizeBytes, hasEmulator } = image?.stream ?? {};
   return {
     path,
     sizeBytes,
@@ -84,6 +84,8 @@ function imageJson({ fact, by }: Part<ImageFact>): Json {
     uuid: image?.config?.guest?.uuid ?? null,
     xen: xen ? `${xen.major}.${xen.minor}` : null,
     savedBytes: pages === undefined || pageSizeBytes === undefined ? null : pages * pageSizeBytes,
+    // Its record is the last but one: of an image that is cut off nobody knows.
+    deviceModel: hasEmulator || image?.end.kind === "complete" ? (hasEmulator ?? null) : null,
     failure: failure ? failureText(failure) : null,
     record: record?.state ?? null,
     proof: proof ?? null,

@@ -147,6 +147,7 @@ describe("domus list", () => {
             savedAt: Date.parse("2026-02-01T10:20:30Z") / 1000,
             end: "complete",
             xen: "4.17",
+            deviceModel: false,
             matchedBy: "uuid",
             restoredAtBoot: true,
           },
