@@ -679,6 +679,38 @@ Add \`console=hvc0\` as the last \`console=\`: in the guest to \`GRUB_CMDLINE_LI
 From the command line that the kernel will get.
 `,
   },
+  "crash-loop": {
+    severity: "error",
+    summary: `A guest crashes again and again, and is started anew each time.`,
+    page: `# crash-loop
+
+Severity: error
+
+## What it means
+
+A guest crashes again and again, and is started anew each time.
+
+## What you see
+
+\`xl list\` shows it with another number each time you look, \`running\` or for a moment \`---sc-\`. It never gets as far as its services. The host is busy with building it, and with the scripts for its disks and network cards.
+
+## Why
+
+\`on_crash="restart"\` (or \`rename-restart\`, \`coredump-restart\`) starts it into the same crash: a kernel that does not find its root, a driver, a broken update. xl waits two seconds between two lives and never gives up. Each crash is
+a power failure for the guest's filesystems. With \`rename-restart\` each crash leaves a domain that keeps its memory; with \`coredump-restart\` the dump of the last crash replaces the one of the first.
+
+## What to do
+
+- End it: \`domus stop --destroy-after 0 GUEST\`. It sees to it that xl does not start it once more.
+- Find out why: the last lines in \`/var/log/xen/console/guest-GUEST.log\` (when xenconsoled keeps logs), \`domus history GUEST --events\`, \`domus check GUEST\`.
+- To have the next crash stay to be looked at: \`on_crash = "preserve"\` in its config, then \`domus start GUEST\`, which says what it sees on the console. \`domus start\` and \`domus reboot\` watch a guest through two restarts, report it once, and leave it to you.
+
+## How domus knows
+
+\`domus watch\` counts crashes: three of one guest within 15 minutes raise an alarm, once for as long as it goes on. \`domus list\` and \`domus show\` read the log of the process of xl that looks after the domain, which has no times in it: there, three in a row right before the
+domain of now are one.
+`,
+  },
   "disk-format-mismatch": {
     severity: "error",
     summary: `The config gives a disk to the guest in another format than its file has.`,
@@ -968,6 +1000,36 @@ read, as it does when the guest is running.
 The text has the step that failed and the error that the system gave.
 `,
   },
+  "domain-crashed": {
+    severity: "warning",
+    summary: `A guest has crashed, and its domain is still there, with its memory and its disks.`,
+    page: `# domain-crashed
+
+Severity: warning
+
+## What it means
+
+A guest has crashed, and its domain is still there, with its memory and its disks.
+
+## What you see
+
+\`xl list\` shows it as \`---sc-\`. It does not answer, and \`xl create\` says that a domain of its name exists.
+
+## Why
+
+\`on_crash="preserve"\` keeps it to be looked at, until somebody takes it away. Where \`on_crash\` says something else, and the process of xl that does it is there, it is about to: a core dump takes a while. Where that process is gone, it is [domain-unwatched](domain-unwatched.md).
+
+## What to do
+
+- Keep what says why it crashed: \`xl dump-core ID FILE\` (as large as the guest's memory, and with all that was in it), the last lines of its console in \`/var/log/xen/console\`.
+- \`domus stop --destroy-after 0 GUEST\` takes it away; what it had not written to its disks is lost with it, as after a power failure. Then \`domus start GUEST\`.
+- It cannot be saved: \`xl save\` ends with an error and leaves a file of a few KiB that looks like an image ([image-incomplete](image-incomplete.md)).
+
+## How domus knows
+
+From \`xl list -v\`, from \`on_crash\` in \`xl list -l\`, and from the process that the domain's log names.
+`,
+  },
   "domain-half-built": {
     severity: "warning",
     summary: `A domain that was never made to its end.`,
@@ -1030,7 +1092,7 @@ By the name alone.
     summary: `The process of \`xl\` that stays behind for each domain and acts when it ends is not there.`,
     page: `# domain-unwatched
 
-Severity: warning
+Severity: warning, or error when the guest has crashed
 
 ## What it means
 
@@ -1038,7 +1100,7 @@ The process of \`xl\` that stays behind for each domain and acts when it ends is
 
 ## What you see
 
-Nothing, until the guest reboots, shuts down or crashes: then it stays in \`xl list\` with its memory and disks (\`---s--\`, \`---sc-\`), and does not come back.
+Nothing, until the guest reboots, shuts down or crashes: then it stays in \`xl list\` with its memory and disks (\`---s--\`, \`---sc-\`) for ever, and does not come back, whatever \`on_crash\` says.
 
 ## Why
 
@@ -1046,7 +1108,9 @@ The process was killed (by hand, by the kernel when memory ran out, with the ses
 
 ## What to do
 
-While it runs well: save and restore it, or stop and start it when that suits; both give it a new process. Until then do not reboot it from inside. One that has ended: \`xl destroy ID\`, then start it.
+- While it runs well: save and restore it, or stop and start it when that suits; both give it a new process. Until then do not reboot it from inside.
+- One that has shut down: \`domus stop GUEST\` takes it away, then \`domus start GUEST\`.
+- One that has crashed: keep a dump if you want to know why (\`xl dump-core ID FILE\`), then \`domus stop --destroy-after 0 GUEST\` and \`domus start GUEST\`.
 
 ## How domus knows
 

@@ -47,6 +47,8 @@ export type DomainSummary = {
   readonly maxVcpus?: number;
   readonly disks: readonly SummaryDisk[];
   readonly nics: readonly SummaryNic[];
+  /** What xl is to do when it crashes, as a config has it: `restart`. Only of a domain or an image; absent there: `destroy`. */
+  readonly onCrash?: string;
 };
 
 /** Devices that are read of one domain. Xen's block device numbers end long before. */
@@ -118,6 +120,7 @@ export function summaryOfJson(json: unknown, where: Where): DomainSummary {
     ...definite("maxVcpus", countOf(build["max_vcpus"])),
     disks: listOf(config["disks"], where).flatMap(diskOf),
     nics: listOf(config["nics"], where).flatMap(nicOf),
+    ...definite("onCrash", actionOf(config["on_crash"])),
   };
 }
 
@@ -145,6 +148,14 @@ function countOf(value: unknown): number | undefined {
 
 function typeOf(value: unknown): GuestType | undefined {
   return value === "pv" || value === "pvh" || value === "hvm" ? value : undefined;
+}
+
+/** libxl writes `restart_rename` and `coredump_destroy` (xen: tools/libs/light/libxl_types.idl). */
+function actionOf(value: unknown): string | undefined {
+  if (value === "restart_rename") return "rename-restart";
+  return typeof value === "string" && /^[a-z_]{1,32}$/.test(value)
+    ? value.replaceAll("_", "-")
+    : undefined;
 }
 
 function isUuid(text: string): boolean {

@@ -1,6 +1,8 @@
 /** What is wrong with a guest's domains themselves. Pure. */
 import type { Finding } from "../../base/finding.ts";
+import { crashFindings } from "./crash-findings.ts";
 import { MIGRATING } from "./drift.ts";
+import { shellWord } from "../../check/remedy.ts";
 import type { DomainFact, InventoryFacts } from "./facts.ts";
 import { isNameless } from "../../xen/xl-list.ts";
 import type { Guest } from "./match.ts";
@@ -12,6 +14,7 @@ export function domainFindings(guest: Guest, { domains }: InventoryFacts): Findi
     ...halfBuilt(fact, making),
     ...zombie(fact),
     ...unwatched(guest, fact),
+    ...crashFindings(fact),
   ]);
 }
 
@@ -70,8 +73,8 @@ function zombie(fact: DomainFact): Finding[] {
 function unwatched({ name }: Guest, fact: DomainFact): Finding[] {
   const { domid, state, watched } = fact;
   if (watched !== false || state === "dying" || isHalfBuilt(fact)) return [];
-  const hasEnded = state === "crashed" || state === "shut-down";
-  // One that was preserved is left by its process, in order.
+  const hasEnded = state === "shut-down";
+  // Of those there is more to say.
   if (state === "crashed") return [];
   return [
     {
@@ -83,7 +86,7 @@ function unwatched({ name }: Guest, fact: DomainFact): Finding[] {
         ? "Nobody takes it away or starts it again, as on_poweroff= and on_reboot= say: it holds its memory and disks until somebody does."
         : "When the guest reboots, is shut down or crashes, nobody acts on it: it does not come back, and holds its memory and disks. xl create -e starts without that process, and xl save -c ends it; otherwise it was killed.",
       next: hasEnded
-        ? `xl destroy ${domid}, and start it again when it is wanted.`
+        ? `domus stop ${shellWord(name)} takes it away: it has ended in order, and nothing is lost. Start it again when it is wanted.`
         : `A save and a restore (domus save, domus restore) or a stop and a start give it a new one. Until then do not reboot it from inside.`,
     },
   ];

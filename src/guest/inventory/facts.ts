@@ -84,6 +84,8 @@ export type DomainFact = {
   readonly guest?: DomainSummary;
   /** Whether the process of xl is there that acts when it ends. Absent: that could not be told. */
   readonly watched?: boolean;
+  /** Domains that it was in a row right before this one, each of which crashed and was started again by xl, by its log. */
+  readonly crashedBefore?: number;
 };
 
 export type DomainsFact =

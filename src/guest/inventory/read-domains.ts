@@ -35,7 +35,7 @@ async function askXen(host: Host, seen: SeenPort | undefined): Promise<DomainsFa
   const [table, long] = await Promise.all([askXlList(host, "-v"), askXlList(host, "-l")]);
   const all = joined(parseXlListVerbose(table), parseXlListLong(long));
   const domains = await withoutGone(host, all);
-  const { watched, unwatched, making } = await readMonitors(host, domains);
+  const { watched, unwatched, making, crashedBefore } = await readMonitors(host, domains);
   if (seen) {
     const ids = { watched: [...watched], unwatched: [...unwatched] };
     const text = formatSeen({
@@ -47,7 +47,11 @@ async function askXen(host: Host, seen: SeenPort | undefined): Promise<DomainsFa
     });
     if (text !== undefined) seen.keep(text);
   }
-  return { kind: "listed", making, domains: withMonitors(domains, watched, unwatched) };
+  const known = withMonitors(domains, watched, unwatched).map((domain) => {
+    const crashes = crashedBefore.get(domain.domid);
+    return crashes === undefined ? domain : { ...domain, crashedBefore: crashes };
+  });
+  return { kind: "listed", making, domains: await withoutEnded(host, known) };
 }
 
 /** Of this boot of the host: after it other domains have those numbers. */
@@ -74,6 +78,15 @@ async function withoutGone(host: Host, domains: readonly DomainFact[]): Promise<
   if (domains.every(({ guest }) => guest)) return [...domains];
   const there = new Set(parseXlListVerbose(await askXlList(host, "-v")).map(({ domid }) => domid));
   return domains.filter(({ domid, guest }) => guest !== undefined || there.has(domid));
+}
+
+/** One that has ended may have been taken away since, by a process that has ended with it. */
+async function withoutEnded(host: Host, domains: readonly DomainFact[]): Promise<DomainFact[]> {
+  const isLeft = ({ state, watched }: DomainFact) =>
+    watched === false && (state === "crashed" || state === "shut-down");
+  if (!domains.some(isLeft)) return [...domains];
+  const there = new Set(parseXlListVerbose(await askXlList(host, "-v")).map(({ domid }) => domid));
+  return domains.filter((domain) => !isLeft(domain) || there.has(domain.domid));
 }
 
 function withMonitors(

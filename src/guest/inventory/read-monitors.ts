@@ -8,6 +8,8 @@ import { fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
+import { parseMonitorLog, SHUTDOWN } from "../watch/monitor-log.ts";
+import type { Lifetime } from "../watch/monitor-log.ts";
 import { AT_A_TIME } from "./directories.ts";
 
 const LOGS = "/var/log/xen";
@@ -28,6 +30,8 @@ export type Monitors = {
   readonly watched: ReadonlySet<number>;
   /** An xl that makes or restores a domain, or that watches one nobody knows which. */
   readonly making: boolean;
+  /** By domid: so many domains in a row right before it crashed, and were started again. None: no entry. */
+  readonly crashedBefore: ReadonlyMap<number, number>;
 };
 
 /** `domains` are those of which it is asked. Only root sees what it takes; others learn nothing. */
@@ -36,9 +40,15 @@ export async function readMonitors(
   domains: readonly { readonly domid: number; readonly name: string }[],
 ): Promise<Monitors> {
   const watched = new Set<number>();
-  for (const { domid, name } of domains) if (await hasLogged(host, domid, name)) watched.add(domid);
+  const crashedBefore = new Map<number, number>();
+  for (const { domid, name } of domains) {
+    const text = await logOf(host, name);
+    if (await hasLogged(host, domid, text)) watched.add(domid);
+    const crashes = crashesBefore(parseMonitorLog(text), domid);
+    if (crashes > 0) crashedBefore.set(domid, crashes);
+  }
   const left = domains.filter(({ domid }) => !watched.has(domid));
-  const none = { unwatched: new Set<number>(), watched, making: false };
+  const none = { unwatched: new Set<number>(), watched, making: false, crashedBefore };
   if (left.length === 0) return none;
   const processes = await readProcesses(host);
   if (!processes || processes.some(({ program }) => OTHER_TOOLSTACKS.has(program))) return none;
@@ -50,29 +60,50 @@ export async function readMonitors(
     else if (words.some((word) => MAKES.test(word))) making = true;
   }
   const unwatched = new Set(left.flatMap(({ domid }) => (watched.has(domid) ? [] : [domid])));
-  return { watched, making, unwatched: making ? new Set() : unwatched };
+  return { watched, making, unwatched: making ? new Set() : unwatched, crashedBefore };
+}
+
+/** Of a domain of that name; empty when there is none. */
+async function logOf(host: Host, name: string): Promise<string> {
+  if (name === "" || name.includes("/") || name.includes("\0")) return "";
+  return readLog(host, `${LOGS}/xl-${name}.log`);
 }
 
 /** The usual case, for which not every process has to be looked at: the log with the domain's name tells its process. */
-async function hasLogged(host: Host, domid: number, name: string): Promise<boolean> {
-  if (name === "" || name.includes("/") || name.includes("\0")) return false;
-  const pid = (await lastWaits(host, `${LOGS}/xl-${name}.log`)).findLast(
-    (wait) => wait.domid === domid,
-  )?.pid;
+async function hasLogged(host: Host, domid: number, text: string): Promise<boolean> {
+  const pid = waitsIn(text).findLast((wait) => wait.domid === domid)?.pid;
   return pid !== undefined && (await readProcess(host, String(pid)))?.program === "xl";
+}
+
+/** From the newest back, as long as each was started again because the one before it had crashed. */
+function crashesBefore(lives: readonly Lifetime[], domid: number): number {
+  let count = 0;
+  let now = lives.findLast((life) => life.domid === domid);
+  for (const life of lives.slice(0, now ? lives.lastIndexOf(now) : 0).toReversed()) {
+    const { code } = life.ending ?? {};
+    const hasCrashed = code === SHUTDOWN.crash || code === SHUTDOWN.watchdog;
+    if (now?.restartOf !== life.domid || !hasCrashed) break;
+    count += 1;
+    now = life;
+  }
+  return count;
 }
 
 /** Which domain a process of xl waits for, by what it has written last. */
 async function watchedBy(host: Host, pid: string): Promise<number | undefined> {
   const log = await attempt(() => host.realPath(`/proc/${pid}/fd/1`));
   if (!log.ok || !LOG_NAME.test(log.value)) return undefined;
-  return (await lastWaits(host, log.value)).findLast((wait) => wait.pid === Number(pid))?.domid;
+  const waits = waitsIn(await readLog(host, log.value));
+  return waits.findLast((wait) => wait.pid === Number(pid))?.domid;
 }
 
-async function lastWaits(host: Host, path: string): Promise<{ domid: number; pid: number }[]> {
+async function readLog(host: Host, path: string): Promise<string> {
   const read = await attempt(() => host.readFile(path, MAX_LOG_BYTES));
-  if (!read.ok) return [];
-  return [...decodeText(read.value).matchAll(WAITING)].map(([, domid, pid]) => ({
+  return read.ok ? decodeText(read.value) : "";
+}
+
+function waitsIn(text: string): { domid: number; pid: number }[] {
+  return [...text.matchAll(WAITING)].map(([, domid, pid]) => ({
     domid: Number(domid),
     pid: Number(pid),
   }));

@@ -5,6 +5,7 @@
 import { isNameless } from "../../xen/xl-list.ts";
 import { beginning } from "./beginnings.ts";
 import { changed } from "./changes.ts";
+import { recentCrashes } from "./crash-loop.ts";
 import { ended } from "./endings.ts";
 import { restarts, SHUTDOWN } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
@@ -79,6 +80,10 @@ function advanceInBoot(previous: WatchState, look: Observation, hostWentDown: bo
     ...unseen.map(({ domid }) => domid),
     ...look.domains.map(({ domid }) => domid),
   );
+  const crashes = recentCrashes(previous.crashes ?? [], step.seen, {
+    beforeMs: previous.atMs,
+    atMs: look.atMs,
+  });
   const state: WatchState = {
     version: STATE_VERSION,
     bootId: look.bootId,
@@ -87,6 +92,7 @@ function advanceInBoot(previous: WatchState, look: Observation, hostWentDown: bo
     domains,
     returning: hostWentDown ? [] : stillExpected(step),
     alarms: previous.alarms,
+    ...(crashes.length > 0 && { crashes }),
   };
   return { state, seen: step.seen };
 }

@@ -3,9 +3,11 @@ import type { Finding } from "../../base/finding.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { INCOMING, MIGRATED_AWAY } from "./beginnings.ts";
+import { crashLoops } from "./crash-loop.ts";
+import { crashedUnwatched } from "../inventory/crash-findings.ts";
 import { isMaker } from "./observation.ts";
 import type { DomainLook, XlProcess } from "./observation.ts";
-import type { Tracked } from "./state.ts";
+import type { Crash, Tracked } from "./state.ts";
 
 export type Alarm = {
   /** Of what is wrong: one alarm as long as it holds. */
@@ -36,6 +38,8 @@ export type AlarmFacts = {
   readonly diskKeys: ReadonlyMap<string, string>;
   /** By domid. */
   readonly disksThen: ReadonlyMap<number, DisksThen>;
+  /** Of the last minutes. */
+  readonly crashes?: readonly Crash[];
 };
 
 const MOMENT_MS = 3000;
@@ -51,6 +55,11 @@ export function alarmsOf(facts: AlarmFacts): Alarm[] {
       ...halfBuilt(one, facts),
     ]),
     ...sharedDisks(facts),
+    ...crashLoops(facts.crashes ?? []).map(({ last, uuid, finding }): Alarm => {
+      const { guest, domid } = last;
+      // One for all the domains that it is in turn.
+      return { key: `${finding.code} ${uuid}`, guest, uuid, domid, finding, afterMs: 0 };
+    }),
   ];
 }
 
@@ -118,10 +127,18 @@ function restoredBehind(
   };
 }
 
-function unwatched(tracked: Tracked, { processes }: AlarmFacts): Alarm[] {
-  const { name, domid, monitorPid } = tracked;
-  if (!isActive(tracked) || monitorPid === undefined) return [];
-  if (processes.some(({ pid }) => pid === monitorPid)) return [];
+function unwatched(tracked: Tracked, { looks, processes }: AlarmFacts): Alarm[] {
+  const { domid, state, begun, monitorPid } = tracked;
+  if (monitorPid === undefined || processes.some(({ pid }) => pid === monitorPid)) return [];
+  if (begun && state === "crashed") {
+    const onCrash = looks.find((one) => one.domid === domid)?.guest?.onCrash;
+    // It is meant to stay, and its process has nothing more to do.
+    if (tracked.ending?.action === "preserve" || onCrash === "preserve") return [];
+    const finding = crashedUnwatched({ ...tracked, ...(onCrash !== undefined && { onCrash }) });
+    return [alarm(tracked, finding, MOMENT_MS, ` ${monitorPid} crashed`)];
+  }
+  if (!isActive(tracked)) return [];
+  const { name } = tracked;
   const finding: Finding = {
     code: "domain-unwatched",
     severity: "warning",

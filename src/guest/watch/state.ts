@@ -63,6 +63,17 @@ export type Returning = {
   readonly atMs: number;
 };
 
+/** Crashes that are kept, of all guests together; the oldest go first. */
+export const MAX_CRASHES = 1024;
+
+export type Crash = {
+  readonly guest: string;
+  readonly uuid?: string;
+  readonly domid: number;
+  /** When it was seen. */
+  readonly atMs: number;
+};
+
 export type WatchState = {
   readonly version: typeof STATE_VERSION;
   readonly bootId: string;
@@ -74,6 +85,8 @@ export type WatchState = {
   readonly returning: readonly Returning[];
   /** Keys of alarms that hold. */
   readonly alarms: readonly string[];
+  /** Of the last minutes; absent: none. */
+  readonly crashes?: readonly Crash[];
 };
 
 /** What was seen; who saw it is added where it is written down. */
@@ -102,14 +115,15 @@ export function emptyState(bootId: string, atMs: number): WatchState {
 /** Undefined for what is none of this version: then the first look is the beginning. */
 export function parseState(value: unknown): WatchState | undefined {
   if (!isObject(value) || value["version"] !== STATE_VERSION) return undefined;
-  const { bootId, atMs, maxDomid, domains, returning, alarms } = value;
+  const { bootId, atMs, maxDomid, domains, returning, alarms, crashes } = value;
   const isSound =
     typeof bootId === "string" &&
     isCount(atMs) &&
     isCount(maxDomid) &&
     isListOf(domains, isTracked) &&
     isListOf(returning, isReturning) &&
-    isListOf(alarms, (key) => typeof key === "string");
+    isListOf(alarms, (key) => typeof key === "string") &&
+    isOptional(crashes, (list) => isListOf(list, isCrash) && (list as []).length <= MAX_CRASHES);
   return isSound ? (value as WatchState) : undefined;
 }
 
@@ -181,6 +195,16 @@ function isPossessions(value: unknown): boolean {
     isListOf(value["nics"], isText) &&
     isOptional(value["memoryKib"], isCount) &&
     isOptional(value["vcpus"], isCount)
+  );
+}
+
+function isCrash(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isText(value["guest"]) &&
+    isCount(value["domid"]) &&
+    isCount(value["atMs"]) &&
+    isOptional(value["uuid"], isText)
   );
 }
 

@@ -94,6 +94,7 @@ test.each(RELEASES)("what Xen %s prints of a guest is read, dom0 included", (rel
         },
       ],
       nics: [{ mac: "00:16:3e:00:00:01", bridge: "xenbr0" }],
+      onCrash: "preserve",
     },
   });
 });

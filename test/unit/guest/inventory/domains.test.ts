@@ -14,8 +14,8 @@ const waits = (domid: number, pid: number) =>
 const cmdline = (...words: readonly string[]) => `${words.join("\0")}\0`;
 const CREATE = cmdline("xl", "create", "/etc/xen/pandora.cfg");
 
-/** Codes of what is found of pandora's domains. */
-async function found(
+/** What is found of pandora's domains. */
+async function findings(
   domain: Partial<FakeDomain>,
   { files = {}, links = {} }: Partial<Dom0Options> = {},
 ) {
@@ -27,8 +27,14 @@ async function found(
       programs: xlList([all]),
     }),
   );
-  const findings = guests.flatMap((guest) => guest.findings);
-  return findings.map(({ code }) => code).filter((code) => code.startsWith("domain-"));
+  return guests
+    .flatMap((guest) => guest.findings)
+    .filter(({ code }) => code.startsWith("domain-") || code === "crash-loop");
+}
+
+/** Their codes. */
+async function found(domain: Partial<FakeDomain>, options?: Partial<Dom0Options>) {
+  return (await findings(domain, options)).map(({ code }) => code);
 }
 
 test("a copy that is rehearsed is nobody's guest", async () => {
@@ -77,7 +83,9 @@ describe("the process that watches a domain", () => {
   });
 
   test("may end when the domain was preserved, not when it has to be taken away", async () => {
-    expect(await found({ flags: "---sc-" })).toEqual([]);
+    const config = { ...domainJson(), on_crash: "preserve" };
+    expect(await found({ flags: "---sc-", config })).toEqual(["domain-crashed"]);
+    expect(await found({ flags: "---sc-" })).toEqual(UNWATCHED);
     expect(await found({ flags: "---s--" })).toEqual(UNWATCHED);
     expect(await found({ flags: "-----d" })).toEqual([]);
   });
@@ -90,6 +98,98 @@ describe("the process that watches a domain", () => {
       }),
     );
     expect(guests[0]!.domains[0]!.fact.watched).toBeUndefined();
+  });
+});
+
+describe("a domain that has crashed", () => {
+  const crashed = (onCrash: string) => ({
+    flags: "---sc-",
+    config: { ...domainJson(), on_crash: onCrash },
+  });
+  const watched = { files: { [LOG]: waits(3, 354), "/proc/354/cmdline": CREATE } };
+
+  test("and was preserved: it is there to be looked at, and how it is taken away", async () => {
+    const [finding, ...more] = await findings(crashed("preserve"));
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      ...{ code: "domain-crashed", severity: "warning" },
+      why: expect.stringContaining('on_crash is "preserve"') as string,
+    });
+    expect(finding?.next).toMatch(
+      /xl dump-core 3 FILE.*domus stop --destroy-after 0 pandora.*domus start pandora/,
+    );
+  });
+
+  test.each([
+    ["restart", "it is not started again"],
+    ["coredump_restart", "it is not started again"],
+    ["restart_rename", "it is not started again"],
+    ["destroy", "it is not taken away"],
+  ])("and nobody acts on it, with on_crash %s", async (onCrash, text) => {
+    const [finding, ...more] = await findings(crashed(onCrash));
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      ...{ code: "domain-unwatched", severity: "error" },
+      what: expect.stringContaining(text) as string,
+      next: expect.stringContaining("domus stop --destroy-after 0 pandora") as string,
+    });
+  });
+
+  test("just now: its xl is about to act", async () => {
+    const [finding] = await findings(crashed("coredump_destroy"), watched);
+    expect(finding).toMatchObject({ code: "domain-crashed", severity: "warning" });
+    expect(finding?.why).toContain("coredump-destroy");
+    expect(finding?.why).toContain("/var/lib/xen/dump/pandora");
+  });
+
+  test("and was taken away a moment later was never left", async () => {
+    const domains = [{ domid: 3, name: "pandora", uuid: PANDORA_UUID, ...crashed("destroy") }];
+    const [first, later] = [xlList(domains), xlList([])];
+    const files = { "/etc/xen/pandora.cfg": CONFIG, "/proc/1/cmdline": cmdline("init") };
+    let asked = 0;
+    const host = fakeDom0({ files, programs: first });
+    const { guests } = await readInventory({
+      ...host,
+      run: (argv, options) =>
+        argv.join(" ") === "xl list -v" && asked++ > 0
+          ? fakeDom0({ files: {}, programs: later }).run(argv, options)
+          : host.run(argv, options),
+    });
+    expect([asked, guests.map(({ state }) => state)]).toEqual([2, ["stopped"]]);
+  });
+});
+
+describe("a guest that crashes again and again", () => {
+  const ends = (domid: number, code: number, more = "Done. Rebooting now\n") =>
+    `Domain ${domid} has shut down, reason code ${code} 0x${code}\nAction for shutdown reason code ${code} is restart\n${more}`;
+  const life = (domid: number, code: number) => waits(domid, 354) + ends(domid, code);
+  const log = (text: string) => ({
+    files: { [LOG]: text + waits(9, 354), "/proc/354/cmdline": CREATE },
+  });
+
+  test("is seen by its log", async () => {
+    const [finding, ...more] = await findings(
+      { domid: 9 },
+      log([6, 7, 8].map((id) => life(id, 3)).join("")),
+    );
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      ...{ code: "crash-loop", severity: "error" },
+      what: "pandora has crashed 3 times in a row since it was started.",
+      next: expect.stringContaining("domus stop --destroy-after 0 pandora") as string,
+    });
+  });
+
+  test.each([
+    ["twice", life(7, 3) + life(8, 3)],
+    ["and rebooted in between", life(5, 3) + life(6, 3) + life(7, 1) + life(8, 3)],
+    ["and rebooted since", life(5, 3) + life(6, 3) + life(7, 3) + life(8, 1)],
+    [
+      "and was started anew by somebody",
+      life(5, 3) + life(6, 3) + life(7, 3) + waits(8, 354) + ends(8, 3, ""),
+    ],
+  ])("is none that did so %s", async (_, text) => {
+    expect(await found({ domid: 9 }, log(text))).toEqual([]);
   });
 });
 

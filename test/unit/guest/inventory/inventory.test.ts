@@ -263,7 +263,7 @@ describe("domains", () => {
 
   test.each([
     ["-b----", ["image-stale"]],
-    ["---sc-", ["image-stale"]],
+    ["---sc-", ["image-stale", "domain-crashed"]],
     ["--p---", []],
     ["---ss-", []],
   ])("in state %s make an image %j", async (flags, found) => {

@@ -104,11 +104,32 @@ describe("a disk of two", () => {
 describe("a domain that is left", () => {
   test("by the process that watched it", () => {
     expect(codes({ processes: [] })).toEqual(["domain-unwatched"]);
-    expect(codes({ processes: [], domains: [tracked(1, { state: "crashed" })] })).toEqual([]);
     expect(codes({ processes: [], domains: [tracked(1, { state: "suspended" })] })).toEqual([]);
     // xl create -e
     const { monitorPid: _, ...alone } = tracked(1);
     expect(codes({ processes: [], domains: [alone] })).toEqual([]);
+  });
+
+  test("by that process, and has crashed since: nobody does what on_crash says", () => {
+    const crashed = (more: Partial<Tracked> = {}, onCrash?: string) => {
+      const seen = look(1, "/dev/a");
+      const guest = { ...seen.guest!, ...(onCrash !== undefined && { onCrash }) };
+      const domains = [tracked(1, { state: "crashed", ...more })];
+      return alarms({ processes: [], domains, looks: [{ ...seen, guest }] });
+    };
+    const [one] = crashed({}, "restart");
+    expect(one?.finding).toMatchObject({
+      ...{ code: "domain-unwatched", severity: "error" },
+      what: "g1 has crashed as domain 1, and nobody acts on it: it is not started again.",
+    });
+    expect(one?.finding.next).toContain("domus stop --destroy-after 0 g1");
+    // It was alarming before, and is more so now.
+    expect(one?.key).not.toBe(alarms({ processes: [] })[0]?.key);
+    expect(crashed({ ending: { code: 3, action: "restart" } })).toHaveLength(1);
+    expect(crashed({ ending: { code: 3, action: "preserve" } })).toEqual([]);
+    expect(crashed({}, "preserve")).toEqual([]);
+    const domains = [tracked(1, { state: "crashed" })];
+    expect(codes({ domains, processes: [monitor(1)] })).toEqual([]);
   });
 
   test("by a migration", () => {
