@@ -334,6 +334,7 @@ class Watcher {
       busy: this.#busy(),
       diskKeys: this.#diskKeys,
       disksThen: this.#disksThen,
+      crashes: state.crashes ?? [],
     });
     const keys = new Set(all.map(({ key }) => key));
     for (const key of this.#alarmsSince.keys()) if (!keys.has(key)) this.#alarmsSince.delete(key);
