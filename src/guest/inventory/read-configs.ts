@@ -19,7 +19,13 @@ export const AUTO_DIRECTORY = "/etc/xen/auto";
 const MAX_DIRECTORIES = 64;
 const MAX_CONFIGS = 4096;
 
-type Found = { path: string; readonly realPath: string; readonly autostart: string[] };
+export type ConfigFileFound = {
+  /** As people call it: in xl's own directory where it is there. */
+  path: string;
+  readonly realPath: string;
+  /** Links in `auto` that lead to it. */
+  readonly autostart: string[];
+};
 
 export type ConfigsRead = {
   readonly configs: readonly ConfigFact[];
@@ -38,7 +44,26 @@ export async function readConfigs(
   host: Host,
   { also, failures, known }: ConfigsOptions,
 ): Promise<ConfigsRead> {
-  const found = new Map<string, Found>();
+  const { files, brokenLinks } = await findConfigFiles(host, { also, failures });
+  const configs = await mapParallel(files, AT_A_TIME, async (one) => {
+    const config = await known.facts("config", one.realPath, async () => {
+      const value = await readConfig(host, one);
+      return { value, keep: value.failure === undefined };
+    });
+    return { ...one, ...config };
+  });
+  return { configs, brokenLinks };
+}
+
+/** All configs of the host, and links to configs that lead nowhere; none is read. */
+export async function findConfigFiles(
+  host: Host,
+  { also, failures }: Pick<ConfigsOptions, "also" | "failures">,
+): Promise<{
+  readonly files: readonly ConfigFileFound[];
+  readonly brokenLinks: readonly BrokenLink[];
+}> {
+  const found = new Map<string, ConfigFileFound>();
   const brokenLinks: BrokenLink[] = [];
   const auto = await mapParallel(
     await pathsIn(host, AUTO_DIRECTORY, failures),
@@ -64,19 +89,14 @@ export async function readConfigs(
       else if (there.path.startsWith(`${AUTO_DIRECTORY}/`)) there.path = path;
     }
   }
-  const all = [...found.values()].slice(0, MAX_CONFIGS);
-  const configs = await mapParallel(all, AT_A_TIME, async (one) => {
-    const config = await known.facts("config", one.realPath, async () => {
-      const value = await readConfig(host, one);
-      return { value, keep: value.failure === undefined };
-    });
-    return { ...one, ...config };
-  });
-  return { configs, brokenLinks };
+  return { files: [...found.values()].slice(0, MAX_CONFIGS), brokenLinks };
 }
 
 /** xl's own first: a config is called by its path there where it has one. */
-function directoriesOf(found: ReadonlyMap<string, Found>, also: readonly string[]): string[] {
+function directoriesOf(
+  found: ReadonlyMap<string, ConfigFileFound>,
+  also: readonly string[],
+): string[] {
   const linked = [...found.keys()].map(directoryOf).filter((one) => one !== AUTO_DIRECTORY);
   return [...new Set([CONFIG_DIRECTORY, ...also, ...linked])].slice(0, MAX_DIRECTORIES);
 }
@@ -105,7 +125,7 @@ async function brokenLink(host: Host, path: string): Promise<BrokenLink> {
 
 async function readConfig(
   host: Host,
-  found: Found,
+  found: ConfigFileFound,
 ): Promise<Pick<ConfigFact, "guest" | "failure">> {
   const read = await attempt(async () => {
     const text = decodeText(await host.readFile(found.realPath, MIB));

@@ -44,6 +44,7 @@ const TEXTS: Readonly<Record<EventKind, (detail: Detail) => string>> = {
   attached: device,
   detached: device,
   "config-changed": (detail) => {
+    if (typeof detail["config"] === "string") return fileChange(detail);
     const { from: was, to } = detail;
     const what = text(detail, "what");
     const unit = what === "memoryKib" ? " KiB" : "";
@@ -71,6 +72,23 @@ function device(detail: Detail): string {
   if (nic !== "") return `network card ${nic}`;
   const target = text(detail, "target");
   return join(text(detail, "vdev"), target === "" ? "" : `(${target})`);
+}
+
+/** `memory 512 -> 1024, vcpus gone in /etc/xen/web.cfg` */
+function fileChange(detail: Detail): string {
+  const { changes, more } = detail;
+  const path = text(detail, "config");
+  const file = text(detail, "file");
+  if (file !== "") return `${path} is ${file}`;
+  if (!Array.isArray(changes)) return path;
+  if (changes.length === 0) return `${path} (no setting: comments, order or layout)`;
+  const told = changes.map((change: Detail) => {
+    const [key, was, is] = [text(change, "key"), change["from"], change["to"]];
+    if (is === undefined) return `${key} is gone`;
+    return was === undefined ? `${key} = ${value(is)}` : `${key} ${value(was)} -> ${value(is)}`;
+  });
+  const others = typeof more === "number" ? [`${more} more`] : [];
+  return `${path}: ${[...told, ...others].join(", ")}`;
 }
 
 function from(detail: Detail, key: string): string {

@@ -24,6 +24,7 @@ import {
   readRows,
   readXlProcesses,
 } from "./look.ts";
+import { configChanges, parseKnownConfigs, readConfigFiles } from "./config-files.ts";
 import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
 import { parseState } from "./state.ts";
@@ -33,6 +34,8 @@ import type { NewEvent } from "./timed-events.ts";
 
 /** Under which the state is kept in the records. */
 export const STATE_NOTE = "watch";
+/** The same for the configs. */
+const CONFIGS_NOTE = "watch-configs";
 
 /** A pause shows in no other way than by asking; where nobody else asks, so often. */
 const POLL_MS = 1000;
@@ -47,6 +50,8 @@ const LEAST_PAUSE_MS = 100;
 const WORK_SAVED_MS = 5000;
 /** The time of a file is that of the kernel's last tick, and what is written may come after a look has begun. */
 const LOG_SLACK_MS = 5000;
+/** Of a config there is a time in the file: there is no hurry. */
+const CONFIGS_EACH_MS = 15_000;
 const STATE_KEPT_MS = 60_000;
 /** The log of a domain, and what makes it, come with some delay. */
 const SETTLES_WITHIN_MS = 10_000;
@@ -85,8 +90,10 @@ export type WatchOptions = {
 export async function watch(ports: WatchPorts, { signal, once = false }: WatchOptions) {
   const boot = await readBoot(ports.host, ports.nowMs());
   const watcher = new Watcher(ports, boot);
-  if (once) await watcher.look(signal);
-  else await watcher.run(signal);
+  if (once) {
+    await watcher.look(signal);
+    await watcher.lookAtConfigs();
+  } else await watcher.run(signal);
 }
 
 type Sources = { readonly source: ChangeSource; readonly ticker: StateTicker | undefined };
@@ -131,12 +138,17 @@ class Watcher {
     this.#isDirty = true;
     let pauseMs = LEAST_PAUSE_MS;
     let saved = WORK_SAVED_MS;
+    let configsAt = -Infinity;
     while (!signal.aborted) {
       const idleSince = clock.now();
       await this.#idle(pauseMs, signal);
       if (signal.aborted) return;
       const began = clock.now();
       await this.#tick({ source, ticker }, signal);
+      if (began - configsAt >= CONFIGS_EACH_MS && !signal.aborted) {
+        await this.lookAtConfigs();
+        configsAt = began;
+      }
       const took = clock.now() - began;
       saved = Math.min(saved + (began - idleSince), WORK_SAVED_MS) - took;
       pauseMs = ticker?.ticking ? POLL_MS : Math.min(Math.max(POLL_MS, 2 * took), MAX_POLL_MS);
@@ -174,6 +186,22 @@ class Watcher {
     this.#state = next;
     this.#looked = true;
     for (const event of events) this.#ports.tell(event);
+  }
+
+  /** What was written into configs since the last time. */
+  async lookAtConfigs(): Promise<void> {
+    const { host, records, nowMs, tell } = this.#ports;
+    const before = parseKnownConfigs(records.note(CONFIGS_NOTE));
+    const now = await readConfigFiles(host, before, nowMs());
+    if (!now) return;
+    const own = (guest: string) => records.events({ guest, limit: 20 });
+    const events = before ? configChanges(before, now, own) : [];
+    if (before && JSON.stringify(before.files) === JSON.stringify(now.files)) return;
+    records.transaction(() => {
+      for (const event of events) records.addEvent(event);
+      records.setNote(CONFIGS_NOTE, now);
+    });
+    for (const event of events) tell(event);
   }
 
   async #tick({ source, ticker }: Sources, signal: AbortSignal): Promise<void> {
