@@ -26,6 +26,7 @@ const MAX_SETTINGS = 256;
 const MAX_TOLD = 16;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const AT_A_TIME = 16;
+const UNSETTLED = "unsettled";
 /** Between the time of a file and what domus itself wrote down of it. */
 const SLACK_MS = 10_000;
 
@@ -69,7 +70,8 @@ export async function readConfigFiles(
   const { files } = await findConfigFiles(host, { also: [], failures: [] });
   const now = await mapParallel(files, AT_A_TIME, async ({ path, realPath }) => {
     const was = known.get(realPath);
-    const stamp = await host.stampOf?.(realPath);
+    // The first time there is no "as it was": one that is just being written is taken as it is, and read again.
+    const stamp = (await host.stampOf?.(realPath)) ?? (before ? undefined : UNSETTLED);
     if (stamp === undefined || stamp === was?.stamp) return was;
     const read = await attempt(() => readConfig(host, { path, realPath, stamp, was }));
     return read.ok ? read.value : was;

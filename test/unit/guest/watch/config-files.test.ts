@@ -124,6 +124,18 @@ test("one that is being written is as it was; without stamps nothing is read", a
   expect(await readConfigFiles({ ...host, stampOf: undefined! }, known, atMs)).toBe(undefined);
 });
 
+test("one that is being written when the watcher looks for the first time is no news later", async () => {
+  write("web.cfg", WEB);
+  const settled = host;
+  host = { ...host, stampOf: async () => undefined };
+  await look();
+  expect(await look()).toEqual([]);
+  host = settled;
+  expect(await look()).toEqual([]);
+  write("web.cfg", WEB.replace("512", "256"));
+  expect(said(await look())).toEqual(["web: config-changed /etc/xen/web.cfg: memory 512 -> 256"]);
+});
+
 test("what was kept by another version is forgotten, not believed", () => {
   for (const value of [undefined, null, 5, {}, { version: 2, atMs: 1, files: [] }])
     expect(parseKnownConfigs(value)).toBe(undefined);
