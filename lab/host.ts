@@ -187,7 +187,7 @@ export class LabHost implements AsyncDisposable {
   }
 
   /** Waits until the guest's console matches, and returns its text; fails with what it said instead. */
-  async waitForConsole(guest: string, pattern: RegExp, timeoutMs = 180_000): Promise<string> {
+  async waitForConsole(guest: string, pattern: RegExp, timeoutMs = 600_000): Promise<string> {
     const deadline = Date.now() + timeoutMs;
     while (true) {
       const text = await this.console(guest);
