@@ -1,11 +1,18 @@
 /** Asks Xen for its domains, as text. */
-import { ioFailure } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
+import { noAnswer } from "../../xen/xl-messages.ts";
 
-/** What `xl list` says with `flag`: `-v`, a table, or `-l`, libxl's JSON. `io` with xl's last words when Xen does not answer. */
-export async function askXlList(host: Pick<Host, "run">, flag: "-v" | "-l"): Promise<string> {
-  const { exitCode, stdout, stderr } = await host.run(["xl", "list", flag]);
-  if (exitCode === 0) return stdout;
-  const said = stderr.trim().split("\n").at(-1) ?? "";
-  throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
+/**
+ * What `xl list` says with `flag`: `-v`, a table, or `-l`, libxl's JSON; of all domains, or of one. `failed` with what xl said when
+ * Xen does not answer.
+ */
+export async function askXlList(
+  host: Pick<Host, "run">,
+  flag: "-v" | "-l",
+  domid?: number,
+): Promise<string> {
+  const of = domid === undefined ? [] : [String(domid)];
+  const ran = await host.run(["xl", "list", flag, ...of]);
+  if (ran.exitCode !== 0) throw noAnswer(ran);
+  return ran.stdout;
 }

@@ -4,13 +4,13 @@
  */
 import { systemClock } from "../../base/clock.ts";
 import type { Clock } from "../../base/clock.ts";
-import { attempt, failureText, ioFailure } from "../../base/failure.ts";
+import { attempt, failureText } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import { shorten } from "../../check/remedy.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
-import { xlSaid } from "../lifecycle/domain-command.ts";
+import { noAnswer } from "../../xen/xl-messages.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
 import { BootSigns } from "./boot-signs.ts";
 import type { BootStage } from "./boot-signs.ts";
@@ -70,7 +70,7 @@ const EVIDENCE_WIDTH = 200;
 
 type Verdict = Pick<BootOutcome, "outcome" | "reason">;
 
-/** Never fails for what the guest does; `io` when Xen does not tell. */
+/** Never fails for what the guest does; `failed` when Xen does not tell. */
 export async function watchBoot(
   ports: BootPorts,
   domain: DomainName,
@@ -247,12 +247,11 @@ class Watch {
 
   /** Of domains with the guest's uuid; undefined when Xen did not answer this time. */
   async #rows(): Promise<readonly DomainRow[] | undefined> {
-    const { exitCode, stdout, stderr } = await this.#host.run(["xl", "list", "-v"]);
-    this.#unanswered = exitCode === 0 ? 0 : this.#unanswered + 1;
-    if (this.#unanswered >= UNANSWERED)
-      throw ioFailure(["xl list -v"], "asking Xen", xlSaid(stderr) || `exit code ${exitCode}`);
-    if (exitCode !== 0) return undefined;
-    return parseXlListVerbose(stdout).filter(({ uuid }) => uuid === this.#domain.uuid);
+    const ran = await this.#host.run(["xl", "list", "-v"]);
+    this.#unanswered = ran.exitCode === 0 ? 0 : this.#unanswered + 1;
+    if (this.#unanswered >= UNANSWERED) throw noAnswer(ran);
+    if (ran.exitCode !== 0) return undefined;
+    return parseXlListVerbose(ran.stdout).filter(({ uuid }) => uuid === this.#domain.uuid);
   }
 
   #because(): string {

@@ -2,11 +2,12 @@
  * Commands of xl for one domain. A domain is named by its id, as names are given again and one of digits alone is taken for an id; and
  * as ids are given again, too, it is looked whether the domain still is who it was.
  */
-import { commandFailed, ioFailure, refused } from "../../base/failure.ts";
+import { commandFailed, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { Host, Ran } from "../../host/host.ts";
 import { parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { noAnswer, xlSaid } from "../../xen/xl-messages.ts";
 
 export type DomainName = {
   readonly domid: number;
@@ -19,14 +20,14 @@ export type DomainName = {
 /** What `xl list` prints of a domain that is not there (xen: tools/xl/xl_info.c, tools/xl/xl_utils.c). */
 const NO_DOMAIN = /does not exist|invalid domain identifier/i;
 
-/** The domain's row, of whomever it is; undefined when there is no such domain. `io` when Xen does not tell. */
+/** The domain's row, of whomever it is; undefined when there is no such domain. `failed` when Xen does not tell. */
 export async function lookAtDomain(host: Host, domid: number): Promise<DomainRow | undefined> {
-  const { exitCode, stdout, stderr } = await host.run(["xl", "list", "-v", String(domid)]);
+  const ran = await host.run(["xl", "list", "-v", String(domid)]);
+  const { exitCode, stdout, stderr } = ran;
   const rows = parseXlListVerbose(stdout).filter((row) => row.domid === domid);
   if (rows.length === 1) return rows[0];
   if (rows.length === 0 && (exitCode === 0 || NO_DOMAIN.test(stderr))) return undefined;
-  const said = rows.length > 1 ? "two rows for one domain" : xlSaid(stderr);
-  throw ioFailure([`xl list -v ${domid}`], "asking Xen", said || `exit code ${exitCode}`);
+  throw noAnswer(rows.length > 1 ? { ...ran, stderr: "two rows for one domain" } : ran);
 }
 
 /** The domain's row while it is who it was, else undefined. */
@@ -59,13 +60,18 @@ export async function askDomain(
   domain: DomainName,
   argv: (domid: string) => readonly string[],
 ): Promise<Ran> {
-  if (!(await sameDomain(host, domain)))
-    throw refused([`domain ${domain.domid}`], {
-      what: `Domain ${domain.domid} is not there any more, or is not ${domain.name} any more.`,
-      why: "The guest ended or was started again since it was looked at. Nothing was done.",
-      next: "Run the command again.",
-    });
+  await assertSameDomain(host, domain);
   return host.run(argv(String(domain.domid)), { survives: true });
+}
+
+/** `refused` when the domain is not there any more, or another's by now. */
+export async function assertSameDomain(host: Host, domain: DomainName): Promise<void> {
+  if (await sameDomain(host, domain)) return;
+  throw refused([`domain ${domain.domid}`], {
+    what: `Domain ${domain.domid} is not there any more, or is not ${domain.name} any more.`,
+    why: "The guest ended or was started again since it was looked at. Nothing was done.",
+    next: "Run the command again.",
+  });
 }
 
 /** What xl did not do, and what it said. `next` says what state things are in, where the caller knows. */
@@ -79,35 +85,4 @@ export function xlFailure(ran: Ran, { domid, name }: DomainName, next?: string) 
   });
 }
 
-/** So many messages of xl, from the first on: it is the cause, those behind it are what came of it. */
-const MAX_MESSAGES = 3;
-const MAX_TEXT = 400;
-
-/** What xl says of each save and restore, whatever becomes of it. */
-const NO_MESSAGE =
-  /^(?:xc: (?:info|progress|detail|debug): |Saving to .* new xl format|Loading new save file|\s+Savefile contains|Parsing config)/;
-
-/**
- * What is in xl's messages, without what only its developers want: `libxl: error: libxl_device.c:1111:device_backend_callback: `. What
- * a script says is the cause of what libxl says of it, and comes first.
- */
-export function xlSaid(stderr: string): string {
-  const messages: string[] = [];
-  for (const line of stderr.slice(0, 65_536).split(/\r?\n/)) {
-    if (NO_MESSAGE.test(line)) continue;
-    const message = line
-      .trim()
-      .replace(PREFIX, "")
-      .replace(/^Domain \d+: ?/, "");
-    // The scripts for block devices break their lines.
-    if (messages.at(-1)?.endsWith(",")) messages.push(`${messages.pop()} ${message}`);
-    else if (message !== "" && !messages.includes(message)) messages.push(message);
-  }
-  const ofScript = (message: string) => (message.startsWith("script: ") ? 0 : 1);
-  const said = messages.toSorted((a, b) => ofScript(a) - ofScript(b));
-  const text = said.slice(0, MAX_MESSAGES).join("; ");
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
-}
-
-const PREFIX =
-  /^(?:lib\w+: (?:error|warning|info): (?:\w+\.c:\d+:\s?\w+: ?)?|xc: (?:error|panic): (?:panic: )?(?:\w+\.c:\d+: ?)?)/;
+export { xlSaid };

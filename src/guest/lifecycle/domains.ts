@@ -1,9 +1,11 @@
 /** A domain that a command works on: found, made to go on, ended; all of it by its id and uuid. */
-import { commandFailed, ioFailure, overLimit } from "../../base/failure.ts";
+import { commandFailed, overLimit } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
-import { domainCommand, sameDomain, xlSaid } from "./domain-command.ts";
+import { xlSaid } from "../../xen/xl-messages.ts";
+import { askXlList } from "../config/ask-xl-list.ts";
+import { domainCommand, sameDomain } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
@@ -12,12 +14,9 @@ const GONE_WITHIN_MS = 120_000;
 const XL_ENDS_WITHIN_MS = 60_000;
 const POLL_MS = 250;
 
-/** All but dom0. `io` when Xen does not tell. */
+/** All but dom0. `failed` when Xen does not tell. */
 export async function listDomains(host: Host): Promise<readonly DomainRow[]> {
-  const { exitCode, stdout, stderr } = await host.run(["xl", "list", "-v"]);
-  if (exitCode !== 0)
-    throw ioFailure(["xl list -v"], "asking Xen", xlSaid(stderr) || `exit code ${exitCode}`);
-  return parseXlListVerbose(stdout).filter(({ domid }) => domid !== 0);
+  return parseXlListVerbose(await askXlList(host, "-v")).filter(({ domid }) => domid !== 0);
 }
 
 /** The domains that have the uuid, looked at one by one: a row of the whole list can be part of a name. */

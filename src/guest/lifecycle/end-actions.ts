@@ -1,8 +1,7 @@
 /** What xl does when a domain ends: `on_poweroff=` and its like, as libxl has them of a domain. */
-import { ioFailure } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseJson } from "../../xen/domain-summary.ts";
-import { xlSaid } from "./domain-command.ts";
+import { askXlList } from "../config/ask-xl-list.ts";
 
 /** As libxl writes them (xen: tools/libs/light/libxl_types.idl, action_on_shutdown); the first is left out of its JSON. */
 const ACTIONS = [
@@ -19,12 +18,9 @@ export type EndAction = (typeof ACTIONS)[number];
 
 export type EndActions = { readonly poweroff: EndAction; readonly reboot: EndAction };
 
-/** Undefined where libxl has no configuration of the domain. `io` when Xen does not tell, `corrupt` when it makes no sense. */
+/** Undefined where libxl has no configuration of the domain. `failed` when Xen does not tell, `corrupt` when it makes no sense. */
 export async function readEndActions(host: Host, domid: number): Promise<EndActions | undefined> {
-  const argv = ["xl", "list", "-l", String(domid)];
-  const { exitCode, stdout, stderr } = await host.run(argv);
-  if (exitCode !== 0)
-    throw ioFailure([argv.join(" ")], "asking Xen", xlSaid(stderr) || `exit code ${exitCode}`);
+  const stdout = await askXlList(host, "-l", domid);
   const json = parseJson(stdout.trim() === "" ? "[]" : stdout, ["xl list"]);
   const entries: unknown[] = Array.isArray(json) ? json : [json];
   const entry = entries.find((one) => objectOf(one)?.["domid"] === domid);

@@ -4,7 +4,7 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { moveAway } from "./aside.ts";
-import { xlSaid } from "./domain-command.ts";
+import { xlSaid } from "../../xen/xl-messages.ts";
 import { destroyDomain, domainsWithUuid, neverRan, unpauseDomain } from "./domains.ts";
 import { settleRecord } from "./end-save.ts";
 import { withOperation } from "./journal.ts";

@@ -2,7 +2,7 @@
 import { attempt, commandFailed, FailureError, failureText } from "../../base/failure.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { runningXen } from "../config/host-xen.ts";
-import { xlSaid } from "../lifecycle/domain-command.ts";
+import { xlSaid } from "../../xen/xl-messages.ts";
 import { destroyDomain, listDomains } from "../lifecycle/domains.ts";
 import { claimOperation } from "../lifecycle/journal.ts";
 import type { LifecyclePorts } from "../lifecycle/ports.ts";

@@ -5,7 +5,7 @@ import { decodeText } from "../../bytes/text.ts";
 import type { Ran } from "../../host/host.ts";
 import type { BootOutcome } from "../console/watch-boot.ts";
 import { assertFree } from "../guard/disk-guard.ts";
-import { xlSaid } from "../lifecycle/domain-command.ts";
+import { xlSaid } from "../../xen/xl-messages.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
 import { listDomains } from "../lifecycle/domains.ts";
 import { withOperation } from "../lifecycle/journal.ts";

@@ -2,9 +2,10 @@
  * Running guests that have a disk. Xen's block backend opens devices without claiming them, so the kernel keeps nobody away: it has
  * to be asked what it serves (linux: drivers/block/xen-blkback/xenbus.c), and libxl what it gave to whom.
  */
-import { attempt, FailureError, ioFailure } from "../../base/failure.ts";
+import { attempt, FailureError } from "../../base/failure.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { ListedDomain } from "../../xen/xl-list.ts";
+import { noAnswer } from "../../xen/xl-messages.ts";
 import type { Host } from "../host.ts";
 import { blockIdentity, namesIn, readIdentities, readLine } from "./block-graph.ts";
 import type { Related } from "./block-graph.ts";
@@ -20,7 +21,7 @@ type Domains = {
 };
 
 /**
- * One for each domain and disk. An `io` failure on a Xen host whose `xl` does not answer: then nobody knows. `processes` are those
+ * One for each domain and disk. A `failed` failure on a Xen host whose `xl` does not answer: then nobody knows. `processes` are those
  * that have the disk open: what qemu serves is found among them.
  */
 export async function guestUsers(
@@ -102,8 +103,6 @@ async function ask(host: Host, flag: string): Promise<string | undefined> {
   const ran = await attempt(() => host.run(["xl", "list", flag]));
   if (!ran.ok && ran.failure.kind === "missing") return undefined;
   if (!ran.ok) throw new FailureError(ran.failure);
-  const { exitCode, stdout, stderr } = ran.value;
-  if (exitCode === 0) return stdout;
-  const said = stderr.trim().split("\n").at(-1) ?? "";
-  throw ioFailure([`xl list ${flag}`], "asking Xen", said === "" ? `exit code ${exitCode}` : said);
+  if (ran.value.exitCode !== 0) throw noAnswer(ran.value);
+  return ran.value.stdout;
 }

@@ -134,7 +134,7 @@ describe("Xen decides", () => {
     );
     expect(await now.outcome).toMatchObject({ outcome: "unknown" });
     const never = watch([null], {});
-    await expect(never.outcome).rejects.toMatchObject({ failure: { kind: "io" } });
+    await expect(never.outcome).rejects.toMatchObject({ failure: { kind: "failed" } });
   });
 });
 

@@ -235,7 +235,7 @@ test("Xen that does not answer is said once, and asked again", async () => {
   host.isDeaf = true;
   const watcher = run();
   await expect.poll(() => host.asked, POLL).toBeGreaterThan(5);
-  expect(watcher.said).toEqual([expect.stringContaining("xencall: error: no")]);
+  expect(watcher.said).toEqual([expect.stringContaining("got no answer from Xen. xl says: no")]);
   host.isDeaf = false;
   await isThere();
   await expect.poll(() => watcher.said.at(-1), POLL).toBe("Xen answers again.");

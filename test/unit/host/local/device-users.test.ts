@@ -240,7 +240,7 @@ web1  5  1024  2  -b----  31.4 01234567-89ab-cdef-0123-456789abcdef  -  -
     const xl = { stderr: "xl: cannot open the privileged command interface\n" };
     const host = scriptedHost({ ...MACHINE, files: { ...DISKS, ...dom0 }, xl });
     expect(await attempt(() => findDeviceUsers(host, "/dev/sda3"))).toMatchObject({
-      failure: { kind: "io", errno: "xl: cannot open the privileged command interface" },
+      failure: { kind: "failed", why: "xl says: xl: cannot open the privileged command interface" },
     });
     expect(await usersOf("/dev/sda3", { xl })).toEqual([]);
     const inside = { "/proc/xen/capabilities": "\n", "/sys/hypervisor/type": "xen\n" };
