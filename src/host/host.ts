@@ -33,6 +33,8 @@ export type FileChange = {
   readonly bytes: Uint8Array;
   /** Where the old content is kept; nothing may be there yet. */
   readonly copyPath: string;
+  /** In the same directory: where the new content is written. What is there is what a cut has left, and goes. */
+  readonly temporaryPath: string;
 };
 
 export type Host = {

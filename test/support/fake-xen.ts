@@ -3,12 +3,16 @@
  * they were flushed. A command that works on it can be cut off before and after each of its effects.
  */
 import { missing, ioFailure } from "../../src/base/failure.ts";
+import { directoryOf } from "../../src/base/path.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import type { BlockDevice } from "../../src/disk/source.ts";
 import type { GuardPorts } from "../../src/guest/guard/disk-guard.ts";
 import type { ImageFiles, LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
 import type { Host, Ran } from "../../src/host/host.ts";
+import { replaceFileWith } from "../../src/host/local/replace-file.ts";
+import type { ReplaceFiles } from "../../src/host/local/replace-file.ts";
 import { fakeDom0, xlList } from "./dom0.ts";
+import type { Dom0Options } from "./dom0.ts";
 import { fakeRecords, recordStore } from "./fake-records.ts";
 import {
   domainJson,
@@ -39,6 +43,11 @@ export type Cut = { readonly at: number; readonly kind: CutKind };
 
 type FileNode = { bytes: Uint8Array; durable: Uint8Array; modifiedMs: number };
 
+/** What becomes of names that no directory was flushed for when the power fails; contents are what was flushed of them. */
+export type LostNames = "all" | "none" | "all but the last";
+
+type Names = Map<string, FileNode>;
+
 type Disk = { content: number; durable: number; writes: number };
 
 type Domain = {
@@ -50,11 +59,15 @@ type Domain = {
   memory: number;
   cpu: number;
   whole: boolean;
+  /** What was attached to it, as in a config. */
+  extra: readonly string[];
 };
 
 export const GUEST = "pandora";
 export const UUID = "22f7f7cc-5a0b-4f2d-9c1e-0123456789ab";
 export const DISK = "/dev/vg0/pandora-disk";
+/** A second disk, which is there to be attached. */
+export const EXTRA = "/dev/vg0/extra,raw,xvdb,rw";
 export const CONFIG = "/etc/xen/pandora.cfg";
 export const IMAGES = "/var/lib/domus/images";
 const CONFIG_TEXT = `name = "pandora"\nuuid = "${UUID}"\nmemory = 128\ndisk = ['${DISK},raw,xvda,w']\n`;
@@ -78,8 +91,11 @@ export class FakeXen {
   freeBytes = 1e12;
   /** The filesystem that the records are on, too, is full as long as an image is being written to it. */
   isFull = false;
-  #files = new Map<string, FileNode>();
-  #durableNames = new Map<string, FileNode>();
+  lostNames: LostNames = "all";
+  #files: Names = new Map();
+  #durableNames: Names = new Map();
+  /** Changes of names in directories that were not flushed since. */
+  #unflushed: ((names: Names) => void)[] = [];
   #domid = 0;
   #pid = 100;
   #alive = new Set<number>();
@@ -146,6 +162,9 @@ export class FakeXen {
     this.#alive.clear();
     this.bootId = `boot-${Number(this.bootId.slice(5)) + 1}`;
     this.disk.content = this.disk.durable;
+    const kept = { all: [], none: this.#unflushed, "all but the last": this.#unflushed.slice(-1) };
+    for (const change of kept[this.lostNames]) change(this.#durableNames);
+    this.#unflushed = [];
     this.#files = new Map(
       [...this.#durableNames].map(([path, node]) => [path, { ...node, bytes: node.durable }]),
     );
@@ -237,6 +256,7 @@ export class FakeXen {
       list: (path) => view().list(path),
       kind: (path) => view().kind(path),
       realPath: (path) => view().realPath(path),
+      replaceFile: (path, change) => replaceFileWith(this.#replaceFiles(life), path, change),
       observeDisk: async (path) => {
         if (path !== DISK) throw missing([path], "such disk");
         this.disk.durable = this.disk.content;
@@ -252,7 +272,7 @@ export class FakeXen {
     };
   }
 
-  #view(): Record<string, { content: Uint8Array; modified: string }> {
+  #view(): Dom0Options["files"] {
     const files = [...this.#files].map(([path, { bytes, modifiedMs }]) => [
       path,
       { content: bytes, modified: new Date(modifiedMs).toISOString() },
@@ -260,6 +280,7 @@ export class FakeXen {
     return {
       ...Object.fromEntries(files),
       [DISK]: { kind: "block-device", sizeBytes: DISK_BYTES },
+      [pathOf(EXTRA)]: { kind: "block-device", sizeBytes: DISK_BYTES },
     };
   }
 
@@ -296,7 +317,10 @@ export class FakeXen {
     const rows = wanted.map((one) => ({
       ...one,
       flags: { running: "-b----", paused: "--p---", suspended: "---ss-" }[one.state],
-      config: { ...domainJson(one.name, one.uuid), disks: domainJson(GUEST)["disks"] },
+      config: {
+        ...domainJson(one.name, one.uuid),
+        disks: [...(domainJson(GUEST)["disks"] as object[]), ...one.extra.map(diskJson)],
+      },
     }));
     let stdout = xlList(rows)[`xl list ${flag}`]!;
     for (const { uuid, cpu } of wanted)
@@ -351,6 +375,16 @@ export class FakeXen {
         if (how === "half") return killed;
         if (named?.state === "paused") this.#go(named);
         return ended(named ? 0 : 1);
+      case "block-attach":
+        if (how === "half") return killed;
+        if (!named || named.extra.includes(words[1]!)) return ended(1, "it has that disk\n");
+        named.extra = [...named.extra, words[1]!];
+        return ended(0);
+      case "block-detach":
+        if (how === "half") return killed;
+        if (!named) return ended(1, "no such domain\n");
+        named.extra = named.extra.filter((one) => one.split(",")[2] !== words[1]);
+        return ended(0);
       case "destroy":
         if (how === "half") return killed;
         this.domains = this.domains.filter((one) => one !== named);
@@ -381,7 +415,8 @@ export class FakeXen {
 
   #create(as: Pick<Domain, "state" | "memory"> & { readonly whole?: boolean }): Domain {
     this.#domid += 1;
-    const domain = { domid: this.#domid, name: GUEST, uuid: UUID, cpu: 0, whole: true, ...as };
+    const of = { domid: this.#domid, name: GUEST, uuid: UUID };
+    const domain = { ...of, cpu: 0, whole: true, extra: [], ...as };
     this.domains.push(domain);
     return domain;
   }
@@ -411,6 +446,58 @@ export class FakeXen {
     else this.#files.set(path, { bytes, durable: new Uint8Array(0), modifiedMs: this.nowMs });
   }
 
+  /** A directory, where no file is at the path. */
+  #flush(path: string): void {
+    const node = this.#files.get(path);
+    if (node) node.durable = node.bytes;
+    else this.#flushNames();
+  }
+
+  #flushNames(): void {
+    for (const change of this.#unflushed.splice(0)) change(this.#durableNames);
+  }
+
+  #changeNames(change: (names: Names) => void): void {
+    change(this.#files);
+    this.#unflushed.push(change);
+  }
+
+  /** Contents come in two halves, and no name is safe before its directory is flushed. */
+  #replaceFiles(life: Life): ReplaceFiles {
+    const writeNew = async (path: string, bytes: Uint8Array) => {
+      await life.effect(() => {
+        if (this.#files.has(path)) throw ioFailure([path], "create", "EEXIST");
+        const half = bytes.subarray(0, bytes.length / 2);
+        const node = { bytes: half, durable: new Uint8Array(0), modifiedMs: this.nowMs };
+        this.#changeNames((names) => names.set(path, node));
+      });
+      await life.effect(() => void (this.#files.get(path)!.bytes = bytes));
+    };
+    return {
+      read: (path) => life.look(() => this.#files.get(path)!.bytes),
+      copyNew: (from, to) => writeNew(to, this.#files.get(from)!.bytes),
+      writeNew,
+      sync: (path) =>
+        life.effect(() => {
+          if (!this.#files.has(path) && path !== directoryOf(CONFIG))
+            throw ioFailure([path], "open", "ENOENT");
+          this.#flush(path);
+        }),
+      rename: (from, to) =>
+        life.effect(() => {
+          const node = this.#files.get(from)!;
+          this.#changeNames((names) => {
+            names.delete(from);
+            names.set(to, node);
+          });
+        }),
+      remove: async (path) => {
+        if (!this.#files.has(path)) return;
+        await life.effect(() => this.#changeNames((names) => void names.delete(path)));
+      },
+    };
+  }
+
   #imageFiles(life: Life): ImageFiles {
     const at = (path: string) => {
       const node = this.#files.get(path);
@@ -424,24 +511,36 @@ export class FakeXen {
           if (this.#files.has(path)) throw ioFailure([path], "create", "EEXIST");
           this.#put(path, new Uint8Array(0));
         }),
-      sync: (path) => life.effect(() => void (at(path).durable = at(path).bytes)),
+      sync: (path) => life.effect(() => this.#flush(path)),
       rename: (from, to) =>
         life.effect(() => {
           const node = at(from);
           if (this.#files.has(to)) throw ioFailure([from], "rename", "EEXIST");
-          this.#files.delete(from);
-          this.#files.set(to, node);
-          this.#durableNames.delete(from);
-          this.#durableNames.set(to, node);
+          this.#changeNames((names) => {
+            names.delete(from);
+            names.set(to, node);
+          });
+          this.#flushNames();
         }),
       remove: (path) =>
         life.effect(() => {
-          this.#files.delete(path);
-          this.#durableNames.delete(path);
+          if (!this.#files.has(path)) return;
+          this.#changeNames((names) => void names.delete(path));
+          this.#flushNames();
         }),
       freeBytes: async () => this.freeBytes,
     };
   }
+}
+
+function pathOf(spec: string): string {
+  return spec.split(",")[0]!;
+}
+
+/** libxl's JSON of a disk that was attached. */
+function diskJson(spec: string): object {
+  const [path, format, vdev] = spec.split(",");
+  return { pdev_path: path, vdev, format, readwrite: 1 };
 }
 
 function image(token: number): Uint8Array {

@@ -4,17 +4,18 @@ import { shellWord } from "../../check/remedy.ts";
 import { differenceText } from "../../guest/inventory/drift.ts";
 import { findGuest } from "../../guest/inventory/find-guest.ts";
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
-import { planPersist, planRevertOf, runPersist, runRevert } from "../../guest/persist/persist.ts";
-import type { Reverted } from "../../guest/persist/persist.ts";
+import type { LifecyclePorts } from "../../guest/lifecycle/ports.ts";
+import { planPersist, planRevertOf } from "../../guest/persist/persist.ts";
+import { runPersist, runRevert } from "../../guest/persist/run-persist.ts";
+import type { Reverted } from "../../guest/persist/run-persist.ts";
 import type { Difference } from "../../xen/drift.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
-import { localGuard } from "../local-guard.ts";
+import { openLifecycle } from "../local-lifecycle.ts";
 import { lineChanges } from "../render/line-changes.ts";
 import { wrapLabelled } from "../render/text.ts";
-import { assertRoot } from "../root-only.ts";
 import { openInventory } from "./list-run.ts";
 
 export type PersistFlags = {
@@ -26,28 +27,31 @@ export type PersistFlags = {
 };
 
 export const run = failing(async function (this: Context, flags: PersistFlags, name: string) {
-  if (!flags.dryRun) assertRoot(this);
+  using ports = await openLifecycle(this, flags);
   const inventory = await openInventory(this, flags);
-  const guest = findGuest(inventory, "This host", name);
-  return flags.revert
-    ? revert(this, flags, inventory, guest)
-    : persist(this, flags, inventory, guest);
+  const of: Survey = { ports, inventory, guest: findGuest(inventory, "This host", name) };
+  return flags.revert ? revert(this, flags, of) : persist(this, flags, of);
 });
+
+type Survey = {
+  readonly ports: LifecyclePorts;
+  readonly inventory: Inventory;
+  readonly guest: InventoryGuest;
+};
 
 async function persist(
   context: Context,
   flags: PersistFlags,
-  inventory: Inventory,
-  guest: InventoryGuest,
+  { ports, inventory, guest }: Survey,
 ): Promise<ExitCode> {
-  const { out, openHost } = context;
-  const host = openHost(undefined);
+  const { out } = context;
   const { memory } = flags;
-  const plan = await planPersist(host, inventory, guest, { memory, now: new Date() });
+  const now = new Date(ports.nowMs());
+  const plan = await planPersist(ports.host, inventory, guest, { memory, now });
   const { written, left, text } = plan.config;
   const changes = lineChanges(new TextDecoder().decode(plan.expected), text);
   const isChange = written.length > 0 && !flags.dryRun;
-  if (isChange) await runPersist(host, plan);
+  if (isChange) await runPersist(ports, plan);
   if (flags.json) {
     out.json({
       guest: guest.name,
@@ -74,15 +78,12 @@ async function persist(
 async function revert(
   context: Context,
   flags: PersistFlags,
-  inventory: Inventory,
-  guest: InventoryGuest,
+  { ports, inventory, guest }: Survey,
 ): Promise<ExitCode> {
-  const { out, openHost, signal } = context;
+  const { out, signal } = context;
   const plan = planRevertOf(inventory, guest, flags.memory);
-  const host = openHost(undefined);
-  const { done, failed }: Reverted = flags.dryRun
-    ? { done: [] }
-    : await runRevert(host, plan, { signal, ports: localGuard(host) });
+  const isDone = flags.dryRun || plan.steps.length === 0;
+  const { done, failed }: Reverted = isDone ? { done: [] } : await runRevert(ports, plan, signal);
   if (flags.json) {
     out.json({
       guest: guest.name,

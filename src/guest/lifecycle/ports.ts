@@ -10,7 +10,7 @@ export type ImageFiles = {
   makeDirectory(path: string): Promise<void>;
   /** An empty file for its owner alone. Not durable. Fails where something is at the path. */
   create(path: string): Promise<void>;
-  /** What is in the file, and its mode. */
+  /** What is in the file, and its mode; of a directory, which names are in it. */
   sync(path: string): Promise<void>;
   /** Within one filesystem. Fails where something is at `to`. */
   rename(from: string, to: string): Promise<void>;

@@ -4,12 +4,14 @@
  */
 import { attempt, failureText, unsupported } from "../../base/failure.ts";
 import type { Operation } from "../../host/records.ts";
+import { recoverPersist } from "../persist/run-persist.ts";
 import { claimOperation, isSameBoot } from "./journal.ts";
 import { lookAtImages } from "./look-at-images.ts";
 import type { LifecyclePorts } from "./ports.ts";
 import { recoverRestore } from "./recover-restore.ts";
 import { recoverSave } from "./recover-save.ts";
 import { recoverStart } from "./recover-start.ts";
+import { recoverDevice } from "./run-attach.ts";
 
 export type Recovered = {
   readonly guest: string;
@@ -41,9 +43,9 @@ const RECOVERIES: Readonly<Record<string, Recover>> = {
   reboot: NOTHING_LEFT,
   pause: NOTHING_LEFT,
   resume: NOTHING_LEFT,
-  attach: NOTHING_LEFT,
-  detach: NOTHING_LEFT,
-  persist: NOTHING_LEFT,
+  attach: recoverDevice,
+  detach: recoverDevice,
+  persist: recoverPersist,
 };
 
 /** `more` are of other kinds of operations. Fails only when the records cannot be used. */

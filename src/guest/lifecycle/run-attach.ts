@@ -6,13 +6,16 @@ import { parseXlListLong } from "../../xen/xl-list.ts";
 import { vdevKey } from "../../xen/drift.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import type { Host } from "../../host/host.ts";
-import { runPersist } from "../persist/persist.ts";
 import type { PersistPlan } from "../persist/persist.ts";
+import { endConfigWrite, writeConfig } from "../persist/write-config.ts";
 import { attachedPath, deviceText } from "./attach.ts";
 import type { DevicePlan } from "./attach.ts";
 import { askDomain, xlFailure } from "./domain-command.ts";
 import { withOperation } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
+import type { Recover } from "./recover.ts";
+import { waitForXl } from "./recover-save.ts";
+import { fieldsOf } from "./save-data.ts";
 
 const COMMANDS = {
   disk: { attach: "block-attach", detach: "block-detach" },
@@ -50,26 +53,32 @@ export async function runDevice(
 ): Promise<void> {
   const { verb, domain, device } = plan;
   const { domid, uuid, name } = domain;
-  const start = {
-    kind: verb,
-    guest: name,
-    step: "domain",
-    data: { uuid, domid, device: deviceText(device) },
+  const attached = attachedPath(plan);
+  const data = {
+    ...{ uuid, domid, device: deviceText(device) },
+    // What an xl that outlives this process is known by.
+    ...(attached && { attaching: plan.words[0] }),
   };
-  await withOperation(ports, start, async (enter) => {
+  const start = { kind: verb, guest: name, step: "domain", data };
+  await withOperation(ports, start, async (enter, keep) => {
     await assertAttachable(ports, plan);
     if (!plan.isSo) await change(ports, plan);
     if (!persist || persist.config.written.length === 0) return;
-    enter("config");
-    const written = await attempt(() => runPersist(ports.host, persist));
+    const written = await attempt(() => writeConfig(ports, persist, { enter, keep, domain }));
     if (!written.ok) throw notWritten(plan, persist, new FailureError(written.failure));
-    const { records, nowMs } = ports;
-    records.addEvent({
-      ...{ atMs: nowMs(), guest: name, uuid, domid, kind: "config-changed", by: "domus" },
-      detail: { config: persist.path, copy: persist.copyPath },
-    });
   });
 }
+
+/** What becomes of an attach or detach that was cut off: the domain has the device or not, and the config is whole. */
+export const recoverDevice: Recover = async (ports, operation, { sameBoot }) => {
+  const config = await endConfigWrite(ports, operation);
+  if (config !== undefined) return config;
+  const { guest } = operation;
+  if (!sameBoot) return `The host was started again since: ${guest} was lost with it.`;
+  const attaching = fieldsOf(operation).optionalText("attaching");
+  if (attaching !== undefined) await waitForXl(ports, attaching);
+  return `What it had done stays; domus show ${shellWord(guest)} says how the guest is now.`;
+};
 
 async function change(ports: LifecyclePorts, plan: DevicePlan): Promise<void> {
   const { host, records, nowMs } = ports;

@@ -1,30 +1,30 @@
 /**
- * `domus persist`: a guest's config and its domain made equal, in one direction or the other. Survey, plan, run
+ * `domus persist`: a guest's config and its domain made equal, in one direction or the other. Survey and plan
  * (docs/design/drift.md).
  */
-import { attempt, ioFailure, misuse, refused } from "../../base/failure.ts";
-import type { Failure } from "../../base/failure.ts";
+import { misuse } from "../../base/failure.ts";
+import { directoryOf, fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainSummary, SummaryDisk } from "../../xen/domain-summary.ts";
-import { assertFree } from "../guard/disk-guard.ts";
-import type { GuardPorts } from "../guard/disk-guard.ts";
 import { compared, driftOf, samePath } from "../inventory/drift.ts";
 import type { ConfigFact, DomainFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
-import { readDomains } from "../inventory/read-domains.ts";
+import type { DomainName } from "../lifecycle/domain-command.ts";
 import { planConfig } from "./plan-config.ts";
 import type { ConfigPlan } from "./plan-config.ts";
 import { planRevert } from "./plan-revert.ts";
-import type { RevertPlan, RevertStep } from "./plan-revert.ts";
+import type { RevertPlan } from "./plan-revert.ts";
 
 export type PersistPlan = {
   readonly guest: string;
   /** Of the config file, all links followed. */
   readonly path: string;
   readonly expected: Uint8Array;
+  /** Where the old config is kept, and where the new one is before it has its name. */
   readonly copyPath: string;
+  readonly temporaryPath: string;
   readonly config: ConfigPlan;
 };
 
@@ -41,7 +41,7 @@ export async function planPersist(
   { backings }: Inventory,
   guest: InventoryGuest,
   { memory, now }: PersistOptions,
-): Promise<PersistPlan> {
+): Promise<PersistPlan & { readonly domain: DomainName }> {
   const { config, domain } = bothOf(guest);
   const path = config.realPath;
   const expected = await host.readFile(path, MIB);
@@ -54,12 +54,23 @@ export async function planPersist(
     memory,
     samePath: (disk) => samePath(disk, backings),
   });
-  return { guest: guest.name, path, expected, copyPath: copyPathOf(path, now), config: plan };
+  const { domid, uuid, name } = domain;
+  return {
+    ...{ guest: guest.name, path, expected, config: plan, domain: { domid, uuid, name } },
+    ...(await placesFor(host, path, now)),
+  };
 }
 
-function copyPathOf(path: string, now: Date): string {
+/** Of one second there can be a copy already. */
+const MAX_COPIES = 100;
+
+async function placesFor(host: Host, path: string, now: Date) {
   const time = now.toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
-  return `${path}.domus-${time}`;
+  const first = `${path}.domus-${time}`;
+  let copyPath = first;
+  for (let n = 2; n <= MAX_COPIES && (await host.kind(copyPath)) !== "missing"; n++)
+    copyPath = `${first}-${n}`;
+  return { copyPath, temporaryPath: `${directoryOf(path)}/.${fileName(path)}.domus-new` };
 }
 
 /**
@@ -78,15 +89,7 @@ export async function planConfigChange(
   const live = change(guest.config.guest);
   const written = ({ target }: SummaryDisk) => target;
   const config = planConfig({ text, path, live, memory: false, samePath: written });
-  return { guest: guest.name, path, expected, copyPath: copyPathOf(path, now), config };
-}
-
-/** Writes the new text; the old one is in `copyPath`. */
-export async function runPersist(host: Host, plan: PersistPlan): Promise<void> {
-  if (!host.replaceFile) throw misuse(`Nothing is written on ${host.name}.`, "Run it on the host.");
-  const bytes = new TextEncoder().encode(plan.config.text);
-  const { path, expected, copyPath } = plan;
-  await host.replaceFile(path, { expected, bytes, copyPath });
+  return { guest: guest.name, path, expected, config, ...(await placesFor(host, path, now)) };
 }
 
 export type RevertSurvey = RevertPlan & {
@@ -102,52 +105,6 @@ export function planRevertOf(
   const { domain } = bothOf(guest);
   const plan = planRevert(driftOf(guest, backings), domain.domid, memory);
   return { ...plan, guest: guest.name, domain };
-}
-
-export type Reverted = {
-  readonly done: readonly RevertStep[];
-  /** The step that failed, and those behind it, which were not begun. */
-  readonly failed?: { readonly step: RevertStep; readonly failure: Failure };
-};
-
-export type RevertOptions = { readonly ports: GuardPorts; readonly signal?: AbortSignal };
-
-/**
- * Runs the steps one after the other and stops at the first that fails: what is done stays, and is said. The domain must
- * still be the one that was looked at.
- */
-export async function runRevert(
-  host: Host,
-  { steps, domain }: RevertSurvey,
-  { signal, ports }: RevertOptions,
-): Promise<Reverted> {
-  const now = await readDomains(host);
-  const same =
-    now.kind === "listed" &&
-    now.domains.some(({ domid, uuid }) => domid === domain.domid && uuid === domain.uuid);
-  if (!same)
-    throw refused([`domain ${domain.domid}`], {
-      what: `Domain ${domain.domid} is not there any more, or is another guest's by now.`,
-      why: "The guest was started again since it was looked at.",
-      next: "Run the command again.",
-    });
-  const done: RevertStep[] = [];
-  for (const step of steps) {
-    signal?.throwIfAborted();
-    const ran = await attempt(() => runStep(host, step, ports));
-    if (!ran.ok) return { done, failed: { step, failure: ran.failure } };
-    done.push(step);
-  }
-  return { done };
-}
-
-/** xl says by its exit code that it failed, and in its last line why. */
-async function runStep(host: Host, { argv, attaches }: RevertStep, ports: GuardPorts) {
-  if (attaches) await assertFree(ports, attaches.path, attaches);
-  const { exitCode, stderr } = await host.run(argv);
-  if (exitCode === 0) return;
-  const said = stderr.trim().split("\n").at(-1) ?? "";
-  throw ioFailure([argv.join(" ")], "changing the domain", said || `exit code ${exitCode}`);
 }
 
 function bothOf(guest: InventoryGuest) {

@@ -220,3 +220,51 @@ describe("domus attach and detach", () => {
     expect(xen.calls).toEqual([]);
   });
 });
+
+describe("domus persist", () => {
+  const domain = web1({}, [disk("xvda", "/dev/vg0/web1"), disk("xvdb", "/dev/vg0/data")]);
+  const cut = (step: string) => ({
+    ...{ kind: "attach", guest: "web1", step, pid: 9, pidStarted: "1", bootId: "b" },
+    data: { uuid: WEB1_UUID, domid: 3, device: "a disk" },
+  });
+
+  test("puts in order first what an earlier command has left, and has its own row", async () => {
+    const { xen } = scene({}, domain);
+    const { ports } = xen;
+    ports.records.beginOperation(cut("domain"));
+    const rows: string[] = [];
+    const replaceFile = async () => {
+      rows.push(...ports.records.operations().map(({ kind, step }) => `${kind} ${step}`));
+    };
+    const lifecycle = {
+      ...ports,
+      host: { ...ports.host, replaceFile },
+      isAlive: ({ pid }: { readonly pid: number }) => pid !== 9,
+    };
+    const { code, stdout, stderr } = await cli(["persist", "web1"], { lifecycle });
+    expect(stderr).toContain('domus attach web1 was cut off at its step "domain".');
+    expect([code, stdout]).toEqual([0, expect.stringContaining("+ ")]);
+    expect(rows).toEqual(["persist config"]);
+    expect(ports.records.operations()).toEqual([]);
+    expect(xen.events().map(({ kind }) => kind)).toEqual(["config-changed"]);
+  });
+
+  test("--dry-run only says that there is something", async () => {
+    const { xen } = scene({}, domain);
+    xen.ports.records.beginOperation(cut("domain"));
+    const lifecycle = { ...xen.ports, isAlive: () => false };
+    const { code, stderr } = await cli(["persist", "--dry-run", "web1"], { lifecycle });
+    expect(code).toBe(0);
+    expect(stderr).toContain("the next command that is no --dry-run puts that in order first");
+    expect(xen.ports.records.operations()).toHaveLength(1);
+  });
+
+  test("--revert is refused while another command works on the guest", async () => {
+    const { xen, run: domus } = scene({}, domain);
+    xen.ports.records.beginOperation(cut("domain"));
+    const { code, stderr } = await domus("persist", "--revert", "web1");
+    expect(code).toBe(4);
+    expect(stderr).toContain("domus attach web1 is under way, as process 9.");
+    expect(xen.calls).toEqual([]);
+  });
+});

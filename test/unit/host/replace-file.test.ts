@@ -29,6 +29,7 @@ test("the new content, the old mode, and a copy of the old content", async () =>
     expected: bytes("old"),
     bytes: bytes("new"),
     copyPath: `${path}.1`,
+    temporaryPath: `${path}.new`,
   });
   expect(readFileSync(path, "utf8")).toBe("new");
   expect(readFileSync(`${path}.1`, "utf8")).toBe("old");
@@ -39,7 +40,8 @@ test("the new content, the old mode, and a copy of the old content", async () =>
 test("what somebody else has written stays, and so does an older copy", async () => {
   const path = join(dir, "a.cfg");
   writeFileSync(path, "other");
-  const change = { expected: bytes("old"), bytes: bytes("new"), copyPath: `${path}.1` };
+  const paths = { copyPath: `${path}.1`, temporaryPath: `${path}.new` };
+  const change = { expected: bytes("old"), bytes: bytes("new"), ...paths };
   expect(await attempt(() => replaceLocalFile(path, change))).toMatchObject({
     ok: false,
     failure: { kind: "refused" },
@@ -53,4 +55,25 @@ test("what somebody else has written stays, and so does an older copy", async ()
   expect(readFileSync(path, "utf8")).toBe("other");
   expect(readFileSync(`${path}.1`, "utf8")).toBe("older");
   expect(readdirSync(dir).sort()).toEqual(["a.cfg", "a.cfg.1"]);
+});
+
+test("what a cut has left of an earlier change is in nobody's way", async () => {
+  const path = join(dir, "a.cfg");
+  writeFileSync(path, "old");
+  writeFileSync(`${path}.new`, "half of");
+  const paths = { copyPath: `${path}.1`, temporaryPath: `${path}.new` };
+  await replaceLocalFile(path, { expected: bytes("old"), bytes: bytes("new"), ...paths });
+  expect(readdirSync(dir).sort()).toEqual(["a.cfg", "a.cfg.1"]);
+  expect(readFileSync(path, "utf8")).toBe("new");
+});
+
+test("what fails leaves nothing behind", async () => {
+  const path = join(dir, "a.cfg");
+  writeFileSync(path, "old");
+  const paths = { copyPath: `${path}.1`, temporaryPath: join(dir, "missing", "new") };
+  const change = { expected: bytes("old"), bytes: bytes("new"), ...paths };
+  expect(await attempt(() => replaceLocalFile(path, change))).toMatchObject({
+    failure: { kind: "io", errno: "ENOENT" },
+  });
+  expect(readdirSync(dir)).toEqual(["a.cfg"]);
 });

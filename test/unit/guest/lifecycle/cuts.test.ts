@@ -1,12 +1,9 @@
 /** Every command cut off at every point, in every way: what is left is put in order by the next (docs/design/lifecycle.md). */
 import { describe, expect, test } from "vitest";
 import { FakeXen, GUEST } from "../../../support/fake-xen.ts";
-import type { Cut, CutKind } from "../../../support/fake-xen.ts";
 import { recover, restoring, save, starting } from "../../../support/lifecycle-commands.ts";
 import type { Command } from "../../../support/lifecycle-commands.ts";
-
-const AT_EFFECTS: readonly CutKind[] = ["before", "after", "power before", "power after"];
-const AT_XL: readonly CutKind[] = ["during", "xl", "both", "power during"];
+import { cutsOf, cutText, done } from "../../../support/lifecycle-cuts.ts";
 
 type Scene = {
   readonly name: string;
@@ -31,21 +28,6 @@ async function prepared({ prepare }: Scene): Promise<FakeXen> {
   await prepare(world);
   world.tick();
   return world;
-}
-
-async function done(world: FakeXen, command: Command) {
-  const ran = await world.process(command);
-  if (ran.outcome === "failed") throw ran.error;
-  expect(ran.outcome).toBe("done");
-  return ran;
-}
-
-/** All cuts of a command that works without one. */
-async function cutsOf(world: FakeXen, command: Command): Promise<Cut[]> {
-  const { effects, xlRuns } = await done(world, command);
-  const at = (count: number, kinds: readonly CutKind[]) =>
-    Array.from({ length: count }, (_, n) => kinds.map((kind) => ({ at: n + 1, kind }))).flat();
-  return [...at(effects, AT_EFFECTS), ...at(xlRuns, AT_XL)];
 }
 
 const CONFIG_TEXT = new FakeXen().config;
@@ -100,8 +82,6 @@ function ticks(world: FakeXen): void {
 /** All pairs take ten seconds: `DOMUS_CUTS=all` runs them, otherwise every fifth has to do. */
 const EVERY = process.env["DOMUS_CUTS"] === "all" ? 1 : 5;
 
-const text = ({ at, kind }: Cut) => `${kind} ${at}`;
-
 describe.each(SCENES)("$name", (scene) => {
   test("cut off anywhere, is put in order by the next command", async () => {
     const cuts = await cutsOf(await prepared(scene), scene.command);
@@ -129,7 +109,7 @@ describe.each(SCENES)("$name", (scene) => {
         expect(world.store.tables.images.length).toBeGreaterThanOrEqual(waiting);
         await goOn(world);
       } catch (error) {
-        throw new Error(`cut ${text(cut)}`, { cause: error });
+        throw new Error(`cut ${cutText(cut)}`, { cause: error });
       }
     }
   });
@@ -154,7 +134,7 @@ describe.each(SCENES)("$name", (scene) => {
           assertInOrder(world);
           await goOn(world);
         } catch (error) {
-          throw new Error(`cut ${text(cut)}, then ${text(second)}`, { cause: error });
+          throw new Error(`cut ${cutText(cut)}, then ${cutText(second)}`, { cause: error });
         }
       }
     }
