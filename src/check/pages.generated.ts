@@ -1851,6 +1851,37 @@ is in a save image.
 No config in /etc/xen, /etc/xen/auto and where its links lead has its uuid, its name, or one of its writable disks.
 `,
   },
+  "hotplug-left-over": {
+    severity: "warning",
+    summary: `A script of Xen's for disks or network cards has failed or was killed, and something that it had set up is still there.`,
+    page: `# hotplug-left-over
+
+Severity: warning
+
+## What it means
+
+A script of Xen's for disks or network cards has failed or was killed, and something that it had set up is still there.
+
+## What you see
+
+A guest's image file in \`losetup -a\`, though the guest does not run; \`domus start\` refuses it. Or no guest starts any more: \`xl create\` ends after 40 seconds with \`killing execution of /etc/xen/scripts/block add because of timeout\`.
+
+## Why
+
+libxl runs a script for each disk and network card, and kills it after 40 seconds. What the script had done by then stays: a file has its loop device, and as xenstore does not say which, the script that takes the disk away again does not find it. What the script itself had started is not killed with it: such a process
+keeps the lock in \`/run/xen-hotplug\`, and every other script waits for that, until it is killed, too.
+
+## What to do
+
+- A loop device: \`losetup -d /dev/loopN\`, unless you look into the file from dom0 just now.
+- A lock: \`ps -fp PID\` says what holds it, and often what it hangs on (a disk, a server that does not answer). Then \`kill PID\`. The file itself does not matter: a lock that nobody holds is free.
+- Why the script failed is in \`/var/log/xen/xen-hotplug.log\`; \`domus start\` shows it.
+
+## How domus knows
+
+From \`/sys/class/block/loopN/loop/backing_file\`, compared with the disks of all guests, whatever they are called; nothing is said of one that a domain has, that is mounted or that something is built on, nor while an xl makes a domain. From the files in \`/run/xen-hotplug\` that a process has open.
+`,
+  },
   "hvm-no-boot-code": {
     severity: "warning",
     summary: `The BIOS of an HVM guest finds no boot code on the disks that it would start from.`,

@@ -32,6 +32,8 @@ export async function assertFree(
     why: writes
       ? "Two who have a filesystem open, one of them writing, destroy it: neither knows what the other has changed."
       : "Who reads a filesystem that somebody else writes to finds it damaged.",
-    next: "Let go of it there first, or give the guest another disk.",
+    next: users.every(({ kind }) => kind === "loop")
+      ? `Nobody is seen to use it through that. A start of a guest that failed leaves it so: losetup -d ${users.map(({ what }) => /\/dev\/loop\d+/.exec(what)?.[0] ?? "DEVICE").join(" ")}, unless you look into it from dom0.`
+      : "Let go of it there first, or give the guest another disk.",
   });
 }

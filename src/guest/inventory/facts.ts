@@ -6,6 +6,7 @@ import type { Proof } from "../fingerprint/compare.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
 import type { SavedConfig, SaveImage } from "../../xen/save-image/save-image.ts";
 import type { DomainState } from "../../xen/xl-list.ts";
+import type { HotplugFacts } from "./hotplug.ts";
 
 export type ConfigFact = {
   /** The first that it was found by; one in /etc/xen before a link in `auto`. */
@@ -147,6 +148,8 @@ export type InventoryFacts = {
   readonly mounts: readonly DiskMount[];
   /** By path, as libxl would open it. */
   readonly unfinished: ReadonlyMap<string, UnfinishedDisk>;
+  /** What Xen's scripts for disks and network cards have set up, and not taken away. Absent: not looked at. */
+  readonly hotplug?: HotplugFacts;
   /** Directories that could not be read, or not to their end. */
   readonly failures: readonly Failure[];
 };

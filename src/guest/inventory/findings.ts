@@ -7,6 +7,7 @@ import { diskFindings, diskUses } from "./disk-findings.ts";
 import { domainFindings, isHalfBuilt } from "./domain-findings.ts";
 import { driftFindings } from "./drift.ts";
 import type { BrokenLink, InventoryFacts } from "./facts.ts";
+import { heldLockFindings, leftLoopFindings } from "./hotplug-findings.ts";
 import { imageFindings } from "./image-findings.ts";
 import type { Guest } from "./match.ts";
 import { operationFindings } from "./operation-findings.ts";
@@ -24,6 +25,7 @@ export function guestFindings(guests: readonly Guest[], facts: InventoryFacts): 
       ...imageFindings(guest, facts),
       ...domainFindings(guest, facts),
       ...diskFindings(guest, facts, uses),
+      ...leftLoopFindings(guest, facts, uses),
       ...operationFindings(guest.operations),
       ...withoutConfig(guest),
       ...configUnreadable(guest),
@@ -34,13 +36,15 @@ export function guestFindings(guests: readonly Guest[], facts: InventoryFacts): 
 }
 
 /** Those that belong to no guest. */
-export function hostFindings(
-  guests: readonly Guest[],
-  { brokenLinks, operations }: InventoryFacts,
-): Finding[] {
+export function hostFindings(guests: readonly Guest[], facts: InventoryFacts): Finding[] {
+  const { brokenLinks, operations } = facts;
   const known = new Set(guests.map(({ name }) => name));
   const others = operations.filter(({ operation }) => !known.has(operation.guest));
-  return [...brokenLinks.map(brokenLinkFinding), ...operationFindings(others)];
+  return [
+    ...brokenLinks.map(brokenLinkFinding),
+    ...operationFindings(others),
+    ...heldLockFindings(facts),
+  ];
 }
 
 function withoutConfig({ name, config, domains, images }: Guest): Finding[] {

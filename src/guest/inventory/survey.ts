@@ -4,6 +4,7 @@ import type { Failure } from "../../base/failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Records } from "../../host/records.ts";
 import type { ImageFact, InventoryFacts } from "./facts.ts";
+import { readHotplug } from "./hotplug.ts";
 import { isWaiting, peekAtDisks } from "./image-proof.ts";
 import { openKnownFiles } from "./known-files.ts";
 import type { TextCache } from "./known-files.ts";
@@ -61,14 +62,15 @@ export async function surveyInventory(
     host,
     guests.filter((guest) => guest !== undefined),
   );
-  const [mounts, unfinished, looked] = await Promise.all([
+  const [mounts, unfinished, looked, hotplug] = await Promise.all([
     readMounts(host),
     readUnfinished(host, backings),
     Promise.all(images.map((image) => withPeek(host, image))),
+    readHotplug(host),
   ]);
   return {
     ...{ configs, brokenLinks, images: looked, lostImages: lost, operations, domains },
-    ...{ backings, mounts, unfinished, failures },
+    ...{ backings, mounts, unfinished, hotplug, failures },
   };
 }
 

@@ -8,6 +8,7 @@ import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
 import { assertFree } from "../guard/disk-guard.ts";
+import { wayOut } from "../inventory/crash-findings.ts";
 import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
@@ -49,6 +50,8 @@ export type StartPlan = {
   readonly discards: readonly Discarded[];
   /** What the check found, where it is started all the same: whole sentences. */
   readonly warnings: readonly string[];
+  /** Its disks, as libxl would open them. */
+  readonly files?: readonly string[];
 };
 
 export type StartOptions = {
@@ -120,6 +123,7 @@ export function planStart(survey: StartSurvey, options: StartOptions): StartPlan
   return {
     ...{ guest: name, configPath: config.path, warnings },
     discards: waiting.map((fact) => discarded(fact, uuid)),
+    files: (config.guest?.disks ?? []).flatMap((disk) => targetPath(disk) ?? []),
     ...(uuid !== undefined && { uuid }),
   };
 }
@@ -147,7 +151,9 @@ function assertNoDomain(guest: InventoryGuest, name: string, row: DomainRow | un
     why: "It has the guest's disks: two domains that write to one disk destroy its filesystems.",
     next:
       next ??
-      `When nothing of it is needed any more, such as its memory after a crash: xl destroy ${domid}. Then start it again.`,
+      (state === "crashed"
+        ? wayOut({ domid, name })
+        : `domus stop ${shellWord(name)} takes it away when it has ended in order. Then start it again.`),
   });
 }
 

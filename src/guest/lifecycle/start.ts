@@ -1,11 +1,10 @@
 /** Starts a guest from its disks (docs/design/lifecycle.md, "start"). */
-import { commandFailed, FailureError, refused } from "../../base/failure.ts";
-import { shellWord } from "../../check/remedy.ts";
+import { FailureError, refused } from "../../base/failure.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { setAside } from "./aside.ts";
-import { xlSaid } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
 import { destroyDomain, listDomains, neverRan } from "./domains.ts";
+import { failedStart, lookBeforeStart } from "./failed-start.ts";
 import { withOperation } from "./journal.ts";
 import type { Discarded, StartPlan } from "./plan-start.ts";
 import type { LifecyclePorts } from "./ports.ts";
@@ -78,6 +77,7 @@ async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainNam
   const { host, tell, records, nowMs } = ports;
   const { guest, configPath } = plan;
   tell(`Starting ${guest} from ${configPath}.`);
+  const before = await lookBeforeStart(host);
   const ran = await host.run(["xl", "create", configPath], { survives: true });
   const [domain, ...others] = await domainsOf(ports, plan);
   // A guest that ended at once has been started, too: the watch says what became of it.
@@ -89,12 +89,8 @@ async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainNam
     });
     return { domid, uuid, name: guest };
   }
-  const left = await removeHalfBuilt(ports, plan);
-  return commandFailed([configPath], {
-    what: ran.exitCode === 0 ? `${guest} ended at once.` : `xl create of ${guest} failed.`,
-    why: `xl says: ${xlSaid(ran.stderr) || `nothing; it ended with exit code ${ran.exitCode}`}`,
-    next: `${left.length > 0 ? `Domain ${left.join(", ")} of it is still there. ` : ""}Look at /var/log/xen (xl-${guest}.log, the console's log), and at domus check ${shellWord(guest)}.`,
-  });
+  const domids = await removeHalfBuilt(ports, plan);
+  return failedStart(ports, plan, { ran, before, domids });
 }
 
 /** Destroys what was built and never ran; returns the ids of domains that are still there, since they ran. */

@@ -32,6 +32,15 @@ describe("a disk", () => {
     if (!free) expect(result).toMatchObject({ failure: { kind: "refused" } });
   });
 
+  test("that a start which failed has left behind a loop device: how to let go of it", async () => {
+    const loop: DeviceUser = { kind: "loop", what: "behind /dev/loop12", writes: true };
+    expect(await judged([loop], true)).toMatchObject({
+      failure: { next: expect.stringContaining("losetup -d /dev/loop12,") as string },
+    });
+    const both = await judged([loop, MOUNT], true);
+    expect(both).toMatchObject({ failure: { next: expect.not.stringContaining("losetup") } });
+  });
+
   test("that is half of a copy, whoever has it", async () => {
     expect(await judged([], false, "unfinished")).toMatchObject({
       failure: { kind: "refused", what: expect.stringContaining("unfinished copy") as string },
