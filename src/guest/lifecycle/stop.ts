@@ -9,6 +9,7 @@ import { actionText, startsAgain } from "./end-actions.ts";
 import type { EndActions } from "./end-actions.ts";
 import { withOperation } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
+import { nextDomain, startedAgain } from "./successor.ts";
 
 export type StopOptions = {
   /** Presses the power button of a guest that has no PV drivers. */
@@ -100,6 +101,8 @@ const POLL_MS = 1000;
 const TAKE_AWAY_MS = 120_000;
 /** For so long, one that is meant to stay may still go. */
 const STAYS_MS = 30_000;
+/** Domains that are destroyed beside the one that was meant. */
+const MAX_SUCCESSORS = 5;
 
 /** Until the domain is gone. `failed` when it is not by then, with the state that it is in. */
 export async function runStop(
@@ -153,12 +156,17 @@ async function waitForEnd(
   let shutSince: number | undefined;
   for (;;) {
     const row = await sameDomain(host, domain);
-    if (!row) return "shut-down";
+    if (!row) {
+      if (destroyAfterS !== undefined) await endSuccessors(ports, domain);
+      else await assertEnded(ports, domain);
+      return "shut-down";
+    }
     const seconds = Math.floor((clock.now() - begun) / 1000);
     if (destroyAfterS !== undefined && seconds >= destroyAfterS) {
       if (destroyAfterS > 0)
         tell(`${domain.name} is still there after ${seconds} s: destroying it.`);
       await takeAway(ports, domain);
+      await endSuccessors(ports, domain);
       return "destroyed";
     }
     shutSince = row.state === "shut-down" ? (shutSince ?? clock.now()) : undefined;
@@ -186,6 +194,38 @@ async function waitForEnd(
 async function takeAway(ports: LifecyclePorts, domain: DomainName): Promise<void> {
   const done = await attempt(() => destroyDomain(ports, domain));
   if (!done.ok && (await sameDomain(ports.host, domain))) throw new FailureError(done.failure);
+}
+
+/** One that crashes again and again may just be started anew: whoever wants it destroyed wants that, too. */
+async function endSuccessors(ports: LifecyclePorts, domain: DomainName): Promise<void> {
+  let last = domain;
+  for (let round = 0; round < MAX_SUCCESSORS; round++) {
+    const next = await nextDomain(ports, last);
+    if (!next) return;
+    ports.tell(
+      `${next.name} had ended as domain ${last.domid}, and xl started it again as domain ${next.domid}: destroying that, too.`,
+    );
+    await takeAway(ports, next);
+    last = next;
+  }
+  throw commandFailed([`domain ${last.domid}`], {
+    what: `${last.name} was destroyed ${MAX_SUCCESSORS + 1} times, and may be started once more.`,
+    why: "It ends by itself faster than it can be destroyed, and its xl starts it again each time.",
+    next: `End that process of xl first (its number is in /var/log/xen/xl-${last.name}.log), then: domus stop --destroy-after 0 ${shellWord(last.name)}.`,
+  });
+}
+
+/** That its domain is gone does not say that it has shut down. */
+async function assertEnded({ host }: LifecyclePorts, domain: DomainName): Promise<void> {
+  const why = await startedAgain(host, domain);
+  if (why === undefined) return;
+  const { name, domid } = domain;
+  const word = shellWord(name);
+  throw commandFailed([`domain ${domid}`], {
+    what: `${name} was to shut down, but ${why} (domain ${domid}), and xl starts it again.`,
+    why: "Its config says so: on_crash, on_reboot, on_watchdog.",
+    next: `domus show ${word} says what it does now. To end it whatever it does: domus stop --destroy-after 0 ${word}.`,
+  });
 }
 
 function staysThere({ name, domid }: DomainName) {

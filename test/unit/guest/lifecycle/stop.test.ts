@@ -185,4 +185,138 @@ describe("stopping", () => {
     ]);
     expect(xen.ports.records.operations()).toEqual([]);
   });
+
+  describe("a guest that xl starts again as it ends", () => {
+    const XL = "/proc/354/cmdline";
+    const LOG = "/var/log/xen/xl-web1.log";
+    const waits = (domid: number) => `Waiting for domain web1 (domid ${domid}) to die [pid 354]\n`;
+    const shuts = (domid: number, code: number, action: string) =>
+      `Domain ${domid} has shut down, reason code ${code} 0x${code}\nAction for shutdown reason code ${code} is ${action}\n`;
+    const again = (domid: number) => `Done. Rebooting now\n${waits(domid)}`;
+    /** A dom0 whose xl writes into its log. */
+    const looping = (options: CommandedOptions = {}) => {
+      const files: Record<string, string> = { [LOG]: waits(3), [XL]: "xl\0create\0web1.cfg\0" };
+      const log = (text: string) => void (files[LOG] += text);
+      return { files, log, xen: commandedXen([WEB1], { ...options, files }) };
+    };
+
+    test.each([
+      [3, "it crashed"],
+      [4, "its watchdog fired"],
+      [1, "it rebooted"],
+    ])("has not been stopped (reason %i)", async (code, why) => {
+      const { xen, log } = looping({
+        verbs: {
+          shutdown: (one) => {
+            log(shuts(3, code, "restart"));
+            one.domains = [];
+          },
+        },
+      });
+      expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
+        failure: {
+          kind: "failed",
+          what: `web1 was to shut down, but ${why} (domain 3), and xl starts it again.`,
+          next: expect.stringContaining("domus stop --destroy-after 0 web1") as string,
+        },
+      });
+      expect(xen.events()).toEqual([]);
+    });
+
+    test.each([
+      ["shut down", 0, "destroy"],
+      ["crashed, and is not to be started again", 3, "destroy"],
+      ["crashed, and was kept, and taken away", 3, "preserve"],
+    ])("is not one that has %s", async (_, code, action) => {
+      const { xen, log } = looping({
+        verbs: {
+          shutdown: (one) => {
+            log(shuts(3, code, action));
+            one.domains = [];
+          },
+        },
+      });
+      expect((await runStop(xen.ports, plan())).how).toBe("shut-down");
+    });
+
+    test("is destroyed until none comes any more", async () => {
+      // It crashes at the moment in which it is destroyed, twice.
+      let lives = 3;
+      const { xen, log } = looping({
+        verbs: {
+          destroy: (one) => {
+            one.domains = [];
+            if (lives >= 5) return log(`Domain ${lives} has been destroyed.\n`);
+            log(shuts(lives, 3, "restart"));
+            lives += 1;
+            log(again(lives));
+            one.domains = [{ ...WEB1, domid: lives }];
+          },
+        },
+      });
+      expect(await runStop(xen.ports, plan({ destroyAfterS: 0 }))).toMatchObject({
+        how: "destroyed",
+      });
+      expect(xen.calls).toEqual(["destroy 3", "destroy 4", "destroy 5"]);
+      expect(xen.domains).toEqual([]);
+      expect(xen.told[0]).toContain("xl started it again as domain 4: destroying that, too.");
+    });
+
+    test("is waited for while its xl is about to start it", async () => {
+      const { xen, log, files } = looping({
+        verbs: { destroy: (one) => void (one.domains = []) },
+      });
+      const { clock } = xen.ports;
+      const sleep = clock.sleep.bind(clock);
+      let looks = 0;
+      Object.assign(clock, {
+        sleep: (ms: number) => {
+          looks += 1;
+          if (looks === 3) log(shuts(3, 3, "restart"));
+          if (looks === 20) {
+            xen.domains = [{ ...WEB1, domid: 4 }];
+            log(again(4));
+          }
+          // The xl of the second one ends with it.
+          if (looks === 21) delete files[XL];
+          return sleep(ms);
+        },
+      });
+      await runStop(xen.ports, plan({ destroyAfterS: 0 }));
+      expect(xen.calls).toEqual(["destroy 3", "destroy 4"]);
+    });
+
+    test("is not waited for when its xl is gone, nor for ever", async () => {
+      const verbs: CommandedOptions["verbs"] = { destroy: (one) => void (one.domains = []) };
+      const gone = looping({ verbs });
+      gone.log(shuts(3, 3, "restart"));
+      delete gone.files[XL];
+      await runStop(gone.xen.ports, plan({ destroyAfterS: 0 }));
+      expect(gone.xen.clock.now()).toBe(0);
+      const blind = looping({ verbs });
+      await runStop(blind.xen.ports, plan({ destroyAfterS: 0 }));
+      expect(blind.xen.clock.now()).toBeLessThan(60_000);
+      const stuck = looping({ verbs });
+      stuck.log(shuts(3, 3, "restart"));
+      const failed = await attempt(() => runStop(stuck.xen.ports, plan({ destroyAfterS: 0 })));
+      expect(failed).toMatchObject({ failure: { kind: "limit" } });
+    });
+
+    test("that comes again and again is given up in the end", async () => {
+      let lives = 3;
+      const { xen, log } = looping({
+        verbs: {
+          destroy: (one) => {
+            log(shuts(lives, 3, "restart"));
+            lives += 1;
+            log(again(lives));
+            one.domains = [{ ...WEB1, domid: lives }];
+          },
+        },
+      });
+      const failed = await attempt(() => runStop(xen.ports, plan({ destroyAfterS: 0 })));
+      expect(failed).toMatchObject({ failure: { kind: "failed" } });
+      expect(xen.calls).toHaveLength(6);
+    });
+  });
 });

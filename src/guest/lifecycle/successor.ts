@@ -1,0 +1,70 @@
+/**
+ * Whether xl starts a guest again whose domain has ended: after a reboot, after a crash, as its config says. The process of xl that
+ * looks after the domain writes into its log what it does before it does it.
+ */
+import { attempt, overLimit } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import { isXlAlive, LOG_DIRECTORY } from "../watch/look.ts";
+import { parseMonitorLog, restarts, SHUTDOWN } from "../watch/monitor-log.ts";
+import type { Lifetime } from "../watch/monitor-log.ts";
+import type { DomainName } from "./domain-command.ts";
+import type { LifecyclePorts } from "./ports.ts";
+
+/** xl sleeps for 2 s between two lives; to build the next one, with its scripts, may take long. */
+const COMES_WITHIN_MS = 300_000;
+/** Until its process has seen that a domain is gone. */
+const SEEN_WITHIN_MS = 30_000;
+const POLL_MS = 250;
+
+/** Why it is started again, as a clause; undefined when it is not, or nobody says so. */
+export async function startedAgain(host: Host, domain: DomainName): Promise<string | undefined> {
+  const ending = (await livesOf(host, domain)).of?.ending;
+  if (!ending || !restarts(ending)) return undefined;
+  if (ending.code === SHUTDOWN.crash) return "it crashed";
+  if (ending.code === SHUTDOWN.watchdog) return "its watchdog fired";
+  return ending.code === SHUTDOWN.poweroff ? "it has shut down" : "it rebooted";
+}
+
+/** The domain that comes after one that is gone, when it is built; undefined when there is none and none will come. `limit`. */
+export async function nextDomain(
+  { host, clock }: LifecyclePorts,
+  domain: DomainName,
+): Promise<DomainName | undefined> {
+  const begun = clock.now();
+  for (;;) {
+    const { of, next } = await livesOf(host, domain);
+    if (next) return { ...domain, domid: next.domid };
+    if (!of || !(await isXlAlive(host, of.pid))) return undefined;
+    if (of.ending && !restarts(of.ending)) return undefined;
+    const waitedMs = clock.now() - begun;
+    if (!of.ending && waitedMs >= SEEN_WITHIN_MS) return undefined;
+    if (waitedMs >= COMES_WITHIN_MS)
+      throw overLimit(
+        [`${LOG_DIRECTORY}/xl-${domain.name}.log`],
+        "the time until xl has started it again",
+        `${COMES_WITHIN_MS / 1000} s`,
+      );
+    await clock.sleep(POLL_MS);
+  }
+}
+
+type Lives = {
+  /** The domain's own. */
+  readonly of?: Lifetime | undefined;
+  /** That of the one after it. */
+  readonly next?: Lifetime | undefined;
+};
+
+/** By the log that has the domain's name: nothing of one that was renamed. */
+async function livesOf(host: Host, { domid, name }: DomainName): Promise<Lives> {
+  if (name.includes("/") || name.includes("\0")) return {};
+  const path = `${LOG_DIRECTORY}/xl-${name}.log`;
+  const read = await attempt(() => host.readFile(path, MIB));
+  const lives = read.ok ? parseMonitorLog(decodeText(read.value)) : [];
+  return {
+    of: lives.findLast((life) => life.domid === domid),
+    next: lives.findLast((life) => life.restartOf === domid),
+  };
+}
