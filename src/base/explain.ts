@@ -52,7 +52,9 @@ export function explainFailure(failure: Failure): Explanation {
       return {
         code: "not-found",
         what: `${at} has no ${failure.what}.`,
-        why: "It was looked for there and is not there: a name is wrong, or it was removed.",
+        why: failure.what.startsWith("program ")
+          ? "It is in none of the directories where programs are looked for."
+          : "It was looked for there and is not there: a name is wrong, or it was removed.",
         next:
           failure.next ??
           "Check the spelling. domus disk parts and domus disk ls show what is there.",

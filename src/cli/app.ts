@@ -26,6 +26,7 @@ import { stopCommand } from "./commands/stop.ts";
 import { syncCommand } from "./commands/sync.ts";
 import { watchCommand } from "./commands/watch.ts";
 import type { Context } from "./context.ts";
+import { argumentProblem, unknownCommand } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
 const disk = buildRouteMap({
@@ -39,6 +40,9 @@ const disk = buildRouteMap({
   },
   docs: { brief: "Look into a guest's disks without mounting them" },
 });
+
+/** First words that another one has to follow. */
+export const COMMAND_GROUPS: readonly string[] = ["disk"];
 
 const root = buildRouteMap({
   routes: {
@@ -92,12 +96,8 @@ export const app: Application<Context> = buildApplication(root, {
       ...text_en,
       // The reader of our help has asked for this; stricli's own word for it is "inputs".
       briefs: { ...text_en.briefs, argumentEscapeSequence: "Everything behind it is an argument" },
-      noCommandRegisteredForInput: ({ input, corrections }) =>
-        [
-          `domus: there is no command "${input}".`,
-          ...(corrections.length > 0 ? [`Did you mean ${corrections.join(" or ")}?`] : []),
-          "domus --help lists the commands.",
-        ].join("\n"),
+      noCommandRegisteredForInput: ({ input, corrections }) => unknownCommand(input, corrections),
+      exceptionWhileParsingArguments: argumentProblem,
     },
   },
 });

@@ -32,17 +32,27 @@ export function failing<F extends CommandFlags, A extends readonly (string | und
     try {
       code = await work.call(this, flags, ...args);
     } catch (error) {
-      code = report(this, error, flags.json && (options.jsonLines ? "line" : "document"));
+      const json = flags.json && (options.jsonLines ? "line" : "document");
+      code = reportFailure(this, error, json);
     }
     this.process.exitCode = code;
   };
 }
 
-function report(context: Context, error: unknown, json: false | "document" | "line"): ExitCode {
+/** Says what went wrong, as text and with `json` as the last document; the exit code for it. */
+export function reportFailure(
+  context: Context,
+  error: unknown,
+  json: false | "document" | "line",
+): ExitCode {
   const { out, signal } = context;
   const tell = (document: Record<string, unknown>) =>
     json === "line" ? out.line({ domus: 1, ...document }) : out.json(document);
   if (signal.aborted) {
+    // What a command could not put in order before it ended is not to be lost.
+    const failed = error instanceof FailureError && error.failure.kind === "failed";
+    if (json) tell({ error: failed ? failureJson(error.failure) : INTERRUPTED });
+    if (failed) out.say(failureStory(context, error.failure));
     out.say("Interrupted.");
     return EXIT.interrupted;
   }
@@ -58,6 +68,14 @@ function report(context: Context, error: unknown, json: false | "document" | "li
   out.say(`domus: this is a bug in domus, please report it with the lines below.\n${stack}`);
   return EXIT.failed;
 }
+
+const INTERRUPTED = {
+  code: "interrupted",
+  what: "Interrupted.",
+  why: "Ctrl-C was pressed, or the process was asked to end.",
+  next: "domus show GUEST says in which state a guest is now.",
+  where: [],
+} as const;
 
 const FAILURE_EXIT: Partial<Record<FailureKind, ExitCode>> = {
   misuse: EXIT.usage,

@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 /** `domus`: parses the command line, calls one command, and ends with its exit code. */
-import { run } from "@stricli/core";
 import { localHost } from "../host/local/local-host.ts";
 import { treeHost } from "../host/local/tree-host.ts";
-import { app } from "./app.ts";
 import type { Context } from "./context.ts";
-import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { EXIT } from "./exit-codes.ts";
 import { openFacts } from "./facts.ts";
 import { keepVerdicts, openGuestState } from "./guest-state.ts";
 import { terminalOutput } from "./output.ts";
+import { runApp } from "./run-app.ts";
 
 async function main(): Promise<void> {
   const interrupt = new AbortController();
@@ -20,11 +19,14 @@ async function main(): Promise<void> {
     interrupt.abort();
   });
   process.on("SIGTERM", () => interrupt.abort());
-  // `domus check | head`: the reader has seen enough.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // `domus check | head`: the reader has seen enough.
     if (error.code === "EPIPE") process.exit(EXIT.done);
-    throw error;
+    out.say(`domus: the result could not be written to stdout: ${error.code ?? error.message}`);
+    process.exit(EXIT.failed);
   });
+  // Who does not listen to what is going on is no reason to leave it half done.
+  process.stderr.on("error", () => {});
   const state: Context["process"] = {
     stdout: process.stdout,
     stderr: process.stderr,
@@ -40,8 +42,7 @@ async function main(): Promise<void> {
     isRoot: process.geteuid?.() === 0,
     signal: interrupt.signal,
   };
-  await run(app, process.argv.slice(2), context);
-  process.exitCode = exitCodeOf(state.exitCode);
+  process.exitCode = await runApp(process.argv.slice(2), context);
 }
 
 void main();

@@ -1,10 +1,8 @@
 /** Runs a command of `domus` in this process, with captured output and a host of the test's choosing. */
-import { run } from "@stricli/core";
-import { app } from "../../src/cli/app.ts";
 import type { Context } from "../../src/cli/context.ts";
-import { exitCodeOf } from "../../src/cli/exit-codes.ts";
 import type { GuestState, KeepVerdicts } from "../../src/cli/guest-state.ts";
 import { terminalOutput } from "../../src/cli/output.ts";
+import { runApp } from "../../src/cli/run-app.ts";
 import type { FactsCache } from "../../src/guest/check/facts-cache.ts";
 import type { BootPorts } from "../../src/guest/console/watch-boot.ts";
 import type { LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
@@ -55,8 +53,8 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     }),
     ...(boot && { openBoot: () => boot }),
   };
-  await run(app, argv, context);
-  return { code: exitCodeOf(state.exitCode), stdout: stdout.text(), stderr: stderr.text() };
+  const code = await runApp(argv, context);
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
 function stateOf(known: Partial<GuestState>): GuestState {

@@ -1,4 +1,4 @@
-import { failureText } from "../../base/failure.ts";
+import { FailureError, failureText } from "../../base/failure.ts";
 import { explainFailure } from "../../base/explain.ts";
 import type { Finding } from "../../base/finding.ts";
 import { printable } from "../../base/printable.ts";
@@ -13,6 +13,7 @@ import type { GuestState } from "../guest-state.ts";
 import { ageText } from "../render/age.ts";
 import { inventoryJson } from "../render/inventory-json.ts";
 import { inventoryTable } from "../render/inventory-table.ts";
+import { wrap } from "../render/text.ts";
 
 export type ListFlags = {
   readonly json: boolean;
@@ -22,7 +23,8 @@ export type ListFlags = {
 
 export const run = failing(async function (this: Context, flags: ListFlags) {
   const { out } = this;
-  const inventory = await openInventory(this, flags);
+  const { inventory, state } = await openWithState(this, flags);
+  state[Symbol.dispose]();
   const { guests, findings } = inventory;
   if (flags.json) out.json(inventoryJson(inventory, guests));
   else if (guests.length > 0 || findings.length > 0) out.result(inventoryTable(inventory, out));
@@ -35,39 +37,62 @@ export const run = failing(async function (this: Context, flags: ListFlags) {
 
 export type OpenedInventory = { readonly inventory: Inventory; readonly state: GuestState };
 
-/** The inventory; what could not be looked at is said. */
+/**
+ * The inventory for a command that acts on what runs; what could not be looked at is said. Fails as Xen does when it does not tell:
+ * nothing is done on what was seen earlier, or on a guess.
+ */
 export async function openInventory(context: Context, flags: ListFlags): Promise<Inventory> {
-  const { inventory, state } = await openWithState(context, flags);
+  const { inventory, state } = await readWithState(context, flags);
   state[Symbol.dispose]();
+  if (inventory.domains.kind === "unknown") throw new FailureError(inventory.domains.failure);
+  sayNotRead(context, inventory);
   return inventory;
 }
 
-/** The inventory with what is kept of guests, which is the caller's to close. */
+/** The inventory with what is kept of guests, which is the caller's to close; what could not be looked at is said. */
 export async function openWithState(
-  { out, openHost, openState, signal }: Context,
+  context: Context,
+  flags: ListFlags,
+  prove?: InventoryOptions["prove"],
+): Promise<OpenedInventory> {
+  const opened = await readWithState(context, flags, prove);
+  sayNotRead(context, opened.inventory);
+  return opened;
+}
+
+async function readWithState(
+  { openHost, openState, signal, isRoot }: Context,
   { root, also }: ListFlags,
   prove?: InventoryOptions["prove"],
 ): Promise<OpenedInventory> {
   const host = openHost(root);
   const state = (await openState?.(root)) ?? NO_STATE;
-  const { records, verdicts, seen, cache } = state;
+  const { records, verdicts, cache } = state;
+  // Root may ask Xen: where it does not answer, what was seen earlier is no answer.
+  const seen =
+    state.seen && isRoot !== false ? { ...state.seen, recall: () => undefined } : state.seen;
   const options = { also, signal, records, verdicts, seen, cache, ...(prove && { prove }) };
   const inventory = await readInventory(host, options);
-  const { domains } = inventory;
   const failures = [...(state.failure ? [state.failure] : []), ...inventory.failures];
+  return { inventory: { ...inventory, failures }, state };
+}
+
+function sayNotRead({ out, isRoot }: Context, { failures, domains }: Inventory): void {
   for (const failure of failures) out.say(`Not read: ${printable(failureText(failure))}`);
   if (domains.kind === "unknown") {
-    const { what, why } = explainFailure(domains.failure);
-    out.say(`What runs is not known: ${printable(what)} ${printable(why)} xl list needs root.`);
+    const { what, why, next } = explainFailure(domains.failure);
     out.say(
-      "What root saw last is shown to members of the group domus, once root has run domus list.",
+      wrap(printable(`What runs is not known: ${what} ${why} ${next}`), out.width).join("\n"),
     );
+    if (isRoot === false)
+      out.say(
+        "What root saw last is shown to members of the group domus, once root has run domus list.",
+      );
   }
   if (domains.kind === "listed" && domains.seenAtMs !== undefined)
     out.say(
       `Domains are those that root saw ${ageText(domains.seenAtMs, Date.now())} ago: xl list needs root.`,
     );
-  return { inventory: { ...inventory, failures }, state };
 }
 
 const NO_STATE: GuestState = { verdicts: new Map(), [Symbol.dispose]: () => {} };

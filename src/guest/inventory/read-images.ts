@@ -1,5 +1,5 @@
 /** Finds save images in the places where they usually are and where domus has put them, and reads them. */
-import { attempt, isAbsent } from "../../base/failure.ts";
+import { attempt, isAbsent, missing } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { directoryOf } from "../../base/path.ts";
@@ -51,6 +51,11 @@ export async function readImages(
   { also, records, failures, known, signal }: ImagesOptions,
 ): Promise<ImagesRead> {
   const atBoot = await saveDirectory(host);
+  for (const place of also) {
+    const kind = await attempt(() => host.kind(place));
+    if (!kind.ok) failures.push(kind.failure);
+    else if (kind.value !== "directory") failures.push(missing([place], "such directory").failure);
+  }
   const directories = new Map<string, string>();
   for (const place of [atBoot, SAVE_DIRECTORY, ...PLACES, ...also]) {
     const real = await attempt(() => host.realPath(place));
@@ -166,7 +171,8 @@ async function openImage(
 ): Promise<Found | undefined> {
   const opened = await attempt(() => host.openBlock(path));
   if (!opened.ok) {
-    failures.push(opened.failure);
+    // libxl has locks there that come and go.
+    if (!isAbsent(opened.failure)) failures.push(opened.failure);
     return undefined;
   }
   await using file = opened.value;

@@ -6,10 +6,11 @@ import { spawn } from "node:child_process";
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ioFailure, missing } from "../../base/failure.ts";
+import { ioFailure } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { Ran, RunOptions } from "../host.ts";
 import { errnoOf } from "./errno.ts";
+import { noProgram, programEnv } from "./programs.ts";
 
 /** As `runLocal`; a signal that is aborted does not end it. */
 export async function runSurviving(
@@ -24,13 +25,12 @@ export async function runSurviving(
     writeSync(input, stdin, 0);
     const exitCode = await new Promise<number>((resolve, reject) => {
       const child = spawn(program, args, {
-        // Messages are parsed: no translations.
-        env: { ...process.env, LC_ALL: "C" },
+        env: programEnv(),
         stdio: [input, output, errors],
         detached: true,
       });
       child.on("error", (error) => {
-        if (errnoOf(error) === "ENOENT") reject(missing(["this host"], `program ${program}`));
+        if (errnoOf(error) === "ENOENT") reject(noProgram(program));
         else reject(ioFailure([program], "start", errnoOf(error), error));
       });
       child.on("exit", (code) => resolve(code ?? 128));

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { ioFailure, missing } from "../../base/failure.ts";
+import { ioFailure } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { Ran, RunOptions } from "../host.ts";
 import { errnoOf } from "./errno.ts";
+import { noProgram, programEnv } from "./programs.ts";
 import { runSurviving } from "./run-surviving.ts";
 
 /**
@@ -16,8 +17,7 @@ export function runLocal(argv: readonly string[], options: RunOptions = {}): Pro
   const where = [program];
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      // Messages are parsed: no translations.
-      env: { ...process.env, LC_ALL: "C" },
+      env: programEnv(),
       ...(options.signal && { signal: options.signal }),
     });
     const out: Buffer[] = [];
@@ -35,7 +35,7 @@ export function runLocal(argv: readonly string[], options: RunOptions = {}): Pro
     child.stdin.end(options.stdin ?? "");
     child.on("error", (error) => {
       if (options.signal?.aborted) reject(options.signal.reason as Error);
-      else if (errnoOf(error) === "ENOENT") reject(missing(["this host"], `program ${program}`));
+      else if (errnoOf(error) === "ENOENT") reject(noProgram(program));
       else reject(ioFailure(where, "start", errnoOf(error), error));
     });
     child.on("close", (code) => {

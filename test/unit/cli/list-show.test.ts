@@ -92,7 +92,7 @@ describe("domus list", () => {
       "/sys/hypervisor/properties/capabilities": "xen-3.0-x86_64\n",
     };
     const { stdout, stderr } = await cli(["list"], { host: host({ files }) });
-    expect(stderr).toContain("What runs is not known");
+    expect(stderr).toContain("What runs is not known: this host has no program xl.");
     expect(stdout).toMatch(/^mail {5}unknown/m);
   });
 
@@ -322,9 +322,14 @@ describe("what is kept of guests", () => {
       keep: () => {},
     };
     const files = { ...FILES, ...XEN };
-    const { stdout, stderr } = await cli(["list"], { host: host({ files }), state: { seen } });
+    const of = { host: host({ files }), state: { seen } };
+    const { stdout, stderr } = await cli(["list"], { ...of, isRoot: false });
     expect(stderr).toContain("Domains are those that root saw 3 minutes ago");
     expect(stdout).toMatch(/^pandora {2}running/m);
+    // Who may ask Xen gets no answer from it now: what was seen is none.
+    const root = await cli(["list"], of);
+    expect(root.stderr).toContain("What runs is not known");
+    expect(root.stdout).toMatch(/^pandora {2}unknown/m);
   });
 });
 

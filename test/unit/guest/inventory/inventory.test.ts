@@ -351,7 +351,7 @@ describe("domains", () => {
     const deaf = await read({ files, programs: { "xl list -v": refused } });
     expect(deaf.domains).toMatchObject({
       kind: "unknown",
-      failure: { errno: expect.stringContaining("Permission denied") },
+      failure: { why: expect.stringContaining("Permission denied") },
     });
     expect(deaf.guests[0]!.state).toBe("unknown");
     const without = await read({ files: { "/etc/xen/pandora.cfg": config("pandora") } });
