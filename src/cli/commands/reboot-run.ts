@@ -4,7 +4,7 @@ import { driftOf } from "../../guest/inventory/drift.ts";
 import { findGuest } from "../../guest/inventory/find-guest.ts";
 import type { InventoryGuest } from "../../guest/inventory/inventory.ts";
 import type { Inventory } from "../../guest/inventory/inventory.ts";
-import { readEndActions } from "../../guest/lifecycle/end-actions.ts";
+import { afterFailedBoot, readEndActions } from "../../guest/lifecycle/end-actions.ts";
 import type { LifecyclePorts } from "../../guest/lifecycle/ports.ts";
 import { planReboot, runReboot } from "../../guest/lifecycle/reboot.ts";
 import type { Rebooted, RebootPlan, RebootSurvey } from "../../guest/lifecycle/reboot.ts";
@@ -17,7 +17,7 @@ import { openLifecycle } from "../local-lifecycle.ts";
 import { wrap } from "../render/text.ts";
 import { waitingText } from "../waiting.ts";
 import { openInventory } from "./list-run.ts";
-import { bootCheck } from "./start-run.ts";
+import { bootCheck, sayNext } from "./start-run.ts";
 
 export type RebootFlags = {
   readonly json: boolean;
@@ -69,6 +69,8 @@ export const run = failing(async function (this: Context, flags: RebootFlags, na
   out.progress("");
   if (flags.json) out.json(rebootJson(plan, rebooted));
   else sayRebooted(this, plan, rebooted);
+  if (!flags.json && rebooted.boot.outcome === "failed")
+    sayNext(this, afterFailedBoot(plan.domain.name, survey.actions));
   return rebooted.boot.outcome === "failed" ? EXIT.failed : EXIT.done;
 });
 

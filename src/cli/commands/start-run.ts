@@ -6,6 +6,7 @@ import { readHostAround } from "../../guest/check/host-around.ts";
 import { findHostXen } from "../../guest/config/host-xen.ts";
 import { watchBoot } from "../../guest/console/watch-boot.ts";
 import type { BootOutcome } from "../../guest/console/watch-boot.ts";
+import { afterFailedBoot, readEndActions } from "../../guest/lifecycle/end-actions.ts";
 import { findGuest } from "../../guest/inventory/find-guest.ts";
 import { planStart, surveyStart } from "../../guest/lifecycle/plan-start.ts";
 import type { BootCheck, StartPlan } from "../../guest/lifecycle/plan-start.ts";
@@ -17,6 +18,7 @@ import { EXIT } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import { localBoot } from "../local-console.ts";
 import { openLifecycle } from "../local-lifecycle.ts";
+import { wrapLabelled } from "../render/text.ts";
 import { openInventory } from "./list-run.ts";
 
 export type StartFlags = {
@@ -49,9 +51,12 @@ export const run = failing(async function (this: Context, flags: StartFlags, nam
     return EXIT.done;
   }
   const started = await runStart(ports, plan, signal);
+  const actions = await attempt(() => readEndActions(ports.host, started.domain.domid));
   const outcome = flags.wait ? await watch(this, flags, started) : undefined;
   if (flags.json) out.json(startJson(plan, started, outcome));
   else sayStarted(this, plan, started, outcome);
+  if (!flags.json && outcome?.outcome === "failed")
+    sayNext(this, afterFailedBoot(plan.guest, actions.ok ? actions.value : undefined));
   return outcome?.outcome === "failed" ? EXIT.failed : EXIT.done;
 });
 
@@ -135,8 +140,8 @@ function sayStarted(
     unknown: `${name} is started as domain ${domid}; whether it is up cannot be told: ${reason}.`,
   }[outcome.outcome];
   out.result(said);
-  if (outcome.outcome === "failed")
-    out.say(
-      `  next       domus check ${shellWord(guest)} says what would stop it; its console is in /var/log/xen/console when xenconsoled keeps logs.`,
-    );
+}
+
+export function sayNext({ out }: Context, text: string): void {
+  out.say(wrapLabelled("next", printable(text), out.width).join("\n"));
 }

@@ -2,6 +2,7 @@ import { printable } from "../../base/printable.ts";
 import { shellWord } from "../../check/remedy.ts";
 import { findGuest } from "../../guest/inventory/find-guest.ts";
 import { readEndActions } from "../../guest/lifecycle/end-actions.ts";
+import { comingDomain } from "../../guest/lifecycle/successor.ts";
 import { planStop, runStop } from "../../guest/lifecycle/stop.ts";
 import type { StopPlan, Stopped } from "../../guest/lifecycle/stop.ts";
 import { targetDomain } from "../../guest/lifecycle/target-domain.ts";
@@ -26,8 +27,9 @@ export const run = failing(async function (this: Context, flags: StopFlags, name
   using ports = await openLifecycle(this, flags);
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);
-  const domain = targetDomain(inventory, guest, name);
   const called = printable(guest.name);
+  // Between two lives a guest has none, and is not stopped for that.
+  const domain = targetDomain(inventory, guest, name) ?? (await comingDomain(ports, guest.name));
   if (!domain) {
     if (flags.json) out.json({ guest: guest.name, done: false, state: guest.state });
     else out.result(`${called} does not run: it is ${guest.state}.`);

@@ -6,9 +6,11 @@ import { attempt, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
+import type { DomainRow } from "../../xen/xl-list.ts";
 import { isXlAlive, LOG_DIRECTORY } from "../watch/look.ts";
 import { parseMonitorLog, restarts, SHUTDOWN } from "../watch/monitor-log.ts";
 import type { Lifetime } from "../watch/monitor-log.ts";
+import { lookAtDomain } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
@@ -17,6 +19,8 @@ const COMES_WITHIN_MS = 300_000;
 /** Until its process has seen that a domain is gone. */
 const SEEN_WITHIN_MS = 30_000;
 const POLL_MS = 250;
+/** Of a guest that ends faster than it can be looked at. */
+const MAX_LIVES = 10;
 
 /** Why it is started again, as a clause; undefined when it is not, or nobody says so. */
 export async function startedAgain(host: Host, domain: DomainName): Promise<string | undefined> {
@@ -50,6 +54,25 @@ export async function nextDomain(
   }
 }
 
+/** The domain of a guest that has none just now, because its xl is about to start it again; undefined when it is not. */
+export async function comingDomain(
+  ports: LifecyclePorts,
+  name: string,
+): Promise<DomainRow | undefined> {
+  const { host } = ports;
+  let last = (await readLives(host, name)).at(-1);
+  for (let round = 0; round < MAX_LIVES && last; round++) {
+    if (!last.ending || !restarts(last.ending)) return undefined;
+    const next = await nextDomain(ports, { domid: last.domid, uuid: "", name });
+    if (!next) return undefined;
+    const row = await lookAtDomain(host, next.domid);
+    if (row?.name === name) return row;
+    // That has ended, too.
+    last = (await readLives(host, name)).findLast(({ domid }) => domid === next.domid);
+  }
+  return undefined;
+}
+
 type Lives = {
   /** The domain's own. */
   readonly of?: Lifetime | undefined;
@@ -57,14 +80,17 @@ type Lives = {
   readonly next?: Lifetime | undefined;
 };
 
-/** By the log that has the domain's name: nothing of one that was renamed. */
 async function livesOf(host: Host, { domid, name }: DomainName): Promise<Lives> {
-  if (name.includes("/") || name.includes("\0")) return {};
-  const path = `${LOG_DIRECTORY}/xl-${name}.log`;
-  const read = await attempt(() => host.readFile(path, MIB));
-  const lives = read.ok ? parseMonitorLog(decodeText(read.value)) : [];
+  const lives = await readLives(host, name);
   return {
     of: lives.findLast((life) => life.domid === domid),
     next: lives.findLast((life) => life.restartOf === domid),
   };
+}
+
+/** By the log that has the domain's name: nothing of one that was renamed. */
+async function readLives(host: Host, name: string): Promise<readonly Lifetime[]> {
+  if (name.includes("/") || name.includes("\0")) return [];
+  const read = await attempt(() => host.readFile(`${LOG_DIRECTORY}/xl-${name}.log`, MIB));
+  return read.ok ? parseMonitorLog(decodeText(read.value)) : [];
 }
