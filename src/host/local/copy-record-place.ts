@@ -2,13 +2,14 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readdir, realpath, stat, unlink } from "node:fs/promises";
+import { open, readdir, realpath, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ioFailure, missing, refused } from "../../base/failure.ts";
 import { parseRecord, TABLE_OFFSET } from "../../sync/record-format.ts";
 import type { ParsedRecord } from "../../sync/record-format.ts";
 import { errnoOf } from "./errno.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 export const RECORD_SUFFIX = ".domus-sync";
 /** Of a run that has not changed anything yet. */
@@ -125,9 +126,11 @@ export type HeldRecord = {
  */
 export async function holdRecord({ path, target }: RecordPlace): Promise<HeldRecord> {
   const ours = `${path}${NEW_SUFFIX}`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error) => {
+  try {
+    makeDirectories(dirname(path), 0o700);
+  } catch (error) {
     throw ioFailure([dirname(path)], "create", errnoOf(error), error);
-  });
+  }
   // A holder that ends takes its name away, or gives it another: then there is a new file to be had.
   for (let i = 0; i < 100; i++) {
     const handle = await openOwn(ours);

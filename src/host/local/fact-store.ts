@@ -4,7 +4,6 @@ import { constants } from "node:fs";
 import {
   link,
   lstat,
-  mkdir,
   open,
   readdir,
   rename,
@@ -16,6 +15,7 @@ import {
 import { join } from "node:path";
 import { MIB } from "../../base/units.ts";
 import type { FactKey, FactStore, Fingerprint } from "../fact-store.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 const KEY_FILE = "key";
 const KEY_BYTES = 48;
@@ -52,7 +52,7 @@ export async function openFactStore(
 ): Promise<FactStore | undefined> {
   try {
     // Fails on a read-only filesystem even where it exists; the look at it decides.
-    await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => {});
+    attemptToMake(directory);
     if (!(await isOurs(directory))) return undefined;
     const key = (await readKey(directory)) ?? (await makeKey(directory));
     if (!key) return undefined;
@@ -60,6 +60,14 @@ export async function openFactStore(
   } catch {
     // Whatever the system said: a check works without a cache.
     return undefined;
+  }
+}
+
+function attemptToMake(directory: string): void {
+  try {
+    makeDirectories(directory, 0o700);
+  } catch {
+    // What is there, or is not, is looked at next.
   }
 }
 

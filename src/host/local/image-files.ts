@@ -1,14 +1,15 @@
 /** Files that hold the memory of guests: for root alone, and durable before anybody relies on them. */
-import { lstat, mkdir, open, rename, rm, statfs } from "node:fs/promises";
+import { lstat, open, rename, rm, statfs } from "node:fs/promises";
 import { ioFailure } from "../../base/failure.ts";
 import { directoryOf } from "../../base/path.ts";
 import { errnoOf } from "./errno.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 /** Docs: `ImageFiles` in src/guest/lifecycle/ports.ts. */
 export const localImageFiles = {
   async makeDirectory(path: string): Promise<void> {
     await told(path, "make", async () => {
-      const made = await mkdir(path, { recursive: true, mode: 0o700 });
+      const made = makeDirectories(path, 0o700);
       if (made !== undefined) await sync(directoryOf(made));
     });
   },

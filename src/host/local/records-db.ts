@@ -1,5 +1,5 @@
 /** Records in an SQLite database (docs/design/records.md). */
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
@@ -15,6 +15,7 @@ import {
 import { MIB } from "../../base/units.ts";
 import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
 import { errnoOf } from "./errno.ts";
+import { makeDirectories } from "./make-directories.ts";
 import type { FileOwner } from "./waiting-file.ts";
 import { waitingKeeper } from "./waiting-keeper.ts";
 
@@ -73,7 +74,7 @@ export function openRecordsReadOnly(directory: string): Records {
 function makeDirectory(directory: string): void {
   try {
     if (existsSync(directory)) return;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     ours(directory, 0o750);
   } catch (error) {
     throw ioFailure([directory], "make", errnoOf(error), error);

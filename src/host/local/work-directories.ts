@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { ioFailure } from "../../base/failure.ts";
 import { errnoOf } from "./errno.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 export type WorkDirectories = {
   readonly path: (name: string) => string;
@@ -19,7 +20,7 @@ export function workDirectories(top: string): WorkDirectories {
     path,
     async make(name, fileName, text) {
       try {
-        await mkdir(top, { recursive: true, mode: 0o700 });
+        makeDirectories(top, 0o700);
         await mkdir(path(name), { mode: 0o700 });
         await using file = await open(`${path(name)}/${fileName}`, "wx", 0o600);
         await file.writeFile(text);
