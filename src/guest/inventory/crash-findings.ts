@@ -9,15 +9,16 @@ const DUMPS = "/var/lib/xen/dump";
 
 export function crashFindings(fact: DomainFact): Finding[] {
   const { name, state, guest, watched, crashedBefore = 0 } = fact;
+  if (state === "dying") return [];
   const onCrash = guest?.onCrash ?? "destroy";
-  if (state === "crashed" && watched === false && onCrash !== "preserve")
-    return [crashedUnwatched({ ...fact, onCrash })];
-  if (state === "crashed")
-    return [watched === true ? crashedJustNow(fact, onCrash) : preserved(fact)];
-  const isAlive = state === "running" || state === "paused";
-  if (!isAlive || crashedBefore < LOOP_CRASHES) return [];
+  if (state === "crashed" && watched !== true)
+    return watched === false && onCrash !== "preserve"
+      ? [crashedUnwatched({ ...fact, onCrash })]
+      : [preserved(fact)];
+  const what = `has crashed ${crashedBefore} times in a row since it was started`;
   return [
-    loopFinding(name, `has crashed ${crashedBefore} times in a row since it was started`, fact),
+    ...(crashedBefore >= LOOP_CRASHES ? [loopFinding(name, what, fact)] : []),
+    ...(state === "crashed" ? [crashedJustNow(fact, onCrash)] : []),
   ];
 }
 

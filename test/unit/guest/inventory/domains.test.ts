@@ -180,6 +180,12 @@ describe("a guest that crashes again and again", () => {
     });
   });
 
+  test("and has just done so once more", async () => {
+    const lives = [6, 7, 8].map((id) => life(id, 3)).join("");
+    const codes = await found({ domid: 9, flags: "---sc-" }, log(lives));
+    expect(codes).toEqual(["crash-loop", "domain-crashed"]);
+  });
+
   test.each([
     ["twice", life(7, 3) + life(8, 3)],
     ["and rebooted in between", life(5, 3) + life(6, 3) + life(7, 1) + life(8, 3)],
