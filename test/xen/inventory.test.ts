@@ -169,7 +169,10 @@ test("a guest that crashed and was kept, and one that no config describes", asyn
   await host.output(`mv ${config} /root/pandora.txt`);
   expect(await list()).toMatchObject({
     code: 0,
-    guest: { state: "crashed", config: null, findings: found("guest-without-config") },
+    guest: {
+      ...{ state: "crashed", config: null },
+      findings: [...found("domain-crashed"), ...found("guest-without-config")],
+    },
   });
   const { stdout } = await host.run("domus list --json");
   expect(JSON.parse(stdout)).toMatchObject({ findings: found("auto-link-broken") });
