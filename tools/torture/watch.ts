@@ -13,6 +13,7 @@ import type { LabHost } from "../../lab/host.ts";
 import { installWatcher } from "../../test/support/lab-watcher.ts";
 import type { LabWatcher } from "../../test/support/lab-watcher.ts";
 import { randomSource } from "../../test/support/mutate.ts";
+import { LOOP_CRASHES, LOOP_WITHIN_MS } from "../../src/guest/watch/crash-loop.ts";
 
 const KERNEL = "6.1-cloud";
 const IMAGE = "/var/tmp/guest.xl";
@@ -169,11 +170,17 @@ type Storm = {
 async function storm({ host, watcher, config, runs, seed }: Storm): Promise<void> {
   const random = randomSource(seed);
   const guest: Guest = { state: "none", name: "pandora", attached: false, memoryMib: 96 };
+  const crashedAtMs: number[] = [];
   let boots = 0;
   for (let run = 1; run <= runs; run++) {
     const all = changesOf(guest, config);
     const isDead = run % KILL_EVERY === 0;
-    const possible = isDead ? all.filter(({ liveOnly }) => !liveOnly) : all;
+    // Once more would be a loop, and an alarm beside the event.
+    const recent = crashedAtMs.filter((atMs) => Date.now() - atMs < 2 * LOOP_WITHIN_MS);
+    const mayCrash = recent.length < LOOP_CRASHES - 1;
+    const possible = all.filter(
+      ({ kind, liveOnly }) => !(isDead && liveOnly) && (mayCrash || kind !== "crashed"),
+    );
     const change = possible[random(possible.length)]!;
     console.log(`${run}: ${isDead ? "(dead) " : ""}${change.command}`);
     if (isDead) {
@@ -181,6 +188,7 @@ async function storm({ host, watcher, config, runs, seed }: Storm): Promise<void
       await host.output(change.command, { timeoutMs: 600_000 });
       await watcher.step(watcher.start, [change.kind], "late");
     } else await watcher.step(change.command, [change.kind], change.byGuest ? "guest" : "at once");
+    if (change.kind === "crashed") crashedAtMs.push(Date.now());
     Object.assign(guest, change.after);
     if (!change.boots) continue;
     const up = new RegExp(`(userland reached[\\s\\S]*){${++boots}}`);
