@@ -9,6 +9,7 @@ import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import { wayOut } from "../inventory/crash-findings.ts";
+import { isHalfBuilt } from "../inventory/domain-findings.ts";
 import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
@@ -142,7 +143,10 @@ function assertNoDomain(guest: InventoryGuest, name: string, row: DomainRow | un
   if (state === "running")
     throw misuse(`${name} runs already, as domain ${domid}.`, "There is nothing to start.");
   const next = {
-    paused: `Let it go on: domus resume ${shellWord(name)}`,
+    paused:
+      known?.domid === domid && isHalfBuilt(known)
+        ? `Its xl was ended before it was whole, unless one is at work just now (ps ax | grep "[x]l "): domus stop --destroy-after 0 ${shellWord(name)} takes it away, and nothing is lost. Then start it again.`
+        : `Let it go on: domus resume ${shellWord(name)}`,
     suspended:
       "It is being saved or moved: wait until that has ended, or see who was cut off in it: domus list.",
   }[state as string];
