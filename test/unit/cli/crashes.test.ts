@@ -130,3 +130,13 @@ describe("a guest that has no domain because its xl is about to start it again",
     expect(ran).toMatchObject({ code: 0, stdout: "web1 does not run: it is stopped.\n" });
   });
 });
+
+test("a domain that was left half built is taken away, not resumed", async () => {
+  const half = web1("restart", { flags: "--p---", config: null });
+  const xen = commandedXen([half], { files: FILES });
+  const { code, stderr } = await domus(xen, "start", "--anyway", "web1");
+  expect(code).toBe(4);
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain("domus stop --destroy-after 0 web1 takes it");
+  const paused = commandedXen([web1("restart", { flags: "--p---" })], { files: FILES });
+  expect((await domus(paused, "start", "--anyway", "web1")).stderr).toContain("domus resume web1");
+});
