@@ -39,14 +39,20 @@ export function explainFailure(failure: Failure): Explanation {
         code: "corrupt-data",
         what: `The data at ${at} is damaged.`,
         why: `It has ${failure.found} where ${failure.expected} belongs.`,
-        next: "If the guest is running, look again after it is stopped: its disk changes under the reader. If it stays so, check the filesystem from inside the guest or a rescue system (fsck on a copy first), or restore it.",
+        next:
+          failure.next ??
+          "If the guest is running, look again after it is stopped: its disk changes under the reader. If it stays so, check the filesystem from inside the guest or a rescue system (fsck on a copy first), or restore it.",
       };
     case "unsupported":
       return {
         code: "not-supported",
         what: `domus cannot read ${at}.`,
-        why: `It does not know ${failure.feature}. That says nothing against the data: the guest may read it well.`,
-        next: "Look from inside the guest. If domus should know it, report it with this text.",
+        why: failure.next
+          ? `It does not know ${failure.feature}.`
+          : `It does not know ${failure.feature}. That says nothing against the data: the guest may read it well.`,
+        next:
+          failure.next ??
+          "Look from inside the guest. If domus should know it, report it with this text.",
       };
     case "missing":
       return {
@@ -102,6 +108,10 @@ const ERRNO: Readonly<Record<string, readonly [why: string, next: string]>> = {
     "The device node leads to no device (ENXIO).",
     "Check that the device is there: lsblk. For a logical volume: vgchange -ay.",
   ],
+  EROFS: [
+    "The filesystem is read-only (EROFS).",
+    "The kernel makes it so when its disk fails: look in dmesg, and check the filesystem before it is written to again (mount -o remount,rw).",
+  ],
   ENOSPC: ["The disk is full (ENOSPC).", "Make room (df -h), then run the command again."],
   EPIPE: [
     "What was to read it has ended (EPIPE).",
@@ -120,7 +130,7 @@ function explainIo(failure: Extract<Failure, { kind: "io" }>, at: string): Expla
       code: "not-permitted",
       what,
       why: `This user may not do that (${failure.errno}).`,
-      next: "Run domus as root: guests' disks are readable for root only.",
+      next: failure.next ?? "Run domus as root: guests' disks are readable for root only.",
     };
   }
   const known = Object.hasOwn(ERRNO, failure.errno) ? ERRNO[failure.errno] : undefined;
@@ -128,5 +138,5 @@ function explainIo(failure: Extract<Failure, { kind: "io" }>, at: string): Expla
     `The system says ${failure.errno}.`,
     "Look in dmesg and the journal of dom0 for the time of the error.",
   ];
-  return { code: "io-failed", what, why, next };
+  return { code: "io-failed", what, why, next: failure.next ?? next };
 }

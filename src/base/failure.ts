@@ -8,16 +8,31 @@ import type { Where } from "./where.ts";
 
 export type Failure =
   /** The machine could not do it: short device, EIO, EACCES. */
-  | { readonly kind: "io"; readonly where: Where; readonly op: string; readonly errno: string }
+  | {
+      readonly kind: "io";
+      readonly where: Where;
+      readonly op: string;
+      readonly errno: string;
+      /** What to do about it, when it is not what is done about an errno. */
+      readonly next?: string;
+    }
   /** The bytes contradict their format. */
   | {
       readonly kind: "corrupt";
       readonly where: Where;
       readonly found: string;
       readonly expected: string;
+      /** What to do about it, when it is not on a guest's disk. */
+      readonly next?: string;
     }
   /** The bytes may be right, domus does not know this feature. */
-  | { readonly kind: "unsupported"; readonly where: Where; readonly feature: string }
+  | {
+      readonly kind: "unsupported";
+      readonly where: Where;
+      readonly feature: string;
+      /** What to do about it, when it is not on a guest's disk. */
+      readonly next?: string;
+    }
   /** A named thing is not there. */
   | {
       readonly kind: "missing";

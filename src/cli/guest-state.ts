@@ -1,5 +1,5 @@
 /** What domus keeps of guests from one command to the next, for those that only look. Of this host, or of a tree. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, FailureError } from "../base/failure.ts";
 import type { Failure } from "../base/failure.ts";
@@ -8,6 +8,7 @@ import type { TextCache } from "../guest/inventory/known-files.ts";
 import type { SeenPort } from "../guest/inventory/read-domains.ts";
 import { formatVerdicts, parseVerdicts } from "../guest/inventory/verdicts.ts";
 import type { Verdicts } from "../guest/inventory/verdicts.ts";
+import { errnoOf } from "../host/local/errno.ts";
 import type { Records } from "../host/records.ts";
 import { openInventoryCache } from "./facts.ts";
 
@@ -49,13 +50,22 @@ export function openGuestState(env: NodeJS.ProcessEnv): OpenGuestState {
 
 /** The database is only loaded where there is one. */
 async function readRecords(directory: string): Promise<Pick<GuestState, "records" | "failure">> {
-  if (!existsSync(join(directory, "records.db"))) return {};
+  if (!mayBeThere(join(directory, "records.db"))) return {};
   try {
     const { openRecordsReadOnly } = await import("../host/local/records-db.ts");
     return { records: openRecordsReadOnly(directory) };
   } catch (error) {
     if (error instanceof FailureError) return { failure: error.failure };
     throw error;
+  }
+}
+
+function mayBeThere(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch (error) {
+    // Who may not know is told so where they are opened.
+    return !["ENOENT", "ENOTDIR"].includes(errnoOf(error));
   }
 }
 

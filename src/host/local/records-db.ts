@@ -1,21 +1,15 @@
 /** Records in an SQLite database (docs/design/records.md). */
-import { chmodSync, chownSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue } from "node:sqlite";
-import {
-  attemptSync,
-  corrupt,
-  FailureError,
-  ioFailure,
-  overLimit,
-  unsupported,
-} from "../../base/failure.ts";
+import { attemptSync, corrupt, FailureError, ioFailure, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
 import { errnoOf } from "./errno.ts";
 import { makeDirectories } from "./make-directories.ts";
+import { damagedRecords, isSqlite, isThere, recordsFailure } from "./records-failure.ts";
 import type { FileOwner } from "./waiting-file.ts";
 import { waitingKeeper } from "./waiting-keeper.ts";
 
@@ -65,7 +59,7 @@ export function openRecords(directory: string): Records {
 /** Without rows when there is no database, and never writes. `io` when it cannot be read. */
 export function openRecordsReadOnly(directory: string): Records {
   const path = join(directory, "records.db");
-  if (existsSync(path)) return recordsIn(openToRead(path), path);
+  if (isThere(path)) return recordsIn(openToRead(path), path);
   const empty = new DatabaseSync(":memory:");
   empty.exec(SCHEMA);
   return recordsIn(empty, path);
@@ -109,14 +103,14 @@ function groupId(name: string): number | undefined {
 }
 
 /**
- * A member of the group may not make the files that SQLite wants beside a database in WAL mode while nobody writes to it. Then what
- * is in the database is all there is, and it can be read as a file that does not change.
+ * A member of the group may not make the files that SQLite wants beside a database in WAL mode while nobody writes to it, and on a
+ * full or read-only disk nobody can. Then what is in the database is all there is, and it can be read as a file that does not change.
  */
 function openToRead(path: string): DatabaseSync {
   const opened = attemptSync(() => open(path, true));
   if (opened.ok) return opened.value;
-  if (process.geteuid?.() === 0 || existsSync(`${path}-wal`))
-    throw new FailureError(opened.failure);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (opened.failure.kind !== "io" || (log?.size ?? 0) > 0) throw new FailureError(opened.failure);
   return open(path, true, `${pathToFileURL(path).href}?immutable=1`);
 }
 
@@ -128,14 +122,18 @@ function open(path: string, readOnly: boolean, from: string = path): DatabaseSyn
     if (!readOnly) database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     const version = versionOf(database);
     if (version > SCHEMA_VERSION)
-      throw unsupported([path], `records of a newer domus (schema ${version}): update domus`);
-    if (version === 0 && readOnly) throw corrupt([path], "no schema", "records of domus");
+      throw new FailureError({
+        ...{ kind: "unsupported", where: [path] },
+        feature: `records of a newer domus (schema ${version}; this one knows ${SCHEMA_VERSION})`,
+        next: "Use the newer domus that wrote them (domus --version). Nothing was changed.",
+      });
+    if (version === 0 && readOnly) throw damagedRecords(path, "no tables");
     if (version === 0) create(database);
     return database;
   } catch (error) {
     database?.close();
     if (!isSqlite(error)) throw error;
-    throw ioFailure([path], "open the records", error.message, error);
+    throw recordsFailure(path, "open the records", error);
   }
 }
 
@@ -153,10 +151,6 @@ function create(database: DatabaseSync): void {
   database.exec("COMMIT");
 }
 
-function isSqlite(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
-}
-
 type Row = Readonly<Record<string, unknown>>;
 
 /** `directory`: where they may be written. */
@@ -167,7 +161,7 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
       return work();
     } catch (error) {
       if (!isSqlite(error)) throw error;
-      throw ioFailure(where, "use the records", error.message, error);
+      throw recordsFailure(path, "use the records", error);
     }
   };
   const all = (sql: string, ...values: SQLInputValue[]) =>

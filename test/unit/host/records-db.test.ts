@@ -1,11 +1,15 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { explainFailure } from "../../../src/base/explain.ts";
 import { attemptSync } from "../../../src/base/failure.ts";
+import type { Failure } from "../../../src/base/failure.ts";
 import { stateDirectory } from "../../../src/base/state-directory.ts";
 import { openRecords, openRecordsReadOnly } from "../../../src/host/local/records-db.ts";
+import { recordsFailure } from "../../../src/host/local/records-failure.ts";
 import type { ImageRecord } from "../../../src/host/records.ts";
 
 let top = "";
@@ -169,13 +173,58 @@ describe("the database", () => {
     database.exec("PRAGMA user_version = 9");
     database.close();
     for (const open of [openRecords, openRecordsReadOnly])
-      expect(attemptSync(() => open(dir))).toMatchObject({ failure: { kind: "unsupported" } });
+      expect(attemptSync(() => open(dir))).toMatchObject({
+        failure: { kind: "unsupported", next: expect.stringContaining("newer domus") },
+      });
     rmSync(dir, { recursive: true });
     openRecords(dir)[Symbol.dispose]();
     rmSync(`${path}-wal`, { force: true });
     writeFileSync(path, "no database at all, but longer than a header of one would be ".repeat(9));
     for (const open of [openRecords, openRecordsReadOnly])
-      expect(attemptSync(() => open(dir))).toMatchObject({ failure: { kind: "io" } });
+      expect(attemptSync(() => open(dir))).toMatchObject({
+        failure: {
+          kind: "corrupt",
+          found: "other data (file is not a database)",
+          next: expect.stringContaining(`mv ${path}* ${dir}/damaged/`),
+        },
+      });
+    writeFileSync(path, "");
+    expect(attemptSync(() => openRecordsReadOnly(dir))).toMatchObject({
+      failure: { kind: "corrupt", found: "no tables" },
+    });
+  });
+
+  test("that is damaged can be put aside as it is said, and another is begun", () => {
+    openRecords(dir)[Symbol.dispose]();
+    const path = join(dir, "records.db");
+    writeFileSync(path, "no database at all, but longer than a header of one would be ".repeat(9));
+    const { failure } = attemptSync(() => openRecords(dir)) as { failure: Failure };
+    const [, command = ""] =
+      /: (mkdir \S+; mv \S+ \S+)\. /.exec(explainFailure(failure).next) ?? [];
+    expect(spawnSync("sh", ["-c", command]).status).toBe(0);
+    using records = openRecords(dir);
+    expect(records.images()).toEqual([]);
+    expect(readdirSync(join(dir, "damaged"))).toContain("records.db");
+  });
+
+  test("that is locked for long says what to look for", () => {
+    const busy = Object.assign(new Error("database is locked"), { errcode: 5 });
+    const { failure } = recordsFailure("/x/records.db", "use the records", busy);
+    expect(explainFailure(failure).next).toContain("fuser -v /x/records.db");
+  });
+
+  test("says what the system says where SQLite does not", () => {
+    const error = Object.assign(new Error("unable to open database file"), { errcode: 14 });
+    expect(
+      recordsFailure("/proc/none/records.db", "open the records", error).failure,
+    ).toMatchObject({
+      errno: "ENOENT",
+    });
+    expect(
+      recordsFailure(join(top, "records.db"), "open the records", error).failure,
+    ).toMatchObject({
+      errno: "unable to open database file",
+    });
   });
 
   test("is where the environment says", () => {
