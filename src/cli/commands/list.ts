@@ -8,7 +8,7 @@ export const listCommand = buildCommand<ListFlags, [], Context>({
     brief: "Say where every guest is: its config, its disks, its save image, and whether it runs",
     fullDescription: [
       "Guests are known by their configs (/etc/xen, /etc/xen/auto and where its links lead), by Xen (xl list), and by save",
-      "images in the usual places (/var/lib/xen/save, /var/lib/xen, /root, /srv). Nothing is changed. What does not fit",
+      "images in the usual places (/var/lib/domus/images, /var/lib/xen/save, /var/lib/xen, /root, /srv). Nothing is changed. What does not fit",
       "together, such as a save image that would destroy a guest's disks, is listed below the table.",
       "Exit code 0: done; 3: at least one finding of severity error.",
     ].join("\n"),

@@ -29,7 +29,7 @@ export function guestPage(
   const labelled = (label: string, text: string) => wrapLabelled(label, printable(text), out.width);
   const disks = (has?.disks ?? []).map((disk) => diskText(disk, inventory));
   const lines = [
-    out.style("bold", `${printable(name)} is ${state}.`),
+    out.style("bold", headline(name, state)),
     ...domains.flatMap((part) => labelled("domain", domainText(part))),
     ...labelled("config", config?.path ?? "none that domus knows"),
     ...(config && config.realPath !== config.path ? labelled("is", config.realPath) : []),
@@ -46,6 +46,11 @@ export function guestPage(
     ...events.flatMap((event) => labelled(...eventLine(event))),
   ];
   return [...lines, ...guest.findings.flatMap((one) => findingLines(one, out))].join("\n");
+}
+
+function headline(name: string, state: InventoryGuest["state"]): string {
+  if (state === "unknown") return `What ${printable(name)} does is not known.`;
+  return `${printable(name)} is ${state}.`;
 }
 
 /** Of a finding, with why and what next. */

@@ -13,14 +13,21 @@ export function findGuests(inventory: Inventory, host: string, name: string): In
     name,
     inventory.guests.map((guest) => guest.name),
   );
+  // `domus attach xvdb web1`
+  const device = DEVICE.test(name)
+    ? " The guest comes first, what it is given or what is taken from it comes behind it."
+    : "";
   throw missing(
     [host],
     `guest "${name}"`,
     near === undefined
-      ? "domus list shows all. A config or an image elsewhere is found with --also DIR."
-      : `Did you mean ${printable(near)}? domus list shows all.`,
+      ? `domus list shows all.${device} A config or an image elsewhere is found with --also DIR.`
+      : `Did you mean ${printable(near)}? domus list shows all.${device}`,
   );
 }
+
+/** What nobody calls a guest: a disk as in a config, a vdev, a MAC address. */
+const DEVICE = /,|^(?:xvd|sd|hd|vd)[a-z]{1,2}\d*$|^(?:[0-9a-f]{1,2}:){5}/i;
 
 /** The one that is called so, for what changes something. `misuse` when there are several. */
 export function findGuest(inventory: Inventory, host: string, name: string): InventoryGuest {

@@ -2,7 +2,8 @@
 import { attempt, isAbsent, missing } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
-import { directoryOf } from "../../base/path.ts";
+import { directoryOf, fileName } from "../../base/path.ts";
+import { STATE_DIRECTORY } from "../../base/state-directory.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
@@ -21,6 +22,8 @@ import type { KnownFiles } from "./known-files.ts";
 const SAVE_DIRECTORY = "/var/lib/xen/save";
 /** Where people's own `xl save` puts them, and libvirt. */
 const PLACES = ["/var/lib/xen", "/var/lib/libvirt/libxl/save", "/root", "/srv"] as const;
+/** Where domus save puts them. */
+const OWN_DIRECTORY = `${STATE_DIRECTORY}/images`;
 /** Debian and SUSE have them in the first, the others in the second. */
 const SETTINGS = ["/etc/default/xendomains", "/etc/sysconfig/xendomains"] as const;
 /** Of the names that Xen's script knows (xen: tools/hotplug/Linux/init.d/sysconfig.xendomains.in). */
@@ -66,6 +69,7 @@ export async function readImages(
     paths.push(...(await pathsIn(host, directory, failures)));
   }
   const reading = { failures, known, signal };
+  paths.push(...(await unrecorded(host, records)));
   const found = await mapParallel(paths, AT_A_TIME, (path) => readImage(host, path, reading));
   const kept = records.filter(({ state }) => KEPT.has(state)).slice(0, MAX_RECORDED);
   const elsewhere = kept.filter(({ path }) => !paths.includes(path));
@@ -76,6 +80,15 @@ export async function readImages(
     image ? [{ ...image, restoredAtBoot: directoryOf(image.path) === atBoot }] : [],
   );
   return join(images, records);
+}
+
+/** Images of domus's own of which it knows nothing any more, since its records were lost; others are known by their rows. */
+async function unrecorded(host: Host, records: readonly ImageRecord[]): Promise<readonly string[]> {
+  const recorded = new Set(records.map(({ path }) => path));
+  // Only root may look into it; the others know of the rows, and that they are not all is no news to them.
+  const paths = await pathsIn(host, OWN_DIRECTORY, []);
+  // With a dot in front they are being written.
+  return paths.filter((path) => !recorded.has(path) && !fileName(path).startsWith("."));
 }
 
 /** Guests that are saved at one time: more than a host has. */

@@ -69,3 +69,12 @@ test("a directory of --also that is not there is said", async () => {
   expect(code).toBe(0);
   expect(stderr).toContain("Not read: /srv/none: no such directory\n");
 });
+
+test.each(["xvdb", "/dev/vg0/data,raw,xvdb,rw", "00:16:3e:00:00:01"])(
+  "a device where the guest belongs: %s",
+  async (device) => {
+    const { code, stderr } = await cli(["show", device], { host });
+    expect(code).toBe(1);
+    expect(stderr.replaceAll(/\s+/g, " ")).toContain("The guest comes first");
+  },
+);

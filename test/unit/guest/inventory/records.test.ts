@@ -69,9 +69,10 @@ function said({ guests }: Inventory) {
 
 describe("an image that is recorded", () => {
   test("is found wherever it lies", async () => {
-    const files = { ...FILES, [IMAGE]: image() };
-    expect(said(await read({ images: [record()] }, { files }))).toEqual({
-      ...{ state: "saved", images: [IMAGE], codes: ["image-waiting"] },
+    const path = "/var/tmp/pandora.xl";
+    const files = { ...FILES, [path]: image() };
+    expect(said(await read({ images: [record({ path })] }, { files }))).toEqual({
+      ...{ state: "saved", images: [path], codes: ["image-waiting"] },
     });
     expect(said(await read({}, { files })).state).toBe("stopped");
   });
@@ -98,6 +99,17 @@ describe("an image that is recorded", () => {
     ]);
     const nobody = await read({ images: [record({ guest: "gone", uuid: "x" })] }, { files: {} });
     expect(nobody.guests).toMatchObject([{ name: "gone", state: "stopped" }]);
+  });
+
+  test("in domus's own directory is found without a row, too: the records may be lost", async () => {
+    const own = "/var/lib/domus/images/pandora-20260101-000000.xl";
+    const files = { ...FILES, [own]: image(), "/var/lib/domus/images/.x.xl.saving": image() };
+    const lost = await read({}, { files });
+    expect(lost.guests[0]!.images.map(({ fact }) => fact.path)).toEqual([own]);
+    expect(lost.guests[0]!.state).toBe("saved");
+    // Of those with a row that does not wait any more nothing is to be said.
+    const known = await read({ images: [record({ path: own, state: "restored" })] }, { files });
+    expect(known.guests[0]!).toMatchObject({ images: [], state: "stopped" });
   });
 
   test("is believed to be there where it may not be looked at", async () => {
