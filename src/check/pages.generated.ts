@@ -3442,8 +3442,9 @@ logs them.
 ## What to do
 
 - \`on_crash="preserve"\`: it stays, stopped, to be looked at (\`xl console\`, \`xl dump-core\`), until \`xl destroy\`.
-- \`on_crash="coredump-restart"\`: its memory is written to \`/var/lib/xen/dump\` (as large as the guest's memory), then
-  it restarts.
+- \`on_crash="coredump-restart"\`: its memory is written to \`/var/lib/xen/dump/NAME\` (as large as the guest's memory, over the dump of the crash before), then
+  it restarts. xl does not make that directory: \`mkdir -p -m 700 /var/lib/xen/dump\`. When there is none, the log of xl
+  (\`/var/log/xen/xl-NAME.log\`) says that the dump has failed, and nobody else does.
 - To keep consoles: \`XENCONSOLED_TRACE=guest\` in \`/etc/default/xen\` or \`/etc/default/xencommons\`, then restart
   xenconsoled.
 
