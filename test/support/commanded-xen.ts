@@ -80,7 +80,11 @@ export function commandedXen(
       self: { pid: 1, pidStarted: "1", bootId: "b" },
       isAlive: () => true,
       host,
-      guard: { findUsers: findUsers ?? (async () => []), copyState: async () => undefined },
+      guard: {
+        findUsers: findUsers ?? (async () => []),
+        copyState: async () => undefined,
+        reachOf: async (path) => ({ identity: path, reaches: [path] }),
+      },
       files: {
         makeDirectory: none,
         create: none,

@@ -59,6 +59,8 @@ type Domain = {
   memory: number;
   cpu: number;
   whole: boolean;
+  /** What it was built with, as libxl has it. */
+  readonly own: readonly object[];
   /** What was attached to it, as in a config. */
   extra: readonly string[];
 };
@@ -68,10 +70,20 @@ export const UUID = "22f7f7cc-5a0b-4f2d-9c1e-0123456789ab";
 export const DISK = "/dev/vg0/pandora-disk";
 /** A second disk, which is there to be attached. */
 export const EXTRA = "/dev/vg0/extra,raw,xvdb,rw";
+/** The guest's disk under another name. */
+export const DISK_ALIAS = "/dev/mapper/vg0-pandora--disk";
+/** A second guest, with a disk of its own. */
+export const OTHER = "mail";
+export const OTHER_UUID = "99999999-5a0b-4f2d-9c1e-0123456789ab";
+export const OTHER_CONFIG = "/etc/xen/mail.cfg";
+const OTHER_DISK = "/dev/vg0/mail,raw,xvda,rw";
 export const CONFIG = "/etc/xen/pandora.cfg";
 export const IMAGES = "/var/lib/domus/images";
 const CONFIG_TEXT = `name = "pandora"\nuuid = "${UUID}"\nmemory = 128\ndisk = ['${DISK},raw,xvda,w']\n`;
 const DISK_BYTES = 65_536;
+
+/** Something else happens before the process comes to its nth touch of the world. */
+export type Meanwhile = { readonly at: number; readonly happen: () => Promise<void> };
 
 /** Thrown where a killed process would not come any further. */
 export class Killed extends Error {}
@@ -147,7 +159,8 @@ export class FakeXen {
 
   /** Guests that run do some work: they write to the disk and remember it. */
   tick(): void {
-    for (const domain of this.domains) if (domain.state === "running") this.#work(domain);
+    for (const domain of this.domains)
+      if (domain.state === "running" && domain.name !== OTHER) this.#work(domain);
   }
 
   boot(): Domain {
@@ -171,18 +184,21 @@ export class FakeXen {
     this.#durableNames = new Map(this.#files);
   }
 
-  /** A process of domus. With a cut its end comes at that effect, and `run` resolves to `killed`. */
+  /** A process of domus. With a cut its end comes at that effect, and the outcome is `killed`. */
   async process<T>(
     work: (ports: LifecyclePorts) => Promise<T>,
     cut?: Cut,
+    meanwhile?: Meanwhile,
   ): Promise<{
+    /** How often it touched the world and could be overtaken. */
+    readonly touches: number;
     readonly effects: number;
     readonly xlRuns: number;
     readonly outcome: "killed" | "done" | "failed";
     readonly error?: unknown;
     readonly value?: T;
   }> {
-    const life = new Life(cut);
+    const life = new Life(cut, meanwhile);
     const pid = this.#pid++;
     this.#alive.add(pid);
     let kill: () => void = () => {};
@@ -198,7 +214,7 @@ export class FakeXen {
     );
     const ended = await Promise.race([worked, killed]);
     this.#alive.delete(pid);
-    const counts = { effects: life.effects, xlRuns: life.xlRuns };
+    const counts = { touches: life.touches, effects: life.effects, xlRuns: life.xlRuns };
     if (ended === "killed" || life.dead) return { ...counts, outcome: "killed" };
     return { ...counts, ...ended };
   }
@@ -215,7 +231,11 @@ export class FakeXen {
       self: { pid, pidStarted: "1", bootId: this.bootId },
       isAlive: (mark) => mark.bootId === this.bootId && this.#alive.has(mark.pid),
       host: this.#host(life),
-      guard: this.guard,
+      guard: {
+        findUsers: (path) => life.look(() => this.guard.findUsers(path)),
+        copyState: (path) => life.look(() => this.guard.copyState(path)),
+        reachOf: (path) => life.look(() => this.guard.reachOf(path)),
+      },
       files: this.#imageFiles(life),
       xlWith: async (word) => {
         const pending = this.#pending;
@@ -235,8 +255,12 @@ export class FakeXen {
   }
 
   guard: GuardPorts = {
-    findUsers: async () => [],
+    findUsers: async (path) =>
+      this.domains
+        .filter((one) => disksOf(one).has(identityOf(path)))
+        .map(({ name }) => ({ kind: "guest", what: `a disk of domain ${name}`, writes: true })),
     copyState: async () => undefined,
+    reachOf: async (path) => ({ identity: identityOf(path), reaches: [identityOf(path)] }),
   };
 
   /** The xl that outlived its domus comes to its end. */
@@ -244,6 +268,15 @@ export class FakeXen {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending) this.#xl(pending.argv, "whole");
+    this.#assertOneEach();
+  }
+
+  /** Whether it runs already or not: what was given to two will be written to by both. */
+  #assertOneEach(): void {
+    const all = this.domains.flatMap((one) => [...disksOf(one)]);
+    for (const path of new Set(all))
+      if (all.indexOf(path) !== all.lastIndexOf(path))
+        this.disasters.push(`two domains have the disk ${path}`);
   }
 
   #host(life: Life): Host {
@@ -280,7 +313,9 @@ export class FakeXen {
     return {
       ...Object.fromEntries(files),
       [DISK]: { kind: "block-device", sizeBytes: DISK_BYTES },
+      [DISK_ALIAS]: { kind: "block-device", sizeBytes: DISK_BYTES },
       [pathOf(EXTRA)]: { kind: "block-device", sizeBytes: DISK_BYTES },
+      [pathOf(OTHER_DISK)]: { kind: "block-device", sizeBytes: DISK_BYTES },
     };
   }
 
@@ -304,6 +339,7 @@ export class FakeXen {
         return { argv, exitCode: 0, stdout: "", stderr: "" };
       }
       const ran = this.#xl(argv, how);
+      this.#assertOneEach();
       this.tick();
       return ran;
     });
@@ -319,7 +355,7 @@ export class FakeXen {
       flags: { running: "-b----", paused: "--p---", suspended: "---ss-" }[one.state],
       config: {
         ...domainJson(one.name, one.uuid),
-        disks: [...(domainJson(GUEST)["disks"] as object[]), ...one.extra.map(diskJson)],
+        disks: [...one.own, ...one.extra.map(diskJson)],
       },
     }));
     let stdout = xlList(rows)[`xl list ${flag}`]!;
@@ -353,15 +389,13 @@ export class FakeXen {
         const memory = this.savedMemory(words.at(-1)!);
         if (memory === undefined || this.failing === "restore")
           return ended(1, "xc: error: Failed to read\n");
-        if (this.domains.length > 0)
-          return ended(3, 'Domain with name "pandora" already exists.\n');
+        if (this.#isNameTaken()) return ended(3, 'Domain with name "pandora" already exists.\n');
         this.#create({ state: "paused", memory, whole: how === "whole" });
         return how === "half" ? killed : ended(0);
       }
       case "create": {
         if (this.failing === "create") return ended(3, "libxl: error: no memory\n");
-        if (this.domains.length > 0)
-          return ended(3, 'Domain with name "pandora" already exists.\n');
+        if (this.#isNameTaken()) return ended(3, 'Domain with name "pandora" already exists.\n');
         const domain = this.#create({
           state: "paused",
           memory: this.disk.content,
@@ -394,6 +428,10 @@ export class FakeXen {
     }
   }
 
+  #isNameTaken(): boolean {
+    return this.domains.some(({ name }) => name === GUEST);
+  }
+
   /** A guest that is suspended already does not answer: then the save fails and lets it go on. */
   #save(domain: Domain, path: string, how: "whole" | "half"): boolean {
     if (domain.state !== "running") {
@@ -413,12 +451,20 @@ export class FakeXen {
     return true;
   }
 
-  #create(as: Pick<Domain, "state" | "memory"> & { readonly whole?: boolean }): Domain {
+  #create(as: Pick<Domain, "state" | "memory"> & Partial<Pick<Domain, "whole" | "own">>): Domain {
     this.#domid += 1;
     const of = { domid: this.#domid, name: GUEST, uuid: UUID };
-    const domain = { ...of, cpu: 0, whole: true, extra: [], ...as };
+    const own = domainJson(GUEST)["disks"] as object[];
+    const domain = { ...of, cpu: 0, whole: true, own, extra: [], ...as };
     this.domains.push(domain);
     return domain;
+  }
+
+  /** The second guest runs. */
+  bootOther(): Domain {
+    const own = [diskJson(OTHER_DISK)];
+    const domain = this.#create({ state: "running", memory: 0, own });
+    return Object.assign(domain, { name: OTHER, uuid: OTHER_UUID });
   }
 
   #go(domain: Domain): void {
@@ -432,7 +478,8 @@ export class FakeXen {
       this.disasters.push(
         `a guest that remembers ${domain.memory} writes to a disk with ${this.disk.content}`,
       );
-    if (this.domains.filter(({ state }) => state === "running").length > 1)
+    const users = this.domains.filter((one) => disksOf(one).has(DISK));
+    if (users.filter(({ state }) => state === "running").length > 1)
       this.disasters.push("two domains write to one disk");
     domain.memory += 1;
     domain.cpu += 0.5;
@@ -533,6 +580,18 @@ export class FakeXen {
   }
 }
 
+/** The same for both names of the guest's disk. */
+function identityOf(path: string): string {
+  return path === DISK_ALIAS ? DISK : path;
+}
+
+/** What it may write to. */
+function disksOf({ own, extra }: Domain): ReadonlySet<string> {
+  const all = [...own, ...extra.map(diskJson)] as { pdev_path: string; readwrite?: number }[];
+  const written = all.filter(({ readwrite }) => readwrite === 1);
+  return new Set(written.map(({ pdev_path }) => identityOf(pdev_path)));
+}
+
 function pathOf(spec: string): string {
   return spec.split(",")[0]!;
 }
@@ -552,14 +611,22 @@ function image(token: number): Uint8Array {
 
 /** One process: counts its effects, and ends it at one of them. */
 class Life {
+  touches = 0;
   effects = 0;
   xlRuns = 0;
   dead = false;
   onDeath: (power: boolean) => void = () => {};
   readonly #cut: Cut | undefined;
+  readonly #meanwhile: Meanwhile | undefined;
 
-  constructor(cut: Cut | undefined) {
+  constructor(cut: Cut | undefined, meanwhile: Meanwhile | undefined) {
     this.#cut = cut;
+    this.#meanwhile = meanwhile;
+  }
+
+  async #touch(): Promise<void> {
+    this.touches += 1;
+    if (this.touches === this.#meanwhile?.at) await this.#meanwhile.happen();
   }
 
   #die(power: boolean): void {
@@ -569,6 +636,11 @@ class Life {
 
   /** A killed process never comes back from where it was. */
   async effect<T>(work: () => T): Promise<T> {
+    await this.#touch();
+    return this.#now(work);
+  }
+
+  #now<T>(work: () => T): T | Promise<T> {
     try {
       return this.effectSync(work);
     } catch (error) {
@@ -593,11 +665,13 @@ class Life {
     return result;
   }
 
-  async look<T>(work: () => T): Promise<T> {
+  async look<T>(work: () => T | Promise<T>): Promise<T> {
+    await this.#touch();
     return this.dead ? new Promise<T>(() => {}) : work();
   }
 
   async xl(work: (how: "whole" | "half" | "later") => Ran): Promise<Ran> {
+    await this.#touch();
     if (this.dead) return new Promise(() => {});
     this.xlRuns += 1;
     const kind = this.xlRuns === this.#cut?.at ? this.#cut.kind : undefined;
@@ -607,6 +681,6 @@ class Life {
       this.#die(kind === "power during");
       return new Promise(() => {});
     }
-    return this.effect(() => work("whole"));
+    return this.#now(() => work("whole"));
   }
 }

@@ -64,16 +64,18 @@ export const reverting: Command = async (ports) => {
   if (failed) throw new FailureError(failed.failure);
 };
 
-/** `domus attach --persist`. */
+/** `domus attach`, with `--persist` or without. */
 export const attaching =
-  (spec: string): Command =>
+  (spec: string, { to = GUEST, persist = true } = {}): Command =>
   async (ports) => {
     await recoverOperations(ports);
-    const guest = findGuest(await inventoryOf(ports), "here", GUEST);
+    const guest = findGuest(await inventoryOf(ports), "here", to);
     const plan = planAttachDisk({ domain: guest.domains[0]!.fact, others: [] }, spec);
-    const persist = await planConfigChange(ports.host, guest, {
-      change: (config) => configWith(config, plan),
-      now: new Date(ports.nowMs()),
-    });
-    await runDevice(ports, plan, persist);
+    const config = persist
+      ? await planConfigChange(ports.host, guest, {
+          change: (was) => configWith(was, plan),
+          now: new Date(ports.nowMs()),
+        })
+      : undefined;
+    await runDevice(ports, plan, config);
   };

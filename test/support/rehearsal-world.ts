@@ -107,7 +107,11 @@ export function portsIn(world: World, options: WorldOptions): RehearsalPorts {
     self: mark,
     isAlive: (other: ProcessMark) => !dead.includes(other.pid),
     host,
-    guard: { findUsers: async () => [], copyState: async () => undefined },
+    guard: {
+      findUsers: async () => [],
+      copyState: async () => undefined,
+      reachOf: async (path) => ({ identity: path, reaches: [path] }),
+    },
     files: {} as RehearsalPorts["files"],
     xlWith: async () => {
       if (world.slowCreate === undefined) return [];

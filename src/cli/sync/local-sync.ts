@@ -7,12 +7,28 @@ import type { SyncPorts } from "../../guest/sync/ports.ts";
 import { openCopyRecord } from "../../host/local/copy-record.ts";
 import { stateDirectory } from "../../base/state-directory.ts";
 import { dropCache } from "../../host/local/drop-cache.ts";
-import { findDeviceUsers, sameDevice } from "../../host/local/device-users.ts";
+import { claimUsers, isOperationAtWork } from "../../guest/guard/disk-claims.ts";
+import type { Host } from "../../host/host.ts";
+import { findDeviceUsers, readDiskReach, sameDevice } from "../../host/local/device-users.ts";
+import type { DeviceUser } from "../../host/local/device-users.ts";
 import { errnoOf } from "../../host/local/errno.ts";
 import { localHost } from "../../host/local/local-host.ts";
 import { openSyncSource } from "../../host/local/sync-source.ts";
 import { openSyncTarget } from "../../host/local/sync-target.ts";
+import { xlProcessesWith } from "../../host/local/xl-processes.ts";
 import { yieldToOthers } from "../../host/local/yield.ts";
+import { localJournal, readLocalRecords } from "../local-records.ts";
+
+async function findClaims(host: Host, path: string): Promise<readonly DeviceUser[]> {
+  const reach = await readDiskReach(host, path);
+  if (!reach) return [];
+  using records = readLocalRecords(process.env);
+  const { self, isAlive } = localJournal(records);
+  const atWork = records
+    .operations()
+    .filter((one) => isOperationAtWork(one, { self, isAlive, xlWith: xlProcessesWith }));
+  return claimUsers(reach, atWork);
+}
 
 export function localSyncPorts(): SyncPorts {
   const host = localHost();
@@ -27,7 +43,11 @@ export function localSyncPorts(): SyncPorts {
     }),
     openSource: openSyncSource,
     openTarget: openSyncTarget,
-    findUsers: (path) => findDeviceUsers(host, path),
+    findUsers: async (path) => {
+      // First who is about to be a user: afterwards he is one, and has no claim any more.
+      const claims = await findClaims(host, path);
+      return [...claims, ...(await findDeviceUsers(host, path))];
+    },
     sameDevice,
     async fileRoom(path) {
       try {

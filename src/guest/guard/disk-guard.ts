@@ -1,12 +1,14 @@
 /** Whether a disk may be given to a guest: never to two who write, never half of a copy. Who attaches or starts asks here. */
 import { refused } from "../../base/failure.ts";
-import type { DeviceUser } from "../../host/local/device-users.ts";
+import type { DeviceUser, DiskReach } from "../../host/local/device-users.ts";
 import type { CopyState } from "../sync/copy-state.ts";
 
-/** How the two things are found out that decide; tests have their own. */
+/** How the things are found out that decide; tests have their own. */
 export type GuardPorts = {
   readonly findUsers: (path: string) => Promise<readonly DeviceUser[]>;
   readonly copyState: (path: string) => Promise<CopyState | undefined>;
+  /** Undefined when nothing is at the path. */
+  readonly reachOf: (path: string) => Promise<DiskReach | undefined>;
 };
 
 /**

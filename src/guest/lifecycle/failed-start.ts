@@ -73,13 +73,13 @@ const TIMED_OUT = /killing execution of .{1,300} because of timeout/;
 /** Loop devices that are new. Those behind the guest's own files that nobody uses are let go of. */
 async function leftLoops(
   ports: LifecyclePorts,
-  { files = [] }: StartPlan,
+  { disks }: StartPlan,
   before: BeforeStart,
 ): Promise<string[]> {
   const { host, tell } = ports;
   const own = new Set<string>();
-  for (const file of files) {
-    const look = await attempt(async () => host.lookAtDisk?.(file));
+  for (const { path } of disks) {
+    const look = await attempt(async () => host.lookAtDisk?.(path));
     if (look.ok && look.value) own.add(look.value.identity);
   }
   const said: string[] = [];

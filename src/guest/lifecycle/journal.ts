@@ -3,6 +3,7 @@
  */
 import { FailureError, refused } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
+import { claimsOf, contested, contestedFailure } from "../guard/disk-claims.ts";
 import type { ProcessMark } from "../../host/local/process-mark.ts";
 import type { Operation, Records } from "../../host/records.ts";
 
@@ -21,7 +22,10 @@ export type OperationStart = {
   readonly kind: string;
   readonly guest: string;
   readonly step: string;
-  /** All that is needed to end it or take it back. `uuid` is the guest's, where it has one. */
+  /**
+   * All that is needed to end it or take it back. `uuid` is the guest's, where it has one; `disks` are claimed: see
+   * guard/disk-claims.ts.
+   */
   readonly data: OperationData;
 };
 
@@ -33,8 +37,8 @@ export type KeepRow = (isKept?: boolean) => void;
 
 /**
  * Runs a change of state with its row in the records. The row goes when `work` returns, and when it throws: then it has taken
- * back what it did, unless it called `keep`. Who is killed leaves it. `refused` while another command works on the guest, or has
- * left something that could not be ended.
+ * back what it did, unless it called `keep`. Who is killed leaves it. `refused` while another command works on the guest or with
+ * one of the disks, or has left something that could not be ended.
  */
 export async function withOperation<T>(
   ports: JournalPorts,
@@ -69,24 +73,23 @@ function begin(ports: JournalPorts, start: OperationStart): Operation {
   // In one transaction: of two that begin at the same time, one finds the other.
   return records.transaction(() => {
     assertAlone(ports, start);
+    assertUnclaimed(ports, start);
     return records.beginOperation({ ...start, ...self });
   });
 }
 
 /** `refused` when another operation on the guest is in the records. */
 export function assertAlone(
-  { records, self, isAlive }: JournalPorts,
+  ports: JournalPorts,
   { guest, data }: Pick<OperationStart, "guest" | "data">,
 ): void {
   const uuid = data["uuid"];
-  const other = records
+  const other = ports.records
     .operations()
     .find((one) => one.guest === guest || (uuid !== undefined && one.data["uuid"] === uuid));
   if (!other) return;
   const name = printable(other.guest);
-  // What this process has claimed itself, it could not end.
-  const isOwn = other.pid === self.pid && other.pidStarted === self.pidStarted;
-  if (!isOwn && isAlive(other))
+  if (isAtWork(ports, other))
     throw refused([guest], {
       what: `domus ${other.kind} ${name} is under way, as process ${other.pid}.`,
       why: "Two that change one guest at the same time undo each other's steps.",
@@ -97,6 +100,22 @@ export function assertAlone(
     why: "What it left has to be put in order before anything else is done with the guest.",
     next: "Each command that changes something tries that first, and says what is in the way: put that right, then run the command again.",
   });
+}
+
+/** A row of another boot claims nothing: all that had the disk is gone. One that was cut off does until recovery has looked. */
+function assertUnclaimed(ports: JournalPorts, { data }: Pick<OperationStart, "data">): void {
+  const wanted = claimsOf({ data });
+  if (wanted.length === 0) return;
+  for (const other of ports.records.operations()) {
+    const disk = isSameBoot(ports, other) ? contested(wanted, other) : undefined;
+    if (disk) throw contestedFailure(disk, other, isAtWork(ports, other));
+  }
+}
+
+/** What this process has claimed itself, it could not end. */
+function isAtWork({ self, isAlive }: JournalPorts, other: Operation): boolean {
+  const isOwn = other.pid === self.pid && other.pidStarted === self.pidStarted;
+  return !isOwn && isAlive(other);
 }
 
 /**

@@ -7,6 +7,8 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
+import { diskUses } from "../guard/disk-claims.ts";
+import type { DiskUse } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import type { DiskProof, ImageFact, ImageProof } from "../inventory/facts.ts";
 import { findGuest } from "../inventory/find-guest.ts";
@@ -37,6 +39,7 @@ export type RestorePlan = {
   readonly path: string;
   readonly sizeBytes: number;
   readonly savedAtMs: number;
+  readonly disks: readonly DiskUse[];
   readonly record?: ImageRecord;
   /** What domus could not prove: sentences, escaped. Only with `--anyway` there are any. */
   readonly doubts: readonly string[];
@@ -93,10 +96,8 @@ export async function surveyRestore(
   const record = recordOfFile(records.images(), file, paths) ?? (await recordOfMoved(ports, file));
   const domains = await listDomains(host);
   const taken: Failure[] = [];
-  for (const disk of disksOf(file)) {
-    const at = targetPath(disk);
-    if (at === undefined) continue;
-    const free = await attempt(() => assertFree(guard, at, { writes: !disk.readonly }));
+  for (const use of diskUses(disksOf(file))) {
+    const free = await attempt(() => assertFree(guard, use.path, use));
     if (!free.ok) taken.push(free.failure);
   }
   // Of an image that is refused anyway nothing need be read.
@@ -164,7 +165,8 @@ export function planRestore(
       next: `If you are sure that nothing was: domus restore --anyway ${shellWord(path)}. Otherwise: domus start --discard-image ${shellWord(guest)} starts it from its disks and keeps the image.`,
     });
   const savedAtMs = record?.savedAtMs ?? modifiedMs;
-  return { guest, uuid, path, sizeBytes, savedAtMs, doubts, ...(record && { record }) };
+  const disks = diskUses(disksOf(file));
+  return { guest, uuid, path, sizeBytes, savedAtMs, disks, doubts, ...(record && { record }) };
 }
 
 function assertWhole({ path, image }: ImageFile): void {

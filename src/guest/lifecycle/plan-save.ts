@@ -5,6 +5,8 @@ import { directoryOf, fileName } from "../../base/path.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { Host, PathKind } from "../../host/host.ts";
+import { diskUses } from "../guard/disk-claims.ts";
+import type { DiskUse } from "../guard/disk-claims.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import type { InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
@@ -36,6 +38,7 @@ export type SavePlan = {
   readonly neededBytes: number;
   readonly freeBytes: number;
   readonly configPath?: string;
+  readonly disks: readonly DiskUse[];
   /** Of which no fingerprint can be taken, so that domus cannot prove later that they are unchanged. */
   readonly unproven: readonly string[];
 };
@@ -117,6 +120,7 @@ export function planSave({
     temporary: `${directoryOf(image)}/.${fileName(image)}.saving`,
     makesDirectory: directoryKind === "missing",
     ...(guest.config && { configPath: guest.config.realPath }),
+    disks: diskUses(disks),
     unproven: disks
       .filter((disk) => disk.target !== "" && !disk.readonly && targetPath(disk) === undefined)
       .map(({ vdev }) => vdev),

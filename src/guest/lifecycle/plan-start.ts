@@ -7,12 +7,13 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
+import { diskUses } from "../guard/disk-claims.ts";
+import type { DiskUse } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import { wayOut } from "../inventory/crash-findings.ts";
 import { isHalfBuilt } from "../inventory/domain-findings.ts";
 import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
-import { targetPath } from "../inventory/read-backings.ts";
 import { listDomains } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
 import { assertAlone } from "./journal.ts";
@@ -48,11 +49,10 @@ export type StartPlan = {
   readonly configPath: string;
   /** Of the config; absent: every start makes up a new one. */
   readonly uuid?: string;
+  readonly disks: readonly DiskUse[];
   readonly discards: readonly Discarded[];
   /** What the check found, where it is started all the same: whole sentences. */
   readonly warnings: readonly string[];
-  /** Its disks, as libxl would open them. */
-  readonly files?: readonly string[];
 };
 
 export type StartOptions = {
@@ -91,10 +91,8 @@ export async function surveyStart(
     })
     .map(({ config: other }) => other!.path);
   const taken: Failure[] = [];
-  for (const disk of config.guest.disks) {
-    const path = targetPath(disk);
-    if (path === undefined) continue;
-    const free = await attempt(() => assertFree(guard, path, { writes: !disk.readonly }));
+  for (const use of diskUses(config.guest.disks)) {
+    const free = await attempt(() => assertFree(guard, use.path, use));
     if (!free.ok) taken.push(free.failure);
   }
   return { guest, config, domains, doubles, taken };
@@ -124,7 +122,7 @@ export function planStart(survey: StartSurvey, options: StartOptions): StartPlan
   return {
     ...{ guest: name, configPath: config.path, warnings },
     discards: waiting.map((fact) => discarded(fact, uuid)),
-    files: (config.guest?.disks ?? []).flatMap((disk) => targetPath(disk) ?? []),
+    disks: diskUses(config.guest?.disks ?? []),
     ...(uuid !== undefined && { uuid }),
   };
 }

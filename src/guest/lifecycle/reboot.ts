@@ -2,6 +2,8 @@
 import { commandFailed, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { BootOutcome } from "../console/watch-boot.ts";
+import { diskUses, claimsFor } from "../guard/disk-claims.ts";
+import type { DiskUse } from "../guard/disk-claims.ts";
 import { differenceText } from "../inventory/drift.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import type { Difference } from "../../xen/drift.ts";
@@ -36,6 +38,7 @@ export type RebootOptions = {
 
 export type RebootPlan = RebootOptions & {
   readonly domain: DomainName;
+  readonly disks: readonly DiskUse[];
   /** Sentences: what the reboot will not bring, what could not be told. */
   readonly notes: readonly string[];
 };
@@ -64,6 +67,7 @@ export function planReboot(survey: RebootSurvey, options: RebootOptions): Reboot
   return {
     ...options,
     domain: { domid, uuid, name },
+    disks: diskUses(domain.guest?.disks ?? []),
     notes: [
       ...(check?.verdict === "fails"
         ? [`The boot check says that it fails: ${firstError(check)}`]
@@ -131,7 +135,9 @@ export async function runReboot(
   run: RebootRun,
 ): Promise<Rebooted> {
   const { domid, uuid, name } = plan.domain;
-  const start = { kind: "reboot", guest: name, step: "ask", data: { uuid, domid } };
+  // Nobody gets them between the old domain and the new one.
+  const disks = await claimsFor(ports.guard, plan.disks);
+  const start = { kind: "reboot", guest: name, step: "ask", data: { uuid, domid, disks } };
   return withOperation(ports, start, async (enter) => {
     const known = new Set((await listDomains(ports.host)).map((row) => row.domid));
     await ask(ports, plan);

@@ -3,6 +3,7 @@ import { attempt, commandFailed, FailureError, failureText, refused } from "../.
 import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { assertAllFree, claimsFor } from "../guard/disk-claims.ts";
 import { moveAway } from "./aside.ts";
 import { xlSaid } from "../../xen/xl-messages.ts";
 import { destroyDomain, domainsWithUuid, neverRan, unpauseDomain } from "./domains.ts";
@@ -25,11 +26,13 @@ export async function runRestore(
   signal?: AbortSignal,
 ): Promise<Restored> {
   const { guest, uuid, path, record } = plan;
-  const data = { uuid, image: path, ...(record && { imageId: record.id }) };
+  const disks = await claimsFor(ports.guard, plan.disks);
+  const data = { uuid, image: path, disks, ...(record && { imageId: record.id }) };
   const start = { kind: "restore", guest, step: "build", data };
   return withOperation(ports, start, async (enter, keep) => {
     // The plan was made before the row was there.
     await assertStillSo(ports, plan);
+    await assertAllFree(ports.guard, plan.disks);
     signal?.throwIfAborted();
     keep();
     const domain = await build(ports, plan);

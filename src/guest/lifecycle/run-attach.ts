@@ -4,6 +4,7 @@ import { explainFailure } from "../../base/explain.ts";
 import { shellWord } from "../../check/remedy.ts";
 import { parseXlListLong } from "../../xen/xl-list.ts";
 import { vdevKey } from "../../xen/drift.ts";
+import { claimsFor } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import type { Host } from "../../host/host.ts";
 import type { PersistPlan } from "../persist/persist.ts";
@@ -54,8 +55,9 @@ export async function runDevice(
   const { verb, domain, device } = plan;
   const { domid, uuid, name } = domain;
   const attached = attachedPath(plan);
+  const disks = await claimsFor(ports.guard, attached ? [attached] : []);
   const data = {
-    ...{ uuid, domid, device: deviceText(device) },
+    ...{ uuid, domid, device: deviceText(device), disks },
     // What an xl that outlives this process is known by.
     ...(attached && { attaching: plan.words[0] }),
   };

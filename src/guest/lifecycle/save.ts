@@ -1,10 +1,12 @@
 /** Saves a guest: its memory into an image, with what proves later that the image still fits its disks (docs/design/lifecycle.md). */
+import { explainFailure } from "../../base/explain.ts";
 import { attempt, commandFailed, FailureError, failureText } from "../../base/failure.ts";
 import { directoryOf } from "../../base/path.ts";
 import { decodeText } from "../../bytes/text.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { withoutPasswords } from "../../xen/config-passwords.ts";
+import { claimsFor } from "../guard/disk-claims.ts";
 import { domainCommand, sameDomain } from "./domain-command.ts";
 import { endSave } from "./end-save.ts";
 import { readImageFile, imageFlaw } from "./image-file.ts";
@@ -28,20 +30,22 @@ export async function runSave(
   signal?: AbortSignal,
 ): Promise<ImageRecord> {
   const { guest, uuid, domid, image, temporary } = plan;
-  const start = { kind: "save", guest, step: "begin", data: { uuid, domid, image, temporary } };
+  const data: SaveData = { uuid, domid, image, temporary };
+  // Nobody gets them when the domain is gone and the last of its fingerprints not taken yet.
+  const disks = await claimsFor(ports.guard, plan.disks);
+  const start = { kind: "save", guest, step: "begin", data: { ...data, disks } };
   return withOperation(ports, start, async (enter, keep) => {
-    const progress: Progress = { step: "begin", data: { uuid, domid, image, temporary } };
-    const follow: EnterStep = (step, data) => {
-      enter(step, data);
+    const progress: Progress = { step: "begin", data };
+    const follow: EnterStep = (step, more) => {
+      enter(step, more);
       progress.step = step;
-      progress.data = { ...progress.data, ...data };
+      progress.data = { ...progress.data, ...more };
     };
     let record: ImageRecord;
     try {
       record = await writeImage(ports, plan, follow, signal);
     } catch (error) {
-      const { step, data } = progress;
-      const save = { guest, data, step, sameBoot: true, enter };
+      const save = { guest, ...progress, sameBoot: true, enter };
       keep();
       const back = await attempt(() => takeBackSave(ports, save));
       if (back.ok) keep(false);
@@ -153,12 +157,11 @@ function failedSave(error: unknown, plan: SavePlan, back: TakenBack | FailureErr
   if (!(error instanceof FailureError)) return error;
   const { guest, domid, image } = plan;
   const state = stateText(plan, back);
-  const { failure } = error;
-  const told = "why" in failure ? failure : undefined;
+  const told = explainFailure(error.failure);
   return commandFailed([`domain ${domid}`, image], {
-    what: `${guest} was not saved: ${told?.what ?? failureText(failure)}`,
-    why: told?.why ?? "What had been done was taken back.",
-    next: `${state} ${told?.next ?? ""}`.trim(),
+    what: `${guest} was not saved: ${told.what}`,
+    why: told.why,
+    next: `${state} ${told.next}`,
   });
 }
 

@@ -1,6 +1,7 @@
 /** Starts a guest from its disks (docs/design/lifecycle.md, "start"). */
 import { FailureError, refused } from "../../base/failure.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { assertAllFree, claimsFor } from "../guard/disk-claims.ts";
 import { setAside } from "./aside.ts";
 import type { DomainName } from "./domain-command.ts";
 import { destroyDomain, listDomains, neverRan } from "./domains.ts";
@@ -22,11 +23,13 @@ export async function runStart(
   signal?: AbortSignal,
 ): Promise<Started> {
   const { guest, configPath, uuid, discards } = plan;
-  const data = { config: configPath, ...(uuid !== undefined && { uuid }) };
+  const disks = await claimsFor(ports.guard, plan.disks);
+  const data = { config: configPath, disks, ...(uuid !== undefined && { uuid }) };
   const step = discards.length > 0 ? "discard" : "create";
   return withOperation(ports, { kind: "start", guest, step, data }, async (enter, keep) => {
     // The plan was made before the row was there.
     await assertNoDomain(ports, plan);
+    await assertAllFree(ports.guard, plan.disks);
     signal?.throwIfAborted();
     const aside: string[] = [];
     for (const image of discards) aside.push(await discard(ports, plan, image));

@@ -3,6 +3,7 @@ import { attempt } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { GuestEvent } from "../../host/records.ts";
+import { claimsFor } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import { diskWords, nicWords } from "../inventory/drift.ts";
 import { assertSameDomain, domainCommand } from "../lifecycle/domain-command.ts";
@@ -42,7 +43,9 @@ export async function runRevert(
   signal?: AbortSignal,
 ): Promise<Reverted> {
   const { domid, uuid } = domain;
-  const start = { kind: "persist", guest, step: "revert", data: { uuid, domid } };
+  const attached = steps.flatMap(({ attaches }) => attaches ?? []);
+  const disks = await claimsFor(ports.guard, attached);
+  const start = { kind: "persist", guest, step: "revert", data: { uuid, domid, disks } };
   return withOperation(ports, start, async (enter) => {
     const name = { domid, uuid, name: guest };
     await assertSameDomain(ports.host, name);

@@ -4,6 +4,7 @@ import { printable } from "../../base/printable.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Ran } from "../../host/host.ts";
 import type { BootOutcome } from "../console/watch-boot.ts";
+import { claimsFor } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import { xlSaid } from "../../xen/xl-messages.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
@@ -34,7 +35,11 @@ export async function rehearse(
   signal: AbortSignal,
 ): Promise<Rehearsed> {
   const { guest, id, name, uuid } = plan;
-  const operation = { kind: "rehearse", guest, step: "begin", data: { id, name, copyUuid: uuid } };
+  // Under an overlay the original must stand still; a snapshot does by itself.
+  const under = plan.disks.filter(({ kind, argv }) => kind === "overlay" && argv !== undefined);
+  const uses = under.flatMap(({ path }) => (path === undefined ? [] : [{ path, writes: false }]));
+  const data = { id, name, copyUuid: uuid, disks: await claimsFor(ports.guard, uses) };
+  const operation = { kind: "rehearse", guest, step: "begin", data };
   const { worked, left } = await withOperation(ports, operation, async (enter, keep) => {
     const tried = await attemptAll(async () => {
       enter("disks");

@@ -17,7 +17,7 @@ export type SyncPorts = {
     path: string,
     options: { readonly createBytes?: number; readonly sizeBytes?: number },
   ): Promise<OpenedTarget>;
-  /** `missing` when nothing is there. */
+  /** Commands at work that give it to a guest are among them. `missing` when nothing is there. */
   findUsers(path: string): Promise<readonly DeviceUser[]>;
   /** Whether both names lead to one device or file of this machine. */
   sameDevice(one: string, other: string): Promise<boolean>;

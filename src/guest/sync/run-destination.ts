@@ -1,4 +1,5 @@
 /** The destination of a copy: the disk that is written, the record beside it, and reading it again. */
+import { refused } from "../../base/failure.ts";
 import { sizeText } from "../../base/units.ts";
 import type { OpenedCopyRecord } from "../../host/local/copy-record.ts";
 import type { OpenedTarget } from "../../host/local/sync-target.ts";
@@ -22,6 +23,7 @@ export async function openDestinationEnd(ports: SyncPorts, order: RunOrder): Pro
   });
   let record: OpenedCopyRecord | undefined;
   try {
+    await assertNoGuest(ports, target.path);
     record = await openRecord(ports, order, target);
     const opened = { target, record };
     return {
@@ -38,6 +40,20 @@ export async function openDestinationEnd(ports: SyncPorts, order: RunOrder): Pro
     await target[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * Who gives a disk to a guest says so first, and then looks who has it open; here it is open first. So one of the two sees the
+ * other. `refused` when a guest has got it since the survey, or is about to.
+ */
+async function assertNoGuest(ports: SyncPorts, path: string): Promise<void> {
+  const guest = (await ports.findUsers(path)).find(({ kind }) => kind === "guest");
+  if (!guest) return;
+  throw refused([path], {
+    what: `${path} is in use: nothing was written.`,
+    why: `It is ${guest.what} by now. Who uses a disk does not notice that it is written to from outside, and damages it.`,
+    next: "Wait until that command has ended or stop the guest, then run the command again.",
+  });
 }
 
 type Opened = { readonly target: OpenedTarget; readonly record: OpenedCopyRecord };

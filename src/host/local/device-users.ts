@@ -93,19 +93,29 @@ function distinct(users: readonly DeviceUser[]): readonly DeviceUser[] {
   return [...found.values()];
 }
 
+/** Which disks are changed by who writes to one. */
+export type DiskReach = {
+  /** The same under all names of the device or file, until the host is started again. */
+  readonly identity: string;
+  /** The identities of all through which its bytes can be read or written; its own is one. */
+  readonly reaches: readonly string[];
+};
+
+/** Undefined when nothing is at the path. */
+export async function readDiskReach(host: Host, path: string): Promise<DiskReach | undefined> {
+  const identity = (await readIdentities(host, [path])).get(path);
+  if (identity === undefined) return undefined;
+  const { files, devices } = await relatedDevices(host, identity, await readLoops(host));
+  return { identity, reaches: [...files, ...devices.map(({ number }) => blockIdentity(number))] };
+}
+
 /**
  * Whether writing to one of two disks of this machine changes the other: one device or file under two names, a partition and its
  * disk, a loop device and what is behind it, a device and what is built on it. False when one is not there.
  */
 export async function sameDevice(a: string, b: string): Promise<boolean> {
   const host = localHost();
-  const found = await readIdentities(host, [a, b]);
-  const [one, other] = [found.get(a), found.get(b)];
+  const [one, other] = [await readDiskReach(host, a), await readDiskReach(host, b)];
   if (one === undefined || other === undefined) return false;
-  const loops = await readLoops(host);
-  const reaches = async (from: string, to: string) => {
-    const { devices, files } = await relatedDevices(host, from, loops);
-    return files.includes(to) || devices.some(({ number }) => blockIdentity(number) === to);
-  };
-  return (await reaches(one, other)) || (await reaches(other, one));
+  return one.reaches.includes(other.identity) || other.reaches.includes(one.identity);
 }

@@ -15,6 +15,7 @@ function judged(users: readonly DeviceUser[], writes: boolean, state?: "unfinish
   const ports: GuardPorts = {
     findUsers: async () => users,
     copyState: async () => (state === undefined ? undefined : { state, record: "/r" }),
+    reachOf: async () => undefined,
   };
   return attempt(() => assertFree(ports, "/dev/vg0/a", { writes }));
 }
@@ -52,6 +53,7 @@ describe("a disk", () => {
     const ports: GuardPorts = {
       findUsers: () => Promise.reject(new Error("xl does not answer")),
       copyState: async () => undefined,
+      reachOf: async () => undefined,
     };
     await expect(assertFree(ports, "/x", { writes: true })).rejects.toThrow("xl does not answer");
   });

@@ -9,7 +9,7 @@ import type { Dom0Options } from "../../../support/dom0.ts";
 
 const PLAN: StartPlan = {
   ...{ guest: "web", configPath: "/etc/xen/web.cfg", discards: [], warnings: [] },
-  files: ["/srv/web.img"],
+  disks: [{ path: "/srv/web.img", writes: true }],
 };
 const LOG = "/var/log/xen/xen-hotplug.log";
 const FAILED =

@@ -36,7 +36,7 @@ const refusal = (survey: Partial<RebootSurvey>, options = {}) =>
 
 describe("whether it is rebooted", () => {
   test("a guest that will come back is", () => {
-    expect(planReboot(SURVEY, NORMAL)).toEqual({ ...NORMAL, domain: WEB1, notes: [] });
+    expect(planReboot(SURVEY, NORMAL)).toEqual({ ...NORMAL, disks: [], domain: WEB1, notes: [] });
   });
 
   test.each<[string, Partial<RebootSurvey>, string]>([

@@ -204,6 +204,24 @@ describe("not done", () => {
     expect(Buffer.compare(far.disks.get("/b")!, before)).toBe(0);
   });
 
+  test("a destination that a guest gets while it is opened", async () => {
+    const guest = { kind: "guest", what: "taken by domus start web", writes: true } as const;
+    const refusedAt = async (look: number) => {
+      let asked = 0;
+      const far = { ...there(), users: () => (asked++ < look ? [] : [guest]) };
+      const before = Uint8Array.from(far.disks.get("/b")!);
+      const ran = await run({ near, far });
+      expect(ran.ok || Buffer.compare(far.disks.get("/b")!, before)).toBe(ran.ok || 0);
+      return ran.ok ? undefined : failureOf(ran);
+    };
+    // The survey, once more before it is opened, and once afterwards.
+    for (const look of [0, 1, 2]) expect(await refusedAt(look)).toMatchObject({ kind: "refused" });
+    expect(await refusedAt(2)).toMatchObject({
+      why: expect.stringContaining("taken by domus start web by now"),
+    });
+    expect(await refusedAt(3)).toBeUndefined();
+  });
+
   test("a connection that ends anywhere is a failure with words, and no hang", async () => {
     // Noise does not pack: all of it would pass.
     const noise = { disks: new Map([["/a", randomBytes(ODD)]]) };
