@@ -5,6 +5,7 @@
 import type { BlockDevice } from "../disk/source.ts";
 import type { DiskLook } from "./disk-look.ts";
 import type { DiskObservation } from "./disk-observation.ts";
+import type { DiskReach } from "./disk-reach.ts";
 
 export type Ran = {
   readonly argv: readonly string[];
@@ -65,6 +66,11 @@ export type Host = {
   observeDisk?(path: string, options?: { readonly settle?: boolean }): Promise<DiskObservation>;
   /** What a disk is, without opening it; undefined when nothing is there. Absent: it has to be opened. */
   lookAtDisk?(path: string): Promise<DiskLook | undefined>;
+  /**
+   * Which disks are changed by who writes to one of these; nothing for a path at which nothing is. Absent: names are all there is
+   * to go by.
+   */
+  reachesOf?(paths: readonly string[]): Promise<ReadonlyMap<string, DiskReach>>;
   /**
    * Of a file: another text whenever it is written to, replaced, or its times are set. Undefined where that cannot be promised:
    * for what is no file, and for one that was written to within the last seconds. Absent: never.

@@ -1,6 +1,7 @@
 /** What is wrong on the host right now, and cannot wait until somebody runs domus list. Pure. */
 import type { Finding } from "../../base/finding.ts";
 import { shellWord } from "../../check/remedy.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { INCOMING, MIGRATED_AWAY } from "./beginnings.ts";
 import { crashLoops } from "./crash-loop.ts";
@@ -35,7 +36,7 @@ export type AlarmFacts = {
   /** Names and uuids of guests that a command of domus works on. */
   readonly busy: ReadonlySet<string>;
   /** What disks are in dom0, by target. */
-  readonly diskKeys: ReadonlyMap<string, string>;
+  readonly reaches: ReadonlyMap<string, DiskReach>;
   /** By domid. */
   readonly disksThen: ReadonlyMap<number, DisksThen>;
   /** Of the last minutes. */
@@ -184,33 +185,59 @@ function halfBuilt(tracked: Tracked, { looks, processes, domains }: AlarmFacts):
   return [alarm(tracked, finding, HALF_BUILT_MS)];
 }
 
+type DiskUser = {
+  readonly tracked: Tracked;
+  readonly target: string;
+  readonly reach: DiskReach;
+};
+
 /** The state of two that are on one disk does not matter; that both may write does. */
-function sharedDisks({ domains, looks, diskKeys }: AlarmFacts): Alarm[] {
-  const users = new Map<string, { readonly tracked: Tracked; readonly target: string }[]>();
-  for (const tracked of domains) {
+function sharedDisks(facts: AlarmFacts): Alarm[] {
+  const users = diskUsers(facts);
+  const byIdentity = Map.groupBy(users, ({ reach }) => reach.identity);
+  const order = new Map(users.map((user, index) => [user, index]));
+  // Each pair is found from its one side at least; the other one of them may not reach back.
+  const pairs = new Map<string, readonly [DiskUser, DiskUser]>();
+  for (const user of users)
+    for (const identity of user.reach.reaches)
+      for (const other of byIdentity.get(identity) ?? []) {
+        if (other.tracked.domid === user.tracked.domid) continue;
+        const [a, b] = order.get(other)! < order.get(user)! ? [other, user] : [user, other];
+        const key = `${b.tracked.domid} ${b.reach.identity}`;
+        if (!pairs.has(key)) pairs.set(key, [a, b]);
+      }
+  return [...pairs.values()].map(([a, b]) =>
+    alarm(b.tracked, shared(a, b), 0, ` ${b.reach.identity}`),
+  );
+}
+
+function diskUsers({ domains, looks, reaches }: AlarmFacts): DiskUser[] {
+  return domains.flatMap((tracked) => {
     if (!isActive(tracked) || INCOMING.test(tracked.name) || MIGRATED_AWAY.test(tracked.name))
-      continue;
+      return [];
     const guest = looks.find(({ domid }) => domid === tracked.domid)?.guest;
-    for (const { target, readonly, elsewhere } of guest?.disks ?? []) {
-      const key = readonly || elsewhere ? undefined : diskKeys.get(target);
-      if (key === undefined) continue;
-      const there = users.get(key) ?? [];
-      there.push({ tracked, target });
-      users.set(key, there);
-    }
-  }
-  return [...users].flatMap(([key, list]) => {
-    const [first, second] = list;
-    if (!first || !second || first.tracked.domid === second.tracked.domid) return [];
-    const [a, b] = [first.tracked, second.tracked];
-    const finding: Finding = {
-      code: "disk-shared",
-      severity: "error",
-      where: [first.target],
-      what: `Two domains may write to ${first.target}: ${a.name} (${a.domid}) and ${b.name} (${b.domid}).`,
-      why: "Each keeps in its memory what it believes to be on the disk. Unless the filesystem is made for it (OCFS2, GFS2), they destroy it.",
-      next: `Stop one of them at once: xl destroy ${b.domid}, the one that was started later. Then fsck the disk while none of them runs.`,
-    };
-    return [alarm(b, finding, 0, ` ${key}`)];
+    return (guest?.disks ?? []).flatMap(({ target, readonly, elsewhere }) => {
+      const reach = readonly || elsewhere ? undefined : reaches.get(target);
+      return reach ? [{ tracked, target, reach }] : [];
+    });
   });
+}
+
+function shared(one: DiskUser, other: DiskUser): Finding {
+  const [a, b] = [one.tracked, other.tracked];
+  const names =
+    one.target === other.target
+      ? [one.target, `${a.name} (${a.domid}) and ${b.name} (${b.domid})`]
+      : [
+          "the same disk",
+          `${a.name} (${a.domid}) as ${one.target} and ${b.name} (${b.domid}) as ${other.target}`,
+        ];
+  return {
+    code: "disk-shared",
+    severity: "error",
+    where: [one.target],
+    what: `Two domains may write to ${names.join(": ")}.`,
+    why: "Each keeps in its memory what it believes to be on the disk. Unless the filesystem is made for it (OCFS2, GFS2), they destroy it.",
+    next: `Stop one of them at once: xl destroy ${b.domid}, the one that was started later. Then fsck the disk while none of them runs.`,
+  };
 }

@@ -3,6 +3,7 @@ import { attempt } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainSummary } from "../../xen/domain-summary.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
@@ -163,10 +164,33 @@ export async function readBoot(host: Host, nowMs: number): Promise<Boot> {
   return { id, startedMs: nowMs - (Number.isFinite(uptime) ? uptime * 1000 : 0) };
 }
 
-/** What a disk of a domain is in dom0, the same for all its names; undefined for what is no path there. */
-export async function diskKey(host: Host, target: string): Promise<string | undefined> {
-  if (target === "") return undefined;
-  const path = target.startsWith("/") ? target : `/dev/${target}`;
-  const real = await attempt(() => host.realPath(path));
-  return real.ok ? real.value : undefined;
+/** What disks of domains are in dom0, by target, under whatever names; nothing of what is no path there. */
+export async function readDiskReaches(
+  host: Host,
+  targets: readonly string[],
+): Promise<Map<string, DiskReach>> {
+  const paths = new Map<string, string>();
+  for (const target of targets)
+    if (target !== "") paths.set(target, target.startsWith("/") ? target : `/dev/${target}`);
+  const all = [...paths.values()];
+  const read = await attempt(async () => host.reachesOf?.(all));
+  const known = (read.ok && read.value) || (await reachesByName(host, all));
+  const found = new Map<string, DiskReach>();
+  for (const [target, path] of paths) {
+    const reach = known.get(path);
+    if (reach) found.set(target, reach);
+  }
+  return found;
+}
+
+async function reachesByName(
+  host: Host,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, DiskReach>> {
+  const found = new Map<string, DiskReach>();
+  for (const path of paths) {
+    const real = await attempt(() => host.realPath(path));
+    if (real.ok) found.set(path, { identity: real.value, reaches: [real.value] });
+  }
+  return found;
 }

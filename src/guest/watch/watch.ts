@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { attempt, failureText, FailureError } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { ChangeSource } from "../../host/change-source.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
 import type { Host } from "../../host/host.ts";
 import type { GuestEvent, Operation, Records } from "../../host/records.ts";
 import type { StateTicker } from "../../host/state-ticker.ts";
@@ -16,9 +17,9 @@ import { alarmsOf } from "./alarms.ts";
 import type { Alarm, DisksThen } from "./alarms.ts";
 import { compareImage } from "./compare-image.ts";
 import {
-  diskKey,
   isXlAlive,
   readBoot,
+  readDiskReaches,
   readDomainLooks,
   readMonitorLogs,
   readRows,
@@ -110,7 +111,9 @@ class Watcher {
   #liveAtMs = 0;
   readonly #alarmsSince = new Map<string, number>();
   readonly #disksThen = new Map<number, DisksThen>();
-  readonly #diskKeys = new Map<string, string>();
+  #reaches: ReadonlyMap<string, DiskReach> = new Map();
+  /** Of which it was read. */
+  #reachedTargets: ReadonlySet<string> = new Set();
   #deadMonitors: ReadonlySet<number> = new Set();
   /** Anything may have changed; or states, and which domains there are. */
   #isDirty = false;
@@ -345,22 +348,23 @@ class Watcher {
   }
 
   /** Keys of those that hold, and those that began to. */
+  /** Of all again when one is new: something may have been built on the others meanwhile. */
+  async #readReaches(targets: ReadonlySet<string>): Promise<void> {
+    const isNew = [...targets].some((target) => !this.#reachedTargets.has(target));
+    if (isNew) this.#reaches = await readDiskReaches(this.#ports.host, [...targets]);
+    this.#reachedTargets = targets;
+  }
+
   async #alarms(state: WatchState, look: Observation): Promise<[string[], Alarm[]]> {
     const targets = look.domains.flatMap(({ guest }) => guest?.disks.map((d) => d.target) ?? []);
-    for (const target of new Set(targets)) {
-      if (this.#diskKeys.has(target)) continue;
-      const key = await diskKey(this.#ports.host, target);
-      if (key !== undefined) this.#diskKeys.set(target, key);
-    }
-    for (const target of this.#diskKeys.keys())
-      if (!targets.includes(target)) this.#diskKeys.delete(target);
+    await this.#readReaches(new Set(targets));
     const all = alarmsOf({
       domains: state.domains,
       looks: look.domains,
       processes: look.processes,
       images: this.#ports.records.images(),
       busy: this.#busy(),
-      diskKeys: this.#diskKeys,
+      reaches: this.#reaches,
       disksThen: this.#disksThen,
       crashes: state.crashes ?? [],
     });

@@ -4,6 +4,7 @@
  */
 import { attempt } from "../../base/failure.ts";
 import { fileName } from "../../base/path.ts";
+import type { DiskReach } from "../disk-reach.ts";
 import type { Host } from "../host.ts";
 
 /** `block 8:1` for a device, `file 2049:131` (device and inode) for a file: the same under all names. */
@@ -121,6 +122,36 @@ export async function relatedDevices(
   const walk = new Walk(host, loops);
   await walk.add(start, "itself");
   return walk.run();
+}
+
+/**
+ * Of those paths at which something is: which disks are changed by who writes to it. What two names have to do with each other is
+ * known here alone: guards, alarms and copies all ask here.
+ */
+export async function readReaches(
+  host: Host,
+  paths: readonly string[],
+): Promise<Map<string, DiskReach>> {
+  const identities = await readIdentities(host, paths);
+  const found = new Map<string, DiskReach>();
+  if (identities.size === 0) return found;
+  const loops = await readLoops(host);
+  const known = new Map<Identity, DiskReach>();
+  for (const [path, identity] of identities) {
+    const reach = known.get(identity) ?? (await reachOf(host, identity, loops));
+    known.set(identity, reach);
+    found.set(path, reach);
+  }
+  return found;
+}
+
+async function reachOf(
+  host: Host,
+  identity: Identity,
+  loops: readonly LoopDevice[],
+): Promise<DiskReach> {
+  const { files, devices } = await relatedDevices(host, identity, loops);
+  return { identity, reaches: [...files, ...devices.map(({ number }) => blockIdentity(number))] };
 }
 
 class Walk {

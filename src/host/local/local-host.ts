@@ -6,7 +6,7 @@ import { runLocal } from "./run.ts";
 
 /** This machine. */
 export function localHost(): Host {
-  return {
+  const host: Host = {
     name: "this host",
     live: true,
     run: runLocal,
@@ -21,5 +21,7 @@ export function localHost(): Host {
     observeDisk: async (path, options) =>
       (await import("./observe-disk.ts")).observeLocalDisk(path, options),
     lookAtDisk: async (path) => (await import("./look-at-disk.ts")).lookAtLocalDisk(path),
+    reachesOf: async (paths) => (await import("./block-graph.ts")).readReaches(host, paths),
   };
+  return host;
 }

@@ -3,6 +3,7 @@ import { alarmsOf } from "../../../../src/guest/watch/alarms.ts";
 import type { AlarmFacts } from "../../../../src/guest/watch/alarms.ts";
 import type { DomainLook } from "../../../../src/guest/watch/observation.ts";
 import type { Tracked } from "../../../../src/guest/watch/state.ts";
+import type { DiskReach } from "../../../../src/host/disk-reach.ts";
 import type { ImageRecord } from "../../../../src/host/records.ts";
 
 const tracked = (domid: number, more: Partial<Tracked> = {}): Tracked => ({
@@ -36,7 +37,7 @@ const IMAGE: ImageRecord = {
 const alarms = (facts: Partial<AlarmFacts>) =>
   alarmsOf({
     ...{ domains: [tracked(1)], looks: [look(1, "/dev/a")], processes: [monitor(1)], images: [] },
-    ...{ busy: new Set<string>(), diskKeys: new Map(), disksThen: new Map() },
+    ...{ busy: new Set<string>(), reaches: new Map(), disksThen: new Map() },
     ...facts,
   });
 const codes = (facts: Partial<AlarmFacts>) => alarms(facts).map(({ finding }) => finding.code);
@@ -81,13 +82,21 @@ describe("an image that waits", () => {
 });
 
 describe("a disk of two", () => {
-  const diskKeys = new Map([
-    ["/dev/vg/a", "/dev/dm-0"],
-    ["/dev/mapper/vg-a", "/dev/dm-0"],
+  const reach = (identity: string, ...more: string[]): DiskReach => ({
+    ...{ identity, reaches: [identity, ...more] },
+  });
+  const reaches = new Map([
+    ["/dev/vg/a", reach("block 253:0", "block 253:7")],
+    ["/dev/mapper/vg-a", reach("block 253:0", "block 253:7")],
+    ["/dev/mapper/alias", reach("block 253:7")],
+    ["/dev/vg/b", reach("block 253:1")],
+    // Two loop devices on one file.
+    ["/dev/loop0", reach("block 7:0", "file 1:5", "block 7:1")],
+    ["/dev/loop1", reach("block 7:1", "file 1:5", "block 7:0")],
   ]);
   const two = (one: DomainLook, other: DomainLook, more: Partial<Tracked> = {}) =>
     codes({
-      ...{ domains: [tracked(1), tracked(2, more)], looks: [one, other], diskKeys },
+      ...{ domains: [tracked(1), tracked(2, more)], looks: [one, other], reaches },
       processes: [monitor(1), monitor(2)],
     });
   const [a, b] = [look(1, "/dev/vg/a"), look(2, "/dev/mapper/vg-a")];
@@ -96,8 +105,41 @@ describe("a disk of two", () => {
     expect(two(a, b)).toEqual(["disk-shared"]);
     expect(two(a, look(2, "/dev/mapper/vg-a", true))).toEqual([]);
     expect(two(a, look(2, "/dev/vg/b"))).toEqual([]);
+    expect(two(a, look(2, "/dev/none"))).toEqual([]);
     expect(two(a, b, { state: "crashed" })).toEqual([]);
     expect(two(a, b, { name: "g1--incoming" })).not.toContain("disk-shared");
+  });
+
+  test.each([
+    ["/dev/vg/a", "/dev/mapper/alias"],
+    ["/dev/mapper/alias", "/dev/vg/a"],
+    ["/dev/loop0", "/dev/loop1"],
+  ])("under the names %s and %s, whichever of them is known to lie on the other", (one, other) => {
+    const found = alarms({
+      ...{ domains: [tracked(1), tracked(2)], processes: [monitor(1), monitor(2)], reaches },
+      looks: [look(1, one), look(2, other)],
+    });
+    expect(found).toMatchObject([
+      {
+        domid: 2,
+        finding: {
+          code: "disk-shared",
+          what: `Two domains may write to the same disk: g1 (1) as ${one} and g2 (2) as ${other}.`,
+        },
+      },
+    ]);
+  });
+
+  test("is an alarm for each that came to it", () => {
+    const found = alarms({
+      domains: [tracked(1), tracked(2), tracked(3)],
+      ...{ processes: [1, 2, 3].map(monitor), reaches },
+      looks: [1, 2, 3].map((domid) => look(domid, "/dev/vg/a")),
+    });
+    expect(found.map(({ key }) => key)).toEqual([
+      "disk-shared 2 u2 block 253:0",
+      "disk-shared 3 u3 block 253:0",
+    ]);
   });
 });
 

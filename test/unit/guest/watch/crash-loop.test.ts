@@ -83,7 +83,7 @@ test("a watcher sees it, keeps it over its own restart, and says it once", () =>
     const { domains, crashes = [] } = state;
     const alarms = alarmsOf({
       ...{ domains, looks: look.domains, processes: look.processes, images: [], crashes },
-      ...{ busy: new Set<string>(), diskKeys: new Map(), disksThen: new Map() },
+      ...{ busy: new Set<string>(), reaches: new Map(), disksThen: new Map() },
     });
     keys.push(alarms.map(({ key }) => key));
     world.crash(world.get("web")!);
