@@ -4,7 +4,8 @@
  */
 import { refused } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
-import type { DeviceUser, DiskReach } from "../../host/local/device-users.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
+import type { DeviceUser } from "../../host/local/device-users.ts";
 import type { ProcessMark } from "../../host/local/process-mark.ts";
 import type { Operation } from "../../host/records.ts";
 import type { SummaryDisk } from "../../xen/domain-summary.ts";

@@ -1,6 +1,7 @@
 /** Whether a disk may be given to a guest: never to two who write, never half of a copy. Who attaches or starts asks here. */
 import { refused } from "../../base/failure.ts";
-import type { DeviceUser, DiskReach } from "../../host/local/device-users.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
+import type { DeviceUser } from "../../host/local/device-users.ts";
 import type { CopyState } from "../sync/copy-state.ts";
 
 /** How the things are found out that decide; tests have their own. */

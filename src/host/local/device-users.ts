@@ -1,8 +1,9 @@
 /** Who uses a disk beside the one who asks: the one piece of code that decides whether it may be written. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { missing } from "../../base/failure.ts";
+import type { DiskReach } from "../disk-reach.ts";
 import type { Host } from "../host.ts";
-import { blockIdentity, readIdentities, readLoops, relatedDevices } from "./block-graph.ts";
+import { readIdentities, readLoops, readReaches, relatedDevices } from "./block-graph.ts";
 import { guestUsers } from "./guest-users.ts";
 import { builtUsers, mountUsers, swapUsers } from "./kernel-users.ts";
 import { localHost } from "./local-host.ts";
@@ -93,20 +94,9 @@ function distinct(users: readonly DeviceUser[]): readonly DeviceUser[] {
   return [...found.values()];
 }
 
-/** Which disks are changed by who writes to one. */
-export type DiskReach = {
-  /** The same under all names of the device or file, until the host is started again. */
-  readonly identity: string;
-  /** The identities of all through which its bytes can be read or written; its own is one. */
-  readonly reaches: readonly string[];
-};
-
 /** Undefined when nothing is at the path. */
 export async function readDiskReach(host: Host, path: string): Promise<DiskReach | undefined> {
-  const identity = (await readIdentities(host, [path])).get(path);
-  if (identity === undefined) return undefined;
-  const { files, devices } = await relatedDevices(host, identity, await readLoops(host));
-  return { identity, reaches: [...files, ...devices.map(({ number }) => blockIdentity(number))] };
+  return (await readReaches(host, [path])).get(path);
 }
 
 /**
@@ -114,8 +104,8 @@ export async function readDiskReach(host: Host, path: string): Promise<DiskReach
  * disk, a loop device and what is behind it, a device and what is built on it. False when one is not there.
  */
 export async function sameDevice(a: string, b: string): Promise<boolean> {
-  const host = localHost();
-  const [one, other] = [await readDiskReach(host, a), await readDiskReach(host, b)];
+  const found = await readReaches(localHost(), [a, b]);
+  const [one, other] = [found.get(a), found.get(b)];
   if (one === undefined || other === undefined) return false;
   return one.reaches.includes(other.identity) || other.reaches.includes(one.identity);
 }
