@@ -10,6 +10,7 @@ import { testHost } from "../support/lab.ts";
 import { installWatcher, LabWatcher } from "../support/lab-watcher.ts";
 
 const KERNEL = "6.1-cloud";
+const LONG = { timeout: 1_800_000 };
 
 let host: LabHost;
 let dir: string;
@@ -47,7 +48,7 @@ let ups = 0;
 const up = () =>
   host.waitForConsole("pandora", new RegExp(`(userland reached[\\s\\S]*){${++ups}}`));
 
-test("a storm of changes is seen as it happens, in order", async () => {
+test("a storm of changes is seen as it happens, in order", LONG, async () => {
   const data = "/dev/vg0/pandora-data";
   await watcher.step(`xl create ${config}`, ["started"]);
   await up();
@@ -79,7 +80,7 @@ test("a storm of changes is seen as it happens, in order", async () => {
   await watcher.step("xl sysrq pandora o", ["stopped"], "guest");
 });
 
-test("what happens while it is dead is caught up", async () => {
+test("what happens while it is dead is caught up", LONG, async () => {
   await watcher.step(`xl create ${config}`, ["started"]);
   await up();
   await watcher.kill();
