@@ -154,7 +154,8 @@ async function run(options: Options, files: Files, stop: AbortSignal): Promise<n
 async function isStopped(options: Options): Promise<boolean> {
   const host = localHost();
   const wish = async () => (await readSettings(host)).waitingImage;
-  const said = await askWaiting(options, { host, env: process.env, wish });
+  const services = { host, parentPid: process.ppid, env: process.env, wish };
+  const said = await askWaiting(options, services);
   if (said) tell(said.lines);
   return said?.stops ?? false;
 }

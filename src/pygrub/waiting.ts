@@ -3,9 +3,11 @@
  * memory still has in its caches, and who restores it afterwards destroys their filesystems. One small file is read;
  * the rest only when something waits.
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { attempt, attemptSync, failureText } from "../base/failure.ts";
+import { fileName } from "../base/path.ts";
 import { stateDirectory } from "../base/state-directory.ts";
+import { decodeText } from "../bytes/text.ts";
 import { SETTINGS_PATH } from "../guest/bootloader/settings.ts";
 import type { WaitingWish } from "../guest/bootloader/settings.ts";
 import type { Host } from "../host/host.ts";
@@ -20,7 +22,9 @@ export type WaitingSay = {
 };
 
 export type WaitingServices = {
-  readonly host: Pick<Host, "run">;
+  readonly host: Pick<Host, "run" | "readFile">;
+  /** Whose child this process is: the xl that builds the domain. */
+  readonly parentPid: number;
   readonly env: NodeJS.ProcessEnv;
   /** Asked only when an image waits. */
   readonly wish: () => Promise<WaitingWish>;
@@ -29,7 +33,7 @@ export type WaitingServices = {
 /** Undefined: nothing waits for this guest, go on. */
 export async function askWaiting(
   options: Pick<Options, "disk" | "output">,
-  { host, env, wish }: WaitingServices,
+  { host, parentPid, env, wish }: WaitingServices,
 ): Promise<WaitingSay | undefined> {
   const read = attemptSync(() => readWaitingFile(stateDirectory(env)));
   // Not stopped: else one damaged file of domus's own would keep every guest of the host down. A restore by domus looks
@@ -39,6 +43,7 @@ export async function askWaiting(
   const image =
     waitingImageOf(read.value, options.disk) ?? (await waitingForDomain(read.value, options, host));
   if (!image) return undefined;
+  if (await wasRestored(image, parentPid, host)) return { stops: false, lines: restored(image) };
   return (await wish()) === "warn"
     ? { stops: false, lines: warning(image) }
     : { stops: true, lines: refusal(image) };
@@ -64,6 +69,43 @@ async function waitingForDomain(
   const [name, vm] = ran.value.stdout.split("\n");
   const uuid = vm?.replace(/^\/vm\//, "").toLowerCase();
   return images.find((one) => one.guest === name || one.uuid.toLowerCase() === uuid);
+}
+
+/** Of a command line; xl's own is shorter. */
+const MAX_COMMAND_BYTES = 65_536;
+
+/**
+ * Whether the guest has been running from the image, and only reboots: then the image fits its disks no more, and to stop it here
+ * would keep it down for nothing. libxl runs no bootloader for a restore; the process of `xl restore` that comes here all the same
+ * is the one that stayed to watch over the domain, and makes the next one of a guest that has run (xen: tools/xl/xl_vmcontrol.c,
+ * tools/libs/light/libxl_create.c). It is not there any more when its domain has been saved since.
+ */
+async function wasRestored(
+  { image }: WaitingImage,
+  parentPid: number,
+  host: Pick<Host, "readFile">,
+): Promise<boolean> {
+  const read = await attempt(() => host.readFile(`/proc/${parentPid}/cmdline`, MAX_COMMAND_BYTES));
+  if (!read.ok) return false;
+  const { imageOf, parseXlProcess } = await import("../guest/watch/observation.ts");
+  const xl = parseXlProcess(parentPid, decodeText(read.value));
+  const from = xl?.verb === "restore" ? imageOf(xl) : undefined;
+  if (from === undefined) return false;
+  // xl has gone to / since: of a path that was given from another directory the name is left.
+  return from.startsWith("/") ? isSameFile(from, image) : fileName(from) === fileName(image);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  if (a === b) return true;
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
+}
+
+function restored({ guest, image }: WaitingImage): string[] {
+  return [
+    `${guest} was restored from ${image} with xl, not with domus, and reboots: it is started.`,
+    "Never restore that image again: its memory does not fit the disks any more. The next command of domus that changes something sets it aside.",
+  ];
 }
 
 function savedText({ guest, image, savedAtMs }: WaitingImage): string {

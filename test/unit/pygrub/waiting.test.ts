@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ioFailure, overLimit } from "../../../src/base/failure.ts";
 import type { Ran } from "../../../src/host/host.ts";
 import { askWaiting } from "../../../src/pygrub/waiting.ts";
 import { formatWaitingList } from "../../../src/xen/waiting-list.ts";
@@ -27,9 +28,22 @@ function waits(image = join(dir, "image")) {
   writeFileSync(join(dir, "waiting.json"), formatWaitingList(list));
 }
 
-type Asked = { readonly output?: string; readonly wish?: "warn"; readonly xenstore?: string };
+type Asked = {
+  readonly output?: string;
+  readonly wish?: "warn";
+  readonly xenstore?: string;
+  /** The command line of the process above. */
+  readonly parent?: readonly string[];
+};
 
-function ask(path: string, { output, wish, xenstore }: Asked = {}) {
+function ask(path: string, { output, wish, xenstore, parent }: Asked = {}) {
+  const readFile = async (name: string, limitBytes?: number) => {
+    asked.push(`read ${name}`);
+    if (!parent) throw ioFailure([name], "open", "EACCES");
+    const bytes = Buffer.from(`${parent.join("\0")}\0`);
+    if (bytes.length > (limitBytes ?? 0)) throw overLimit([name], "the file", "so much");
+    return bytes;
+  };
   const run = async (argv: readonly string[]): Promise<Ran> => {
     asked.push(argv.join(" "));
     return { argv, exitCode: xenstore === undefined ? 1 : 0, stdout: xenstore ?? "", stderr: "" };
@@ -37,7 +51,8 @@ function ask(path: string, { output, wish, xenstore }: Asked = {}) {
   return askWaiting(
     { disk: path, ...(output !== undefined && { output }) },
     {
-      host: { run },
+      host: { run, readFile },
+      parentPid: 41,
       env: { DOMUS_STATE_DIR: dir },
       wish: async () => {
         asked.push("settings");
@@ -65,7 +80,49 @@ test("a guest whose disk an image waits for is stopped, with the ways out", asyn
     "To start it afresh, with the image set aside: domus start --discard-image pandora",
     "To be warned only, on this host: waiting-image=warn in /etc/domus/pygrub.conf",
   ]);
-  expect(asked).toEqual(["settings"]);
+  expect(asked).toEqual(["read /proc/41/cmdline", "settings"]);
+});
+
+describe("a guest that was restored by hand, and reboots", () => {
+  const XL = "/usr/lib/xen-4.17/bin/xl";
+  test.each<[string, (image: string) => readonly string[]]>([
+    ["by its path", (image) => [XL, "restore", image]],
+    ["with flags and a config", (image) => ["xl", "-v", "restore", "-V", "/etc/xen/p.cfg", image]],
+    ["from the directory that it is in", () => ["xl", "restore", "image"]],
+  ])("is started, and never to be restored again: %s", async (_, parent) => {
+    waits();
+    const said = await ask(disk, { parent: parent(join(dir, "image")) });
+    expect(said).toEqual({
+      stops: false,
+      lines: [
+        `pandora was restored from ${dir}/image with xl, not with domus, and reboots: it is started.`,
+        expect.stringContaining("Never restore that image again"),
+      ],
+    });
+    expect(asked).toEqual(["read /proc/41/cmdline"]);
+  });
+
+  test("is known by another name of the file, and when the file has gone since", async () => {
+    waits();
+    symlinkSync(join(dir, "image"), join(dir, "link"));
+    expect((await ask(disk, { parent: ["xl", "restore", join(dir, "link")] }))?.stops).toBe(false);
+    rmSync(join(dir, "image"));
+    expect((await ask(disk, { parent: ["xl", "restore", join(dir, "image")] }))?.stops).toBe(false);
+  });
+
+  test.each<readonly string[]>([
+    [XL, "create", "/etc/xen/pandora.cfg"],
+    [XL, "restore", "/srv/of-another-guest"],
+    [XL, "restore"],
+    ["xl", "migrate-receive"],
+    ["/bin/sh", "-c", "xl restore image"],
+    ["/usr/bin/not-xl", "restore", "image"],
+    ["xl", "restore", "x".repeat(70_000), "image"],
+    [],
+  ])("is nobody else: %s %s", async (...parent) => {
+    waits();
+    expect((await ask(disk, { parent }))?.stops).toBe(true);
+  });
 });
 
 test("also when the image is not there at the moment", async () => {
@@ -93,7 +150,7 @@ test("a disk that libxl has attached to dom0 first: the domain says whose it is"
   expect((await ask(other, byUuid))?.stops).toBe(true);
   expect(await ask(other, { output, xenstore: "web\n/vm/x\n" })).toBeUndefined();
   expect(await ask(other, { output })).toBeUndefined();
-  expect(asked.filter((one) => one !== "settings")).toEqual(Array(4).fill(command));
+  expect(asked.filter((one) => one.startsWith("xenstore"))).toEqual(Array(4).fill(command));
   asked = [];
   expect(await ask(other, { output: "/tmp/out", xenstore: "pandora\n/vm/x\n" })).toBeUndefined();
   expect(asked).toEqual([]);
