@@ -877,18 +877,18 @@ From the configs in /etc/xen and /etc/xen/auto; all names of a device count as o
   },
   "disk-snapshot": {
     severity: "warning",
-    summary: `A disk of this guest is an LVM snapshot of a disk of another guest.`,
+    summary: `A disk of this guest is an LVM snapshot, classic or thin, of a disk of another guest.`,
     page: `# disk-snapshot
 
 Severity: warning
 
 ## What it means
 
-A disk of this guest is an LVM snapshot of a disk of another guest.
+A disk of this guest is an LVM snapshot, classic or thin, of a disk of another guest.
 
 ## What you see
 
-Nothing, until the snapshot is full: then it becomes invalid, and the guest gets I/O errors.
+Nothing, until the snapshot is full: then it becomes invalid, and the guest gets I/O errors. Of thin snapshots it is the pool that gets full, and all guests in it get the errors.
 
 ## Why
 
@@ -896,11 +896,11 @@ A trial copy of a guest, or a config that was pointed at a snapshot to look into
 
 ## What to do
 
-For a trial nothing: \`lvs\` shows how full the snapshot is. A guest that is to stay gets a volume of its own: \`domus sync\`. Both have the same filesystem UUIDs, addresses and names, so keep them apart.
+For a trial nothing: \`lvs\` shows how full the snapshot is, or the pool. A guest that is to stay gets a volume of its own: \`domus sync\`. Both have the same filesystem UUIDs, addresses and names, so keep them apart.
 
 ## How domus knows
 
-From the hidden volume that LVM puts under an origin and its snapshots, in sysfs. Thin snapshots do not show it.
+From the hidden volume that LVM puts under an origin and its snapshots, in sysfs. Thin snapshots have only their pool in common there: where guests have several volumes of one pool, \`lvs\` is asked which is whose snapshot. That needs root, and both volumes active.
 `,
   },
   "disk-unfinished": {

@@ -20,4 +20,6 @@ export type DiskLook = {
     readonly origin: DiskIdentity;
     readonly isOrigin: boolean;
   };
+  /** It is a thin volume of LVM: its pool. */
+  readonly thinPool?: DiskIdentity;
 };

@@ -160,24 +160,36 @@ function shared(use: DiskUse, uses: DiskUses): Finding[] {
 }
 
 /** Said at the snapshot. */
-function snapshots(use: DiskUse, { byOrigin }: DiskUses): Finding[] {
-  const { snapshot } = use.backing;
-  if (!snapshot || snapshot.isOrigin) return [];
-  const origins = (byOrigin.get(snapshot.origin) ?? []).filter(
-    ({ guest, backing }) => guest !== use.guest && backing.snapshot?.isOrigin,
-  );
+function snapshots(use: DiskUse, uses: DiskUses): Finding[] {
+  const origins = originsOf(use, uses).filter(({ guest }) => guest !== use.guest);
   if (origins.length === 0) return [];
   const those = listText(origins.map(({ guest, path }) => `${path}, a disk of ${guest.name}`));
+  const isThin = use.backing.thinOrigins !== undefined;
   return [
     {
       code: "disk-snapshot",
       severity: "warning",
       where: whereOf(use),
       what: `The ${nameOf(use)} of ${use.guest.name} is a snapshot of ${those}.`,
-      why: "The two do not destroy each other. But what this guest writes is lost when the snapshot is full, and its filesystems, addresses and names are those of the other.",
-      next: "For a trial that is fine: lvs shows how full it is (Data%). For a guest that is to stay, copy it to a volume of its own: domus sync.",
+      why: isThin
+        ? "The two do not destroy each other. But the filesystems, addresses and names of this guest are those of the other, and what both write takes room in one pool: when that is full, neither can write."
+        : "The two do not destroy each other. But what this guest writes is lost when the snapshot is full, and its filesystems, addresses and names are those of the other.",
+      next: isThin
+        ? "For a trial that is fine: lvs shows how full the pool is (Data%, Meta%). A guest that is to stay gets identities of its own: the UUIDs of its filesystems, its MAC addresses, its host keys."
+        : "For a trial that is fine: lvs shows how full it is (Data%). For a guest that is to stay, copy it to a volume of its own: domus sync.",
     },
   ];
+}
+
+function originsOf({ backing }: DiskUse, { byOrigin, byKey }: DiskUses): readonly DiskUse[] {
+  const { snapshot, thinOrigins = [] } = backing;
+  // Of a snapshot of a snapshot the nearest that a guest has.
+  for (const key of thinOrigins) {
+    const users = byKey.get(key) ?? [];
+    if (users.length > 0) return users;
+  }
+  if (!snapshot || snapshot.isOrigin) return [];
+  return (byOrigin.get(snapshot.origin) ?? []).filter((one) => one.backing.snapshot?.isOrigin);
 }
 
 function mounted(use: DiskUse, mounts: readonly DiskMount[]): Finding[] {

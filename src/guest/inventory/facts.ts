@@ -115,6 +115,9 @@ export type Backing = {
   /** Keys of what its bytes lie in: see `DiskLook`. */
   readonly on?: readonly string[];
   readonly snapshot?: DiskLook["snapshot"];
+  readonly thinPool?: string;
+  /** Keys of the volumes that it is a thin snapshot of, the nearest first. */
+  readonly thinOrigins?: readonly string[];
 };
 
 /** Something of dom0's own that has a disk open: a mounted filesystem, swap space. */

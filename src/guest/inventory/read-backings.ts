@@ -6,6 +6,7 @@ import type { Host } from "../../host/host.ts";
 import type { DomainSummary, SummaryDisk } from "../../xen/domain-summary.ts";
 import { AT_A_TIME } from "./directories.ts";
 import type { Backing } from "./facts.ts";
+import { withThinOrigins } from "./thin-origins.ts";
 
 /** Guests that are known times disks that they have: more than any host. */
 const MAX_TARGETS = 65_536;
@@ -24,7 +25,7 @@ export async function readBackings(
   const all = guests.flatMap(({ disks }) => disks.flatMap((disk) => targetPath(disk) ?? []));
   const paths = [...new Set(all)].slice(0, MAX_TARGETS);
   const backings = await mapParallel(paths, AT_A_TIME, (path) => readBacking(host, path));
-  return new Map(paths.map((path, index) => [path, backings[index]!]));
+  return withThinOrigins(host, new Map(paths.map((path, index) => [path, backings[index]!])));
 }
 
 async function readBacking(host: Host, path: string): Promise<Backing> {

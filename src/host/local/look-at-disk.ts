@@ -43,9 +43,11 @@ function lookOf(stats: Stats): DiskLook | undefined {
   }
   const sizeBytes = Number(readLine(`${sys}/size`) ?? 0) * 512;
   const snapshot = snapshotOf(sys);
+  const thinPool = thinPoolOf(sys);
   return {
     ...{ kind: "block-device", sizeBytes, identity: identityOf(stats), on: [...below.keys()] },
     ...(snapshot && { snapshot }),
+    ...(thinPool !== undefined && { thinPool }),
   };
 }
 
@@ -89,6 +91,17 @@ function snapshotOf(sys: string): DiskLook["snapshot"] {
     return { origin: `block ${number}`, isOrigin };
   }
   return undefined;
+}
+
+/** LVM gives the device of a thin pool a uuid that ends so; thin volumes lie on it and on nothing else. */
+const POOL_LAYER = /^LVM-.*-tpool$/;
+
+function thinPoolOf(sys: string): DiskIdentity | undefined {
+  const [only, ...others] = namesIn(`${sys}/slaves`);
+  if (only === undefined || others.length > 0) return undefined;
+  if (!POOL_LAYER.test(readLine(`${sys}/slaves/${only}/dm/uuid`) ?? "")) return undefined;
+  const number = readLine(`${sys}/slaves/${only}/dev`);
+  return number === undefined ? undefined : `block ${number}`;
 }
 
 /** At once: what sysfs has is in the kernel's memory, and a thread would cost ten times as much. */

@@ -111,6 +111,52 @@ describe("a disk of two guests", () => {
     const disks = [{ path: "/srv/one" }, { path: "/srv/other" }] as const;
     expect(await found(disks, { looks })).toEqual([[], ["warning disk-snapshot"]]);
   });
+
+  describe("of which one is a thin snapshot of the other", () => {
+    const thin = (number: string, pool = "block 253:3"): DiskLook => ({
+      ...device(number, [pool, "block 8:0"]),
+      thinPool: pool,
+    });
+    const looks = { "/srv/one": thin("253:10"), "/srv/other": thin("253:12") };
+    const disks = [{ path: "/srv/one" }, { path: "/srv/other" }] as const;
+    const asked =
+      "lvs --reportformat json -o vg_name,lv_name,lv_kernel_major,lv_kernel_minor,origin";
+    const volume = (lv_name: string, minor: number, origin = "") => ({
+      ...{ vg_name: "vg0", lv_name, origin },
+      ...{ lv_kernel_major: minor < 0 ? "-1" : "253", lv_kernel_minor: String(minor) },
+    });
+    const lvs = (...lv: object[]) => ({ [asked]: JSON.stringify({ report: [{ lv }] }) });
+
+    test.each<[string, object[]]>([
+      ["at once", [volume("one", 10), volume("other", 12, "one")]],
+      [
+        "by way of one that is not active",
+        [volume("one", 10), volume("between", -1, "one"), volume("other", 12, "between")],
+      ],
+    ])("%s", async (_, volumes) => {
+      const snapshot = [[], ["warning disk-snapshot"]];
+      expect(await found(disks, { looks, programs: lvs(...volumes) })).toEqual(snapshot);
+    });
+
+    test.each<[string, Record<string, string>]>([
+      ["they are not", lvs(volume("one", 10), volume("other", 12))],
+      [
+        "in another group",
+        lvs({ ...volume("one", 10), vg_name: "vg1" }, volume("other", 12, "one")),
+      ],
+      ["each of the other, as text may say", lvs(volume("one", 10, "one"), volume("x", 12, "x"))],
+      ["lvs says something else", { [asked]: "WARNING: no" }],
+      ["there is no lvs", {}],
+    ])("nothing when %s", async (_, programs) => {
+      expect(await found(disks, { looks, programs })).toEqual([[], []]);
+    });
+
+    test("lvs is not asked where no two volumes are in one pool", async () => {
+      const programs = lvs(volume("one", 10), volume("other", 12, "one"));
+      const apart = { ...looks, "/srv/other": thin("253:12", "block 253:30") };
+      expect(await found(disks, { looks: apart, programs })).toEqual([[], []]);
+    });
+  });
 });
 
 describe("a disk", () => {
