@@ -11,6 +11,7 @@ import { restarts, SHUTDOWN } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
 import { cut, possessionsOf } from "./observation.ts";
 import type { DomainLook, Observation } from "./observation.ts";
+import { isBeingDestroyed } from "./second-look.ts";
 import { emptyState, MAX_DOMAINS, STATE_VERSION } from "./state.ts";
 import type { Seen, Tracked, WatchState } from "./state.ts";
 import { beginStep, endingOf, expectBack, takeReturning, tell } from "./step.ts";
@@ -106,6 +107,8 @@ function followed(step: Step, before: Tracked | undefined, fact: DomainLook): Tr
   const { atMs } = step.look;
   const { domid, uuid, state } = fact;
   if (state === "unknown") return before;
+  // It is paused and loses its devices, which nobody meant; when that has failed the next look says how it is.
+  if (before?.begun && isBeingDestroyed(fact, step.look.processes)) return before;
   const life = step.lifetimes.get(domid);
   const monitorPid = life?.pid ?? before?.monitorPid;
   const now: Tracked = {

@@ -28,6 +28,7 @@ import {
 import { configChanges, parseKnownConfigs, readConfigFiles } from "./config-files.ts";
 import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
+import { lookAgain } from "./second-look.ts";
 import { parseState } from "./state.ts";
 import type { Seen, WatchState } from "./state.ts";
 import { timedEvents } from "./timed-events.ts";
@@ -109,6 +110,8 @@ class Watcher {
   #looked = false;
   #read: DomainsRead | undefined;
   #liveAtMs = 0;
+  /** Some domain is just being destroyed. */
+  #isEnding = false;
   readonly #alarmsSince = new Map<string, number>();
   readonly #disksThen = new Map<number, DisksThen>();
   #reaches: ReadonlyMap<string, DiskReach> = new Map();
@@ -266,10 +269,10 @@ class Watcher {
     const isFresh = atMs >= this.#liveAtMs && atMs - this.#liveAtMs < LIVE_KEPT_MS;
     const known = isFresh ? this.#read : undefined;
     const read = await readDomainLooks(host, known);
-    const { domains } = read;
     if (!read.isKnown) this.#liveAtMs = atMs;
     const processes = await readXlProcesses(host);
     const before = this.#state;
+    const domains = await lookAgain(host, read.domains, before?.domains ?? []);
     const newest = Math.max(0, ...domains.map(({ domid }) => domid));
     const fresh = domains.filter(({ domid }) => domid > (before?.maxDomid ?? 0)).length;
     const { lifetimes, earlier } = await readMonitorLogs(host, {
@@ -278,6 +281,7 @@ class Watcher {
       all: !this.#looked || newest - (before?.maxDomid ?? 0) > fresh,
     });
     this.#read = read;
+    this.#isEnding = processes.some(({ verb }) => verb === "destroy");
     return { atMs, bootId: this.#boot.id, domains, lifetimes, earlier, processes };
   }
 
@@ -302,6 +306,7 @@ class Watcher {
   #isRestless(): boolean {
     const nowMs = this.#ports.nowMs();
     const active = new Set(this.#state?.alarms ?? []);
+    if (this.#isEnding) return true;
     if ([...this.#alarmsSince.keys()].some((key) => !active.has(key))) return true;
     return (this.#state?.domains ?? []).some(
       (one) =>

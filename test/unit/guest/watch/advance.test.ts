@@ -95,7 +95,15 @@ describe("one thing after the other", () => {
       () => world.shutDown(world.get("web")!),
       [{ kind: "stopped", detail: { reason: "poweroff" } }],
     ],
-    ["create at last", () => world.start("web"), [{ kind: "started", domid: 5 }]],
+    ["create to destroy", () => world.start("web"), [{ kind: "started", domid: 5 }]],
+    // It is paused, and has lost its disks.
+    ["destroy begins", () => world.beginDestroy(world.get("web")!), []],
+    [
+      "destroy ends",
+      () => world.endDestroy(world.get("web")!),
+      [{ kind: "stopped", domid: 5, detail: { reason: "destroyed" } }],
+    ],
+    ["create at last", () => world.start("web"), [{ kind: "started", domid: 6 }]],
     ["save begins", () => world.beginSave(world.get("web")!), []],
     [
       "save ends",
@@ -105,7 +113,7 @@ describe("one thing after the other", () => {
     [
       "restore",
       () => world.restore("web"),
-      [{ kind: "restored", domid: 6, detail: { image: "/save/web" } }],
+      [{ kind: "restored", domid: 7, detail: { image: "/save/web" } }],
     ],
   ];
   test.each(steps)("%s", (_, action, expected) => {

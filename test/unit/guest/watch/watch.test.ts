@@ -8,6 +8,7 @@ import type { Clock } from "../../../../src/base/clock.ts";
 import type { NewEvent } from "../../../../src/guest/watch/timed-events.ts";
 import { watch } from "../../../../src/guest/watch/watch.ts";
 import type { WatchPorts } from "../../../../src/guest/watch/watch.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { openRecords } from "../../../../src/host/local/records-db.ts";
 import type { Records } from "../../../../src/host/records.ts";
 import { act, World } from "./world.ts";
@@ -167,12 +168,73 @@ test("while somebody else asks for states, xl is asked when they change, and onl
   tick();
   await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("started db 2");
   const live = asked.indexOf("xl list -l");
-  expect(asked.slice(0, live)).toEqual(["xl list -v", "xl list -v"]);
+  // A pause may be the beginning of an end: it is looked at twice.
+  expect(asked.slice(0, live)).toEqual(["xl list -v", "xl list -v", "xl list -v"]);
   // One that is stuck is not waited for.
   ticking = false;
   world.resume(world.get("web")!);
   await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("resumed web 1");
   await watcher.stop();
+});
+
+describe("what xl destroy does to a domain on the way is not told", () => {
+  /** Once, when it is armed, between the table and what comes after it. */
+  function between(happens: () => void): Host {
+    return {
+      ...host,
+      run: async (argv) => {
+        const ran = await host.run(argv);
+        if (armed && argv.join(" ") === "xl list -v") {
+          armed = false;
+          happens();
+        }
+        return ran;
+      },
+    };
+  }
+  let armed = false;
+  beforeEach(() => {
+    armed = false;
+    world.start("web");
+  });
+
+  test("it was paused when the table was read, and is gone when libxl is asked", async () => {
+    const watcher = run({ host: between(() => world.endDestroy(world.get("web")!)) });
+    await isThere();
+    world.beginDestroy(world.get("web")!, "unseen");
+    armed = true;
+    watcher.change("@releaseDomain");
+    await expect.poll(() => kinds(watcher.told), POLL).toEqual(["stopped web 1"]);
+    await watcher.stop();
+  });
+
+  test("it ran when the table was read, and has lost its disks when libxl is asked", async () => {
+    const watcher = run({ host: between(() => world.beginDestroy(world.get("web")!)) });
+    await isThere();
+    armed = true;
+    watcher.change("/libxl");
+    const asked = host.asked;
+    await expect.poll(() => host.asked, POLL).toBeGreaterThan(asked + 10);
+    expect(watcher.told).toEqual([]);
+    world.endDestroy(world.get("web")!);
+    await expect.poll(() => kinds(watcher.told), POLL).toEqual(["stopped web 1"]);
+    await watcher.stop();
+  });
+
+  test("one that is given up half-way is paused, and without its disks", async () => {
+    const watcher = run();
+    await isThere();
+    world.beginDestroy(world.get("web")!);
+    watcher.change("/libxl");
+    const asked = host.asked;
+    await expect.poll(() => host.asked, POLL).toBeGreaterThan(asked + 10);
+    expect(watcher.told).toEqual([]);
+    // Its xl is killed.
+    world.beginDestroy(world.get("web")!, "unseen");
+    world.giveUp();
+    await expect.poll(() => kinds(watcher.told), POLL).toEqual(["paused web 1", "detached web 1"]);
+    await watcher.stop();
+  });
 });
 
 describe("a watcher that was killed", () => {

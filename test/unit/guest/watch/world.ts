@@ -33,7 +33,8 @@ export class World {
   #lives: Life[] = [];
   #nextDomid = 1;
   #nextPid = 100;
-  #saving: XlProcess | undefined;
+  /** `xl` at work on a domain. */
+  #busy: XlProcess | undefined;
 
   start(guest: string, options: { paused?: boolean; onCrash?: Domain["onCrash"] } = {}): void {
     const { paused = false, onCrash = "preserve" } = options;
@@ -86,6 +87,23 @@ export class World {
     this.#tell("stopped", domain);
   }
 
+  /** What `look` sees while it is taken apart: by the process that is named, or one that is not seen. */
+  beginDestroy(domain: Domain, by: "xl" | "unseen" = "xl"): void {
+    domain.state = "paused";
+    domain.disks.length = 0;
+    if (by === "xl") this.#busy = { pid: 98, verb: "destroy", words: [domain.name] };
+  }
+
+  endDestroy(domain: Domain): void {
+    this.#busy = undefined;
+    this.destroy(domain);
+  }
+
+  /** The `xl` that is at work on a domain ends without having done it. */
+  giveUp(): void {
+    this.#busy = undefined;
+  }
+
   reboot(domain: Domain): void {
     this.#end(domain, { code: 1, action: "restart" });
     const next = this.#make(domain.name, { ...domain, restartOf: domain.domid });
@@ -112,11 +130,11 @@ export class World {
     domain.state = "suspended";
     domain.pid = 0;
     this.#life(domain.domid).ending = { code: 2 };
-    this.#saving = { pid: 99, verb: "save", words: [String(domain.domid), `/save/${domain.name}`] };
+    this.#busy = { pid: 99, verb: "save", words: [String(domain.domid), `/save/${domain.name}`] };
   }
 
   endSave(domain: Domain): void {
-    this.#saving = undefined;
+    this.#busy = undefined;
     this.domains.delete(domain.domid);
     this.saved.set(domain.name, domain);
     this.#tell("saved", domain);
@@ -161,7 +179,7 @@ export class World {
       bootId: this.bootId,
       domains,
       lifetimes: this.#lives.map((life) => ({ ...life })),
-      processes: [...monitors, ...(this.#saving ? [this.#saving] : [])],
+      processes: [...monitors, ...(this.#busy ? [this.#busy] : [])],
     };
   }
 
