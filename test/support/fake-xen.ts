@@ -104,6 +104,8 @@ export class FakeXen {
   /** The filesystem that the records are on, too, is full as long as an image is being written to it. */
   isFull = false;
   lostNames: LostNames = "all";
+  /** An xl create that is killed ends before its domain has a name. */
+  killedEarly = false;
   #files: Names = new Map();
   #durableNames: Names = new Map();
   /** Changes of names in directories that were not flushed since. */
@@ -397,11 +399,13 @@ export class FakeXen {
         if (this.failing === "create") return ended(3, "libxl: error: no memory\n");
         if (this.#isNameTaken()) return ended(3, 'Domain with name "pandora" already exists.\n');
         const domain = this.#create({
-          state: "paused",
-          memory: this.disk.content,
-          whole: how === "whole",
+          ...{ state: "paused", memory: this.disk.content, whole: how === "whole" },
+          uuid: this.#uuidFor(words),
         });
-        if (how === "half") return killed;
+        if (how === "half") {
+          if (this.killedEarly) domain.name = "(null)";
+          return killed;
+        }
         this.#go(domain);
         return ended(0);
       }
@@ -428,6 +432,15 @@ export class FakeXen {
     }
   }
 
+  /** Of the config, or behind it on the command line; else xl makes one up. */
+  #uuidFor(words: readonly string[]): string {
+    const settings = [this.config, ...words].join("\n");
+    return (
+      /^uuid ?= ?"(.*)"$/m.exec(settings)?.[1] ??
+      `${this.#domid}`.padStart(8, "9") + "-0000-4000-8000-000000000000"
+    );
+  }
+
   #isNameTaken(): boolean {
     return this.domains.some(({ name }) => name === GUEST);
   }
@@ -451,7 +464,9 @@ export class FakeXen {
     return true;
   }
 
-  #create(as: Pick<Domain, "state" | "memory"> & Partial<Pick<Domain, "whole" | "own">>): Domain {
+  #create(
+    as: Pick<Domain, "state" | "memory"> & Partial<Pick<Domain, "whole" | "own" | "uuid">>,
+  ): Domain {
     this.#domid += 1;
     const of = { domid: this.#domid, name: GUEST, uuid: UUID };
     const own = domainJson(GUEST)["disks"] as object[];

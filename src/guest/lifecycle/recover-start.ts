@@ -14,7 +14,10 @@ export const recoverStart: Recover = async (ports, operation, { sameBoot }) => {
   if (step === "discard") return `${guest} was not started.`;
   if (!sameBoot) return `The host was started again since: ${guest} was lost with it.`;
   await waitForXl(ports, fields.text("config"));
-  const left = await removeHalfBuilt(ports, { guest, ...(uuid !== undefined && { uuid }) });
+  const started = { guest, ...(uuid !== undefined && { uuid }) };
+  const { left, doubtful } = await removeHalfBuilt(ports, started);
   if (left.length > 0) return `${guest} was started: it is domain ${left.join(", ")}.`;
-  return `${guest} was not started: nothing of it is left.`;
+  const [first] = doubtful;
+  if (first === undefined) return `${guest} was not started: nothing of it is left.`;
+  return `${guest} was not started. Domain ${doubtful.join(", ")} has no name and has never run: it may be what is left of it, or somebody is making it just now. When no xl is at work (ps ax | grep "[x]l "): xl destroy ${first}.`;
 };

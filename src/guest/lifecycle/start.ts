@@ -1,5 +1,11 @@
 /** Starts a guest from its disks (docs/design/lifecycle.md, "start"). */
-import { FailureError, refused } from "../../base/failure.ts";
+import { attempt, FailureError, refused } from "../../base/failure.ts";
+import { MIB } from "../../base/units.ts";
+import { decodeText } from "../../bytes/text.ts";
+import type { Host } from "../../host/host.ts";
+import { settingsOf } from "../../xen/config-settings.ts";
+import { parseConfig } from "../../xen/config-syntax.ts";
+import { isNameless } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { assertAllFree, claimsFor } from "../guard/disk-claims.ts";
 import { setAside } from "./aside.ts";
@@ -22,9 +28,10 @@ export async function runStart(
   plan: StartPlan,
   signal?: AbortSignal,
 ): Promise<Started> {
-  const { guest, configPath, uuid, discards } = plan;
+  const { guest, configPath, discards } = plan;
   const disks = await claimsFor(ports.guard, plan.disks);
-  const data = { config: configPath, disks, ...(uuid !== undefined && { uuid }) };
+  const made = await uuidToMake(ports.host, plan);
+  const data = { config: configPath, disks, ...(made && { uuid: made.uuid }) };
   const step = discards.length > 0 ? "discard" : "create";
   return withOperation(ports, { kind: "start", guest, step, data }, async (enter, keep) => {
     // The plan was made before the row was there.
@@ -36,7 +43,7 @@ export async function runStart(
     signal?.throwIfAborted();
     enter("create");
     keep();
-    const domain = await create(ports, plan);
+    const domain = await create(ports, plan, made);
     keep(false);
     if (domain instanceof FailureError) throw domain;
     return { domain, aside };
@@ -53,7 +60,26 @@ async function assertNoDomain(ports: LifecyclePorts, plan: StartPlan): Promise<v
   });
 }
 
-/** By name or uuid: a config without a uuid gets a new one at every start. */
+type MadeUuid = {
+  readonly uuid: string;
+  /** It is not in the config, but for xl to be told of. */
+  readonly isNew: boolean;
+};
+
+/**
+ * What the domain will be known by: Xen has its uuid from the moment it is there, its name comes later, and of one whose xl was
+ * killed in between, never. xl makes up a uuid where the config has none; so it is made up here, and xl is told. Undefined for a
+ * config whose uuid= is not understood, which xl refuses.
+ */
+async function uuidToMake(host: Host, plan: StartPlan): Promise<MadeUuid | undefined> {
+  if (plan.uuid !== undefined) return { uuid: plan.uuid, isNew: false };
+  const read = await attempt(() => host.readFile(plan.configPath, MIB));
+  const settings = read.ok ? settingsOf(parseConfig(decodeText(read.value))) : undefined;
+  if (!settings || settings.has("uuid")) return undefined;
+  return { uuid: crypto.randomUUID(), isNew: true };
+}
+
+/** By name or uuid: one of the name that somebody else has made is in the way, too. */
 async function domainsOf(
   { host }: LifecyclePorts,
   { guest, uuid }: { readonly guest: string; readonly uuid?: string },
@@ -76,13 +102,20 @@ async function discard(ports: LifecyclePorts, plan: StartPlan, image: Discarded)
 }
 
 /** The domain; or why there is none, when nothing of it is left. Throws when that cannot be said. */
-async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainName | FailureError> {
+async function create(
+  ports: LifecyclePorts,
+  plan: StartPlan,
+  made: MadeUuid | undefined,
+): Promise<DomainName | FailureError> {
   const { host, tell, records, nowMs } = ports;
   const { guest, configPath } = plan;
   tell(`Starting ${guest} from ${configPath}.`);
   const before = await lookBeforeStart(host);
-  const ran = await host.run(["xl", "create", configPath], { survives: true });
-  const [domain, ...others] = await domainsOf(ports, plan);
+  // Settings on the command line are read behind the config (xl(1), "create").
+  const more = made?.isNew === true ? [`uuid="${made.uuid}"`] : [];
+  const ran = await host.run(["xl", "create", configPath, ...more], { survives: true });
+  const own = { guest, ...(made && { uuid: made.uuid }) };
+  const [domain, ...others] = await builtDomains(ports, own);
   // A guest that ended at once has been started, too: the watch says what became of it.
   if (ran.exitCode === 0 && domain && others.length === 0) {
     const { domid, uuid } = domain;
@@ -92,20 +125,48 @@ async function create(ports: LifecyclePorts, plan: StartPlan): Promise<DomainNam
     });
     return { domid, uuid, name: guest };
   }
-  const domids = await removeHalfBuilt(ports, plan);
+  const { left: domids } = await removeHalfBuilt(ports, own);
   return failedStart(ports, plan, { ran, before, domids });
 }
 
-/** Destroys what was built and never ran; returns the ids of domains that are still there, since they ran. */
+/** What a start has made: by its uuid. Where that is not known, by its name. */
+async function builtDomains(
+  { host }: LifecyclePorts,
+  { guest, uuid }: StartedGuest,
+): Promise<readonly DomainRow[]> {
+  const rows = await listDomains(host);
+  return rows.filter((row) => (uuid === undefined ? row.name === guest : row.uuid === uuid));
+}
+
+export type StartedGuest = {
+  readonly guest: string;
+  /** Absent: of an operation that does not know it. */
+  readonly uuid?: string;
+};
+
+export type Removed = {
+  /** The ids of domains that are still there, since they ran. */
+  readonly left: readonly number[];
+  /** Those that may be part of it, and are left alone: they have no name, and its uuid is not known. */
+  readonly doubtful: readonly number[];
+};
+
+/** Destroys what was built and never ran. */
 export async function removeHalfBuilt(
   ports: LifecyclePorts,
-  guest: { readonly guest: string; readonly uuid?: string },
-): Promise<readonly number[]> {
+  started: StartedGuest,
+): Promise<Removed> {
   const left: number[] = [];
-  for (const row of await domainsOf(ports, guest)) {
-    const { domid, uuid } = row;
-    if (neverRan(row)) await destroyDomain(ports, { domid, uuid, name: guest.guest });
-    else left.push(domid);
+  for (const row of await builtDomains(ports, started)) {
+    const { domid, uuid, name } = row;
+    if (!neverRan(row)) left.push(domid);
+    // One of another name is a clone that somebody else is making.
+    else if (name === started.guest || isNameless(row))
+      await destroyDomain(ports, { domid, uuid, name: started.guest });
   }
-  return left;
+  const nameless =
+    started.uuid === undefined
+      ? (await listDomains(ports.host)).filter((row) => isNameless(row) && neverRan(row))
+      : [];
+  return { left, doubtful: nameless.map(({ domid }) => domid) };
 }

@@ -1,5 +1,6 @@
 /** Takes away what is left of copies, by what is there and not by what was meant (docs/design/rehearse.md, "Nothing is left"). */
 import { attempt, commandFailed, FailureError, failureText } from "../../base/failure.ts";
+import { isNameless } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { runningXen } from "../config/host-xen.ts";
 import { xlSaid } from "../../xen/xl-messages.ts";
@@ -36,8 +37,12 @@ const POLL_MS = 500;
 
 export const CONFIG_NAME = "guest.cfg";
 
-/** Whatever there is of the copy with that id; can be run again and again. */
-export async function cleanRehearsal(ports: CleanPorts, id: string): Promise<Cleaned> {
+/** `uuid`: of its domain, where it is known. One whose xl was killed early has no other name. */
+export type Copy = { readonly id: string; readonly uuid?: string | undefined };
+
+/** Whatever there is of the copy; can be run again and again. */
+export async function cleanRehearsal(ports: CleanPorts, copy: Copy): Promise<Cleaned> {
+  const { id } = copy;
   const done: string[] = [];
   const left: string[] = [];
   const collect = async (work: () => Promise<readonly string[]>) => {
@@ -45,7 +50,7 @@ export async function cleanRehearsal(ports: CleanPorts, id: string): Promise<Cle
     if (worked.ok) done.push(...worked.value);
     else left.push(failureText(worked.failure));
   };
-  await collect(() => destroyDomains(ports, id, left));
+  await collect(() => destroyDomains(ports, copy, left));
   // A volume under a domain that lives cannot be removed, and what lies under its disk must not go.
   if (left.length > 0) return { done, left };
   await collect(() => removeVolumes(ports, id, left));
@@ -58,7 +63,11 @@ export async function cleanRehearsal(ports: CleanPorts, id: string): Promise<Cle
   return { done, left };
 }
 
-async function destroyDomains(ports: CleanPorts, id: string, left: string[]): Promise<string[]> {
+async function destroyDomains(
+  ports: CleanPorts,
+  { id, uuid: known }: Copy,
+  left: string[],
+): Promise<string[]> {
   const { clock, workspace } = ports;
   const config = configOf(ports, id);
   const done: string[] = [];
@@ -66,7 +75,9 @@ async function destroyDomains(ports: CleanPorts, id: string, left: string[]): Pr
   for (;;) {
     // First this: it outlives domus, and makes the domain before it ends.
     const makers = await ports.xlWith(config);
-    const rows = (await domainsNow(ports)).filter(({ name }) => idOfDomain(name) === id);
+    const rows = (await domainsNow(ports)).filter(
+      (row) => idOfDomain(row.name) === id || (isNameless(row) && row.uuid === known),
+    );
     for (const { domid, uuid, name } of rows) {
       await destroyDomain(ports, { domid, uuid, name });
       done.push(`The domain ${name} is destroyed.`);
@@ -128,8 +139,8 @@ export async function cleanStale(ports: CleanPorts): Promise<Cleaned> {
   const { records } = ports;
   const done: string[] = [];
   const left: string[] = [];
-  const add = async (id: string): Promise<boolean> => {
-    const cleaned = await cleanRehearsal(ports, id);
+  const add = async (copy: Copy): Promise<boolean> => {
+    const cleaned = await cleanRehearsal(ports, copy);
     done.push(...cleaned.done);
     left.push(...cleaned.left);
     return cleaned.left.length === 0;
@@ -137,22 +148,21 @@ export async function cleanStale(ports: CleanPorts): Promise<Cleaned> {
   // First what is there, then the records: what begins in between has its row before it has a name.
   const ids = new Set(await idsByName(ports));
   for (const operation of records.operations()) {
-    const id = rehearsalOf(operation);
-    if (id === undefined) continue;
-    ids.delete(id);
+    const copy = rehearsalOf(operation);
+    if (!copy) continue;
+    ids.delete(copy.id);
     const claimed = claimOperation(ports, operation);
-    if (claimed && (await add(id))) records.endOperation(claimed.id);
+    if (claimed && (await add(copy))) records.endOperation(claimed.id);
   }
-  for (const id of ids) await add(id);
+  for (const id of ids) await add({ id });
   return { done, left };
 }
 
 /** For `recoverOperations`: any command takes away what a rehearsal has left that was cut off. */
 export function recoverRehearsal(workspace: Workspace): Recover {
   return async (ports, operation) => {
-    const id = rehearsalOf(operation);
-    const { left } =
-      id === undefined ? { left: [] } : await cleanRehearsal({ ...ports, workspace }, id);
+    const copy = rehearsalOf(operation);
+    const { left } = copy ? await cleanRehearsal({ ...ports, workspace }, copy) : { left: [] };
     if (left.length === 0) return "The copy is taken away; the guest was never touched.";
     throw commandFailed([operation.guest], {
       what: "Not all of the copy could be taken away.",
@@ -162,13 +172,14 @@ export function recoverRehearsal(workspace: Workspace): Recover {
   };
 }
 
-/** The id of the copy that an operation is about; undefined for one of another kind. */
+/** The copy that an operation is about; undefined for one of another kind. */
 export function rehearsalOf(operation: {
   readonly kind: string;
   readonly data: Readonly<Record<string, unknown>>;
-}): string | undefined {
-  const id = operation.data["id"];
-  return operation.kind === "rehearse" && typeof id === "string" ? idIn(id) : undefined;
+}): Copy | undefined {
+  const { id: text, copyUuid: uuid } = operation.data;
+  const id = operation.kind === "rehearse" && typeof text === "string" ? idIn(text) : undefined;
+  return id === undefined ? undefined : { id, uuid: typeof uuid === "string" ? uuid : undefined };
 }
 
 async function idsByName(ports: CleanPorts): Promise<readonly string[]> {

@@ -51,7 +51,7 @@ export async function rehearse(
       return await watchCopy(ports, plan, signal);
     });
     enter("clean");
-    const cleaned = await cleanRehearsal(ports, id);
+    const cleaned = await cleanRehearsal(ports, { id, uuid });
     if (cleaned.left.length > 0) keep();
     return { worked: tried, left: cleaned.left };
   });

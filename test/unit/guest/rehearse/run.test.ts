@@ -211,6 +211,18 @@ describe("kill -9", () => {
     expectNothingLeft();
   });
 
+  test("an xl that ended before its domain had a name leaves one with the uuid of the copy", async () => {
+    const foreign = { domid: 8, name: "(null)", uuid: "77777777-2222-4333-8444-555555555555" };
+    await killedAt(9);
+    const at = world.domains.findIndex(({ domid }) => domid === 7);
+    expect(at).toBe(1);
+    world.domains.splice(at, 1, { ...world.domains[at]!, name: "(null)" }, foreign);
+    const { left } = await cleanStale(portsIn(world, { records, pid: 101, dead: [100] }));
+    expect(left).toEqual([]);
+    expect(world.domains.splice(1)).toEqual([foreign]);
+    expectNothingLeft();
+  });
+
   test("one that is still at work is left alone", async () => {
     await killedAt(6);
     const { done, left } = await cleanStale(portsIn(world, { records, pid: 101 }));
