@@ -1,10 +1,10 @@
 /** Asks Xen what runs. */
 import { attempt } from "../../base/failure.ts";
-import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow, ListedDomain } from "../../xen/xl-list.ts";
 import { askXlList } from "../config/ask-xl-list.ts";
+import { readBootId } from "../config/boot-id.ts";
 import { runningXen } from "../config/host-xen.ts";
 import type { DomainFact, DomainsFact } from "./facts.ts";
 import { isRehearsal } from "../rehearse/names.ts";
@@ -69,8 +69,8 @@ async function recalled(host: Host, seen: SeenPort): Promise<DomainsFact | undef
 }
 
 async function bootIdOf(host: Host): Promise<string> {
-  const read = await attempt(() => host.readFile("/proc/sys/kernel/random/boot_id", 4096));
-  return read.ok ? decodeText(read.value).trim() : "";
+  const read = await attempt(() => readBootId(host));
+  return read.ok ? read.value : "";
 }
 
 /** What ended between the two answers is in the table and has no configuration, as if it had been left half built. */

@@ -3,9 +3,9 @@ import { attempt } from "../../base/failure.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
 import type { Operation } from "../../host/records.ts";
+import { readBootId } from "../config/boot-id.ts";
 import type { OperationFact } from "./facts.ts";
 
-const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** Of /proc/PID/stat, counted from the one behind the name: its 22nd (proc_pid_stat(5)). */
 const STARTTIME = 19;
 
@@ -14,7 +14,8 @@ export async function readOperations(
   operations: readonly Operation[],
 ): Promise<OperationFact[]> {
   if (operations.length === 0) return [];
-  const bootId = host.live ? await line(host, BOOT_ID) : undefined;
+  const read = host.live ? await attempt(() => readBootId(host)) : undefined;
+  const bootId = read?.ok ? read.value : undefined;
   return Promise.all(
     operations.map(async (operation) => ({
       operation,

@@ -84,5 +84,3 @@ export function xlFailure(ran: Ran, { domid, name }: DomainName, next?: string) 
       `domus show ${shellWord(name)} says in which state the guest is now; /var/log/xen has the logs of its device model and of the scripts for disks and interfaces.`,
   });
 }
-
-export { xlSaid };

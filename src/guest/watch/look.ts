@@ -9,6 +9,7 @@ import type { DomainSummary } from "../../xen/domain-summary.ts";
 import { parseXlListLong, parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { askXlList } from "../config/ask-xl-list.ts";
+import { readBootId } from "../config/boot-id.ts";
 import { isRehearsal } from "../rehearse/names.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
@@ -158,9 +159,8 @@ export type Boot = { readonly id: string; readonly startedMs: number };
 
 /** Of the host. `io` where there is no /proc. */
 export async function readBoot(host: Host, nowMs: number): Promise<Boot> {
-  const text = async (path: string) => decodeText(await host.readFile(path, 4096)).trim();
-  const id = await text("/proc/sys/kernel/random/boot_id");
-  const uptime = Number((await text("/proc/uptime")).split(" ")[0]);
+  const id = await readBootId(host);
+  const uptime = Number(decodeText(await host.readFile("/proc/uptime", 4096)).split(" ")[0]);
   return { id, startedMs: nowMs - (Number.isFinite(uptime) ? uptime * 1000 : 0) };
 }
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import { BOOT_ID_PATH } from "./boot-id.ts";
 
 export type DiskFacts = { readonly stats: BigIntStats; readonly sizeBytes: number };
 
@@ -70,7 +71,7 @@ export async function deviceParts(
     const offset = (await read(`${sys}/loop/offset`)) ?? "";
     if (stats) return ["loop", offset, ...(await partsOf(stats, depth + 1))];
   }
-  const boot = (await read("/proc/sys/kernel/random/boot_id")) ?? "";
+  const boot = (await read(BOOT_ID_PATH)) ?? "";
   return ["attached", boot, number, (await read(`${sys}/diskseq`)) ?? ""];
 }
 

@@ -8,6 +8,7 @@ import { open, readFile, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { attempt, ioFailure, unsupported } from "../../base/failure.ts";
 import type { DeviceCounter, DiskObservation, DiskWrites, FileTimes } from "../disk-observation.ts";
+import { readBootId } from "./boot-id.ts";
 import { deviceNumber, diskIdentity } from "./device-identity.ts";
 import { errnoOf } from "./errno.ts";
 import { runLocal } from "./run.ts";
@@ -79,7 +80,7 @@ async function deviceWrites(sys: string, settle: boolean): Promise<DiskWrites | 
   const own = await counterOf(sys, isPartition ? `${sys}/..` : sys);
   // Through the disk around it anybody can write to a partition.
   const around = isPartition ? await counterOf(`${sys}/..`, `${sys}/..`) : undefined;
-  const bootId = await text("/proc/sys/kernel/random/boot_id");
+  const bootId = readBootId();
   if (bootId === undefined || own === undefined || (isPartition && !around)) return undefined;
   const behind = await text(`${sys}/loop/backing_file`);
   const counters = around ? [own, around] : [own];

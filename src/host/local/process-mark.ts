@@ -1,6 +1,7 @@
 /** What tells a process from all others of this machine, also after its pid was given again or the host was started anew. */
 import { readFileSync } from "node:fs";
 import type { Operation } from "../records.ts";
+import { readBootId } from "./boot-id.ts";
 
 export type ProcessMark = Pick<Operation, "pid" | "pidStarted" | "bootId">;
 
@@ -8,13 +9,13 @@ export function ownMark(): ProcessMark {
   return {
     pid: process.pid,
     pidStarted: startOf("self") ?? "",
-    bootId: read("/proc/sys/kernel/random/boot_id") ?? "",
+    bootId: readBootId() ?? "",
   };
 }
 
 /** False for one that has ended, and for a zombie: it does nothing any more. */
 export function isMarkAlive({ pid, pidStarted, bootId }: ProcessMark): boolean {
-  if (bootId !== (read("/proc/sys/kernel/random/boot_id") ?? "")) return false;
+  if (bootId !== (readBootId() ?? "")) return false;
   return startOf(String(pid)) === pidStarted;
 }
 

@@ -5,6 +5,7 @@
 import type { BigIntStats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { ioFailure } from "../../base/failure.ts";
+import { readBootId } from "./boot-id.ts";
 import { errnoOf } from "./errno.ts";
 import { deviceNumber } from "./device-identity.ts";
 
@@ -65,8 +66,8 @@ async function deviceWitness({ rdev }: BigIntStats): Promise<string> {
   const sys = `/sys/dev/block/${deviceNumber(rdev)}`;
   const isPartition = (await text(`${sys}/partition`)) !== undefined;
   const disk = isPartition ? `${sys}/..` : sys;
-  const [boot, sequence, counted, size, own, whole] = await Promise.all([
-    text("/proc/sys/kernel/random/boot_id"),
+  const boot = readBootId();
+  const [sequence, counted, size, own, whole] = await Promise.all([
     text(`${disk}/diskseq`),
     text(`${disk}/queue/iostats`),
     text(`${sys}/size`),
