@@ -19,5 +19,5 @@ export const recoverStart: Recover = async (ports, operation, { sameBoot }) => {
   if (left.length > 0) return `${guest} was started: it is domain ${left.join(", ")}.`;
   const [first] = doubtful;
   if (first === undefined) return `${guest} was not started: nothing of it is left.`;
-  return `${guest} was not started. Domain ${doubtful.join(", ")} has no name and has never run: it may be what is left of it, or somebody is making it just now. When no xl is at work (ps ax | grep "[x]l "): xl destroy ${first}.`;
+  return `${guest} was not started. Domain ${doubtful.join(", ")} has its name or none, and has never run: it may be what is left of it, or somebody is making it just now. When no xl is at work (ps ax | grep "[x]l "): xl destroy ${first}.`;
 };

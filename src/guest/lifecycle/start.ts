@@ -125,8 +125,8 @@ async function create(
     });
     return { domid, uuid, name: guest };
   }
-  const { left: domids } = await removeHalfBuilt(ports, own);
-  return failedStart(ports, plan, { ran, before, domids });
+  const { left, doubtful } = await removeHalfBuilt(ports, own);
+  return failedStart(ports, plan, { ran, before, domids: [...left, ...doubtful] });
 }
 
 /** What a start has made: by its uuid. Where that is not known, by its name. */
@@ -147,7 +147,7 @@ export type StartedGuest = {
 export type Removed = {
   /** The ids of domains that are still there, since they ran. */
   readonly left: readonly number[];
-  /** Those that may be part of it, and are left alone: they have no name, and its uuid is not known. */
+  /** Those that may be what is left of it, and stay: they have its name or none, and its uuid is not known. */
   readonly doubtful: readonly number[];
 };
 
@@ -156,17 +156,16 @@ export async function removeHalfBuilt(
   ports: LifecyclePorts,
   started: StartedGuest,
 ): Promise<Removed> {
-  const left: number[] = [];
-  for (const row of await builtDomains(ports, started)) {
-    const { domid, uuid, name } = row;
-    if (!neverRan(row)) left.push(domid);
-    // One of another name is a clone that somebody else is making.
-    else if (name === started.guest || isNameless(row))
-      await destroyDomain(ports, { domid, uuid, name: started.guest });
+  const { guest, uuid } = started;
+  const built = await builtDomains(ports, started);
+  const left = built.filter((row) => !neverRan(row)).map(({ domid }) => domid);
+  // One of its uuid and another name is a clone that somebody else is making.
+  const isNamedSo = (row: DomainRow) => neverRan(row) && (row.name === guest || isNameless(row));
+  if (uuid === undefined) {
+    const rows = (await listDomains(ports.host)).filter(isNamedSo);
+    return { left, doubtful: rows.map(({ domid }) => domid) };
   }
-  const nameless =
-    started.uuid === undefined
-      ? (await listDomains(ports.host)).filter((row) => isNameless(row) && neverRan(row))
-      : [];
-  return { left, doubtful: nameless.map(({ domid }) => domid) };
+  for (const { domid } of built.filter(isNamedSo))
+    await destroyDomain(ports, { domid, uuid, name: guest });
+  return { left, doubtful: [] };
 }

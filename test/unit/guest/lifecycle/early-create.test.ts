@@ -70,13 +70,17 @@ async function recoverStart(world: FakeXen, uuid: string | undefined): Promise<s
 }
 
 describe("recovery", () => {
-  test("of an operation that does not know the uuid says what may be left of it, and leaves it", async () => {
-    const world = prepared(WITHOUT);
-    expect(await recoverStart(world, undefined)).toMatch(
-      /pandora was not started\. Domain 900 has no name and has never run: it may be what is left.*xl destroy 900\.$/,
-    );
-    expect(world.domains).toHaveLength(1);
-  });
+  test.each(["(null)", GUEST])(
+    "that does not know the uuid leaves a domain called '%s', and says it",
+    async (name) => {
+      const world = new FakeXen();
+      addForeign(world, name, FOREIGN);
+      expect(await recoverStart(world, undefined)).toMatch(
+        /pandora was not started\. Domain 900 has its name or none, and has never run: it may be what is left.*xl destroy 900\.$/,
+      );
+      expect(world.domains).toHaveLength(1);
+    },
+  );
 
   test.each([
     ["of its name and another uuid", GUEST, FOREIGN],
