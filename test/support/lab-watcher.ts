@@ -109,6 +109,12 @@ export class LabWatcher {
     }
   }
 
+  /** All that it has said. */
+  async told(): Promise<WatcherEvent[]> {
+    const lines = (await this.#host.output(`cat ${LOG}`)).split("\n").filter((line) => line !== "");
+    return lines.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
+  }
+
   /** SIGKILL; it stays dead. */
   async kill(): Promise<void> {
     await this.#host.output(
