@@ -60,13 +60,7 @@ export function matchGuests(facts: InventoryFacts): Guest[] {
   for (const config of facts.configs) {
     index.add({ ...nothing(), config }, marks(config.guest));
   }
-  const domains = facts.domains.kind === "listed" ? facts.domains.domains : [];
-  for (const fact of domains) {
-    const known = { ...marks(fact.guest), name: fact.name, uuid: fact.uuid };
-    const [draft, by] = index.find(known);
-    draft.domains.push({ fact, by });
-    index.add(draft, known);
-  }
+  matchDomains(index, facts);
   for (const fact of facts.images.toSorted(newestFirst)) {
     const saved = fact.image?.config?.guest;
     const known = saved || !fact.record ? marks(saved) : marksOfRecord(fact.record);
@@ -86,6 +80,34 @@ export function matchGuests(facts: InventoryFacts): Guest[] {
     .map((draft) => guestOf(draft, unknown))
     .map((guest) => ({ ...guest, operations: operations.get(guest.name) ?? [] }))
     .toSorted(byName);
+}
+
+/** By their disks last: one that has a guest's disk while the guest itself runs is another guest at its disk. */
+function matchDomains(index: GuestIndex, facts: InventoryFacts): void {
+  const { domains } = facts;
+  if (domains.kind !== "listed") return;
+  const give = (fact: DomainFact, [draft, by]: [Draft, MatchedBy], known: Marks) => {
+    draft.domains.push({ fact, by });
+    index.add(draft, known);
+  };
+  const strangers: { readonly fact: DomainFact; readonly known: Marks }[] = [];
+  for (const fact of domains.domains) {
+    const { name, uuid, guest } = fact;
+    const known = { ...marksOf(guest, facts), name, uuid };
+    const found = index.find(known);
+    if (found[1] === "disks") strangers.push({ fact, known });
+    else give(fact, found, known);
+  }
+  for (const { fact, known } of strangers) {
+    const [draft, by] = index.find(known);
+    const isOther =
+      by === "disks" && isAlive(fact) && draft.domains.some((one) => isAlive(one.fact));
+    give(fact, isOther ? [nothing(), "alone"] : [draft, by], known);
+  }
+}
+
+function isAlive({ state }: DomainFact): boolean {
+  return state === "running" || state === "paused";
 }
 
 function nothing(): Omit<Draft, "config"> {

@@ -67,6 +67,31 @@ describe("a disk of two guests", () => {
     expect(await found(disks, { looks, running: true })).toEqual(both);
   });
 
+  test.each([
+    [1, 2],
+    [2, 1],
+  ])("is one where the other is a domain that no config describes: %i, %i", async (a, b) => {
+    const disk = { path: "/srv/one" };
+    const { guests } = await readInventory(
+      fakeDom0({
+        files: { "/etc/xen/a.cfg": config("a", disk) },
+        looks: { "/srv/one": device("253:1") },
+        programs: xlList(
+          [domain("a", disk, a), domain("b", disk, b)].toSorted((x, y) => x.domid - y.domid),
+        ),
+      }),
+    );
+    const said = guests.map(({ name, domains, findings }) => [
+      name,
+      domains.map(({ fact }) => fact.name),
+      findings.filter(({ code }) => code === "disk-shared").map(({ severity }) => severity),
+    ]);
+    expect(said).toEqual([
+      ["a", ["a"], ["error"]],
+      ["b", ["b"], ["error"]],
+    ]);
+  });
+
   test.each<[string, DiskLook, DiskLook]>([
     ["volumes of one group", device("253:1", ["block 8:0"]), device("253:2", ["block 8:0"])],
     ["partitions of one disk", device("8:1", ["block 8:0"]), device("8:2", ["block 8:0"])],
