@@ -72,7 +72,7 @@ export function reportFailure(
 const INTERRUPTED = {
   code: "interrupted",
   what: "Interrupted.",
-  why: "Ctrl-C was pressed, or the process was asked to end.",
+  why: "Ctrl-C was pressed, the process was asked to end, or its terminal is gone.",
   next: "domus show GUEST says in which state a guest is now.",
   where: [],
 } as const;

@@ -19,6 +19,8 @@ async function main(): Promise<void> {
     interrupt.abort();
   });
   process.on("SIGTERM", () => interrupt.abort());
+  // The connection to the host is gone: what was begun ends in order. Node undoes what nohup does, before anybody could see it.
+  process.on("SIGHUP", () => interrupt.abort());
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // `domus check | head`: the reader has seen enough.
     if (error.code === "EPIPE") process.exit(EXIT.done);

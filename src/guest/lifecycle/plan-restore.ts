@@ -89,7 +89,7 @@ export async function surveyRestore(
   const real = await attempt(() => host.realPath(wanted));
   const path = real.ok && !wanted.startsWith("/") ? real.value : wanted;
   const file = await readImageFile(host, path, signal);
-  if (!file) throw missing([path], "save image", "domus list shows the images that domus knows.");
+  if (!file) throw noImage(path, real.ok);
   const saved = file.image.config?.guest;
   assertAlone(ports, { guest: saved?.name ?? "", data: { uuid: saved?.uuid } });
   const paths = [path, ...(real.ok ? [real.value] : [])];
@@ -106,6 +106,13 @@ export async function surveyRestore(
     tell(`Comparing the disks of ${record.guest} with what they were when it was saved.`);
   const proof = isOffered ? await proofOf(host, record, file, signal) : undefined;
   return { file, domains, taken, ...(record && { record }), ...(proof && { proof }) };
+}
+
+function noImage(path: string, isThere: boolean) {
+  const next = "domus list shows the images that domus knows.";
+  return isThere
+    ? misuse(`${printable(path)} is no save image.`, next)
+    : missing([path], "save image", next);
 }
 
 /** The newest row that is about this file and not about one that had its path before. */

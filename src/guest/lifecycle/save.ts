@@ -7,7 +7,7 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { withoutPasswords } from "../../xen/config-passwords.ts";
 import { claimsFor } from "../guard/disk-claims.ts";
-import { domainCommand, sameDomain } from "./domain-command.ts";
+import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
 import { endSave } from "./end-save.ts";
 import { readImageFile, imageFlaw } from "./image-file.ts";
 import type { ImageFile } from "./image-file.ts";
@@ -90,7 +90,10 @@ async function writeImage(
   signal?.throwIfAborted();
   await files.create(temporary);
   tell(`Saving ${guest} (domain ${domid}).`);
-  await domainCommand(host, domain, (id) => ["xl", "save", "-p", id, temporary]);
+  const ran = await askDomain(host, domain, (id) => ["xl", "save", "-p", id, temporary]);
+  // In which state the guest is then is said by who takes the save back.
+  if (ran.exitCode !== 0)
+    throw xlFailure(ran, domain, "/var/log/xen has the logs of its device model.");
   signal?.throwIfAborted();
   enter("check");
   const written = await checkedImage(ports, plan);

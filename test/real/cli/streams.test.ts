@@ -1,9 +1,10 @@
 /** Where a command's words go may be full, or closed. */
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { runDomus } from "../../support/run-domus.ts";
 import { MAIN, NODE } from "../../support/sshd.ts";
 
@@ -27,6 +28,35 @@ test.each([[], ["--json"]])(
     }
   },
 );
+
+describe("the terminal is gone", () => {
+  const copy = () => {
+    const [a, b] = [join(BASE, "a"), join(BASE, "b")];
+    writeFileSync(a, randomBytes(24 << 20));
+    const child = spawn(NODE, [MAIN, "sync", "--json", "--bwlimit", "300K", a, b], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [stdout, stderr, sent] = ["", "", false];
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      // It is under way: 24 MiB cannot be there yet.
+      if (!sent && stdout.includes('"progress"')) sent = child.kill("SIGHUP");
+    });
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    return new Promise((resolve) =>
+      child.on("close", (code) =>
+        resolve({ code, sent, stderr, last: stdout.trim().split("\n").at(-1) }),
+      ),
+    );
+  };
+
+  test("a command ends in order", async () => {
+    expect(await copy()).toEqual({
+      ...{ code: 130, sent: true, stderr: expect.stringContaining("Interrupted.") },
+      last: expect.stringContaining('"interrupted"'),
+    });
+  }, 180_000);
+});
 
 test("nobody reads stderr: the command comes to its end all the same", async () => {
   // `domus ... 2>&1 >result | head -0`
