@@ -1,6 +1,7 @@
 /** `domus stop`: asks a guest to shut down and waits until its domain is gone. Survey, plan, run. */
 import { attempt, commandFailed, FailureError, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
+import { wayOut } from "../inventory/crash-findings.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
@@ -154,6 +155,7 @@ async function waitForEnd(
   const { domain, destroyAfterS, waitS, takeAwayAfterMs } = plan;
   const begun = clock.now();
   let shutSince: number | undefined;
+  let crashedSince: number | undefined;
   for (;;) {
     const row = await sameDomain(host, domain);
     if (!row) {
@@ -176,6 +178,9 @@ async function waitForEnd(
       await takeAway(ports, domain);
       return "shut-down";
     }
+    crashedSince = row.state === "crashed" ? (crashedSince ?? clock.now()) : undefined;
+    const hasCrashed = crashedSince !== undefined && clock.now() - crashedSince >= STAYS_MS;
+    if (hasCrashed && destroyAfterS === undefined) throw crashedThere(domain);
     const stays = takeAwayAfterMs === undefined && shutMs >= STAYS_MS;
     if (stays && destroyAfterS === undefined) throw staysThere(domain);
     if (seconds >= waitS && destroyAfterS === undefined) throw stillRuns(plan, seconds);
@@ -233,6 +238,14 @@ function staysThere({ name, domid }: DomainName) {
     what: `${name} has shut down, but domain ${domid} is still there, and keeps its disks.`,
     why: "on_poweroff says that it is to be kept, or libxl does not tell what it says.",
     next: `domus stop --destroy-after 0 ${shellWord(name)} takes it away. The guest has ended in order: nothing is lost by that.`,
+  });
+}
+
+function crashedThere({ name, domid }: DomainName) {
+  return commandFailed([`domain ${domid}`], {
+    what: `${name} has crashed instead of shutting down, and domain ${domid} is still there, and keeps its disks.`,
+    why: "on_crash says that it is to be kept, or nobody is there who acts on it.",
+    next: wayOut({ domid, name }),
   });
 }
 

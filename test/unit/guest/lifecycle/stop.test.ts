@@ -186,6 +186,31 @@ describe("stopping", () => {
     expect(xen.ports.records.operations()).toEqual([]);
   });
 
+  test("a guest that crashes as it shuts down, and stays, is not waited for", async () => {
+    const verbs: CommandedOptions["verbs"] = {
+      shutdown: (xen) => void (xen.domains = [{ ...WEB1, flags: "---sc-" }]),
+      destroy: (xen) => void (xen.domains = []),
+    };
+    const xen = commandedXen([WEB1], { verbs });
+    expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
+      failure: {
+        what: expect.stringContaining("web1 has crashed instead of shutting down") as string,
+        next: expect.stringContaining("domus stop --destroy-after 0 web1") as string,
+      },
+    });
+    expect([xen.calls, xen.clock.now() < 60_000]).toEqual([["shutdown 3"], true]);
+    const told = commandedXen([WEB1], { verbs });
+    expect((await runStop(told.ports, plan({ destroyAfterS: 90 }))).how).toBe("destroyed");
+    // One for which xl acts is gone a moment later.
+    const brief = commandedXen([WEB1], {
+      verbs,
+      onLook: (one, at) => {
+        if (at > 20) one.domains = [];
+      },
+    });
+    expect((await runStop(brief.ports, plan())).how).toBe("shut-down");
+  });
+
   describe("a guest that xl starts again as it ends", () => {
     const XL = "/proc/354/cmdline";
     const LOG = "/var/log/xen/xl-web1.log";
