@@ -15,6 +15,7 @@ import { failedStart, lookBeforeStart } from "./failed-start.ts";
 import { withOperation } from "./journal.ts";
 import type { Discarded, StartPlan } from "./plan-start.ts";
 import type { LifecyclePorts } from "./ports.ts";
+import { assertNotComing } from "./successor.ts";
 
 export type Started = {
   readonly domain: DomainName;
@@ -52,7 +53,7 @@ export async function runStart(
 
 async function assertNoDomain(ports: LifecyclePorts, plan: StartPlan): Promise<void> {
   const domain = (await domainsOf(ports, plan))[0];
-  if (!domain) return;
+  if (!domain) return assertNotComing(ports.host, plan.guest);
   throw refused([`domain ${domain.domid}`], {
     what: `${plan.guest} is there by now, as domain ${domain.domid}.`,
     why: "Somebody else was faster.",

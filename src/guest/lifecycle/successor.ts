@@ -2,9 +2,10 @@
  * Whether xl starts a guest again whose domain has ended: after a reboot, after a crash, as its config says. The process of xl that
  * looks after the domain writes into its log what it does before it does it.
  */
-import { attempt, overLimit } from "../../base/failure.ts";
+import { attempt, overLimit, refused } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
+import { shellWord } from "../../check/remedy.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { isXlAlive, LOG_DIRECTORY } from "../watch/look.ts";
@@ -46,7 +47,7 @@ export async function nextDomain(
     if (!of.ending && waitedMs >= SEEN_WITHIN_MS) return undefined;
     if (waitedMs >= COMES_WITHIN_MS)
       throw overLimit(
-        [`${LOG_DIRECTORY}/xl-${domain.name}.log`],
+        [logOf(domain.name)],
         "the time until xl has started it again",
         `${COMES_WITHIN_MS / 1000} s`,
       );
@@ -73,6 +74,21 @@ export async function comingDomain(
   return undefined;
 }
 
+/** `refused` while a guest has no domain because its xl is about to start it again: two who make it are one too many. */
+export async function assertNotComing(host: Host, name: string): Promise<void> {
+  const last = (await readLives(host, name)).at(-1);
+  if (!last?.ending || !restarts(last.ending) || !(await isXlAlive(host, last.pid))) return;
+  // Another one may have the number by now.
+  const log = await attempt(() => host.realPath(`/proc/${last.pid}/fd/1`));
+  if (log.ok && log.value !== logOf(name)) return;
+  const word = shellWord(name);
+  throw refused([`process ${last.pid}`], {
+    what: `${name} is about to be started again by its xl (process ${last.pid}).`,
+    why: "Its domain has just ended, and its config says that it comes back. Two who start it would be in each other's way.",
+    next: `Look again in a moment: domus show ${word}. If it ends again and again: domus stop --destroy-after 0 ${word}.`,
+  });
+}
+
 type Lives = {
   /** The domain's own. */
   readonly of?: Lifetime | undefined;
@@ -88,9 +104,11 @@ async function livesOf(host: Host, { domid, name }: DomainName): Promise<Lives> 
   };
 }
 
+const logOf = (name: string) => `${LOG_DIRECTORY}/xl-${name}.log`;
+
 /** By the log that has the domain's name: nothing of one that was renamed. */
 async function readLives(host: Host, name: string): Promise<readonly Lifetime[]> {
   if (name.includes("/") || name.includes("\0")) return [];
-  const read = await attempt(() => host.readFile(`${LOG_DIRECTORY}/xl-${name}.log`, MIB));
+  const read = await attempt(() => host.readFile(logOf(name), MIB));
   return read.ok ? parseMonitorLog(decodeText(read.value)) : [];
 }

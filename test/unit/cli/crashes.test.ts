@@ -115,6 +115,26 @@ describe("a guest that has no domain because its xl is about to start it again",
     expect(xen.calls).toEqual(["destroy 4"]);
   });
 
+  test("is not started beside that", async () => {
+    const files = { [LOG]: log(""), "/proc/354/cmdline": CREATE };
+    const started = async (writesTo: string) => {
+      const xen = scene(files);
+      const host = {
+        ...xen.ports.host,
+        realPath: async (path: string) =>
+          path === "/proc/354/fd/1" ? writesTo : xen.ports.host.realPath(path),
+      };
+      const argv = ["start", "--anyway", "--no-wait", "web1"];
+      const ran = await cli(argv, { host, lifecycle: { ...xen.ports, host }, columns: 200 });
+      return { ...ran, calls: xen.calls };
+    };
+    const refused = await started(LOG);
+    expect(refused).toMatchObject({ code: 4, calls: [] });
+    expect(refused.stderr).toContain("is about to be started again by its xl (process 354)");
+    // Its number was given to another guest's.
+    expect((await started("/var/log/xen/xl-db.log")).calls).not.toEqual([]);
+  });
+
   test.each([
     ["when that xl is gone", { [LOG]: log("") }],
     [
