@@ -1,4 +1,5 @@
 import { failureText, misuse } from "../../base/failure.ts";
+import { nearestWord } from "../../base/nearest-word.ts";
 import { printable } from "../../base/printable.ts";
 import { stateDirectory } from "../../base/state-directory.ts";
 import { bootRelated } from "../../boot/changes/boot-related.ts";
@@ -89,7 +90,10 @@ function events({ out, process }: Context, flags: HistoryFlags, name: string): E
   if (flags.json) out.json({ guest: name, events: shown.map(eventJson) });
   else if (shown.length > 0) out.result(eventTable(shown));
   else {
-    out.say(`Nothing is written down of ${printable(name)}.`);
+    const known = new Set(records.events().map(({ guest }) => guest));
+    const near = nearestWord(name, [...known]);
+    const hint = near === undefined ? "" : ` Did you mean ${printable(near)}?`;
+    out.say(`Nothing is written down of ${printable(name)}.${hint}`);
     out.say("domus watch writes it: systemctl status domus-watch says whether it runs.");
   }
   return EXIT.done;

@@ -29,14 +29,14 @@ export const rebootCommand = buildCommand<RebootFlags, [string], Context>({
       wait: {
         kind: "parsed",
         parse: parseSeconds,
-        brief: "Wait for so long at most until it has shut down",
+        brief: "Wait for so many seconds at most until it has shut down",
         placeholder: "SECONDS",
         default: "600",
       },
       limit: {
         kind: "parsed",
         parse: parseSeconds,
-        brief: "Watch it boot for so long at most",
+        brief: "Watch it boot for so many seconds at most",
         placeholder: "SECONDS",
         default: "300",
       },

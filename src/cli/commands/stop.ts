@@ -27,14 +27,14 @@ export const stopCommand = buildCommand<StopFlags, [string], Context>({
         kind: "parsed",
         parse: parseSeconds,
         brief:
-          "Destroy the domain when it is still there after so long, as pulling the plug does; 0: at once",
+          "Destroy the domain when it is still there after so many seconds, as pulling the plug does; 0: at once",
         placeholder: "SECONDS",
         optional: true,
       },
       wait: {
         kind: "parsed",
         parse: parseSeconds,
-        brief: "Wait for so long at most",
+        brief: "Wait for so many seconds at most",
         placeholder: "SECONDS",
         default: "600",
       },

@@ -71,6 +71,11 @@ test("of a guest that nobody has seen says so, and goes with nothing that reads 
   expect([none.code, none.stdout]).toEqual([0, ""]);
   expect(none.stderr).toContain("Nothing is written down of web.");
   expect((await history("--boot", "web")).code).toBe(2);
+  {
+    using records = openRecords(dir);
+    records.addEvent({ guest: "pandora", atMs: 1, kind: "started", by: "domus", detail: {} });
+  }
+  expect((await history("pandroa")).stderr).toContain("Did you mean pandora?");
 });
 
 test("has words for every kind, whatever its details are", () => {
