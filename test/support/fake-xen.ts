@@ -12,6 +12,8 @@ import type { Host, Ran } from "../../src/host/host.ts";
 import { replaceFileWith } from "../../src/host/local/replace-file.ts";
 import type { ReplaceFiles } from "../../src/host/local/replace-file.ts";
 import { fakeDom0, xlList } from "./dom0.ts";
+import { Life } from "./fake-process.ts";
+import type { Cut, Meanwhile } from "./fake-process.ts";
 import type { Dom0Options } from "./dom0.ts";
 import { fakeRecords, recordStore } from "./fake-records.ts";
 import {
@@ -22,24 +24,6 @@ import {
   pageData,
   saveImage,
 } from "./save-image.ts";
-
-export type CutKind =
-  /** domus is killed. */
-  | "before"
-  | "after"
-  /** domus is killed while xl works; xl comes to its end later. */
-  | "during"
-  /** xl is killed half-way, domus lives. */
-  | "xl"
-  /** Both are. */
-  | "both"
-  | "power before"
-  | "power after"
-  /** The power fails while xl works. */
-  | "power during";
-
-/** Of the effects that a process has; `xl`, `during`, ... count runs of xl that change something. */
-export type Cut = { readonly at: number; readonly kind: CutKind };
 
 type FileNode = { bytes: Uint8Array; durable: Uint8Array; modifiedMs: number };
 
@@ -74,19 +58,12 @@ export const EXTRA = "/dev/vg0/extra,raw,xvdb,rw";
 export const DISK_ALIAS = "/dev/mapper/vg0-pandora--disk";
 /** A second guest, with a disk of its own. */
 export const OTHER = "mail";
-export const OTHER_UUID = "99999999-5a0b-4f2d-9c1e-0123456789ab";
-export const OTHER_CONFIG = "/etc/xen/mail.cfg";
+const OTHER_UUID = "99999999-5a0b-4f2d-9c1e-0123456789ab";
 const OTHER_DISK = "/dev/vg0/mail,raw,xvda,rw";
 export const CONFIG = "/etc/xen/pandora.cfg";
 export const IMAGES = "/var/lib/domus/images";
 const CONFIG_TEXT = `name = "pandora"\nuuid = "${UUID}"\nmemory = 128\ndisk = ['${DISK},raw,xvda,w']\n`;
 const DISK_BYTES = 65_536;
-
-/** Something else happens before the process comes to its nth touch of the world. */
-export type Meanwhile = { readonly at: number; readonly happen: () => Promise<void> };
-
-/** Thrown where a killed process would not come any further. */
-export class Killed extends Error {}
 
 export class FakeXen {
   readonly store = recordStore();
@@ -622,80 +599,4 @@ function image(token: number): Uint8Array {
     records: [libxcContext(libxcStream({ records: [pageData(3, 2)] }))],
   });
   return saveImage({ config: { ...domainJson(GUEST, UUID), token }, stream });
-}
-
-/** One process: counts its effects, and ends it at one of them. */
-class Life {
-  touches = 0;
-  effects = 0;
-  xlRuns = 0;
-  dead = false;
-  onDeath: (power: boolean) => void = () => {};
-  readonly #cut: Cut | undefined;
-  readonly #meanwhile: Meanwhile | undefined;
-
-  constructor(cut: Cut | undefined, meanwhile: Meanwhile | undefined) {
-    this.#cut = cut;
-    this.#meanwhile = meanwhile;
-  }
-
-  async #touch(): Promise<void> {
-    this.touches += 1;
-    if (this.touches === this.#meanwhile?.at) await this.#meanwhile.happen();
-  }
-
-  #die(power: boolean): void {
-    this.dead = true;
-    this.onDeath(power);
-  }
-
-  /** A killed process never comes back from where it was. */
-  async effect<T>(work: () => T): Promise<T> {
-    await this.#touch();
-    return this.#now(work);
-  }
-
-  #now<T>(work: () => T): T | Promise<T> {
-    try {
-      return this.effectSync(work);
-    } catch (error) {
-      if (error instanceof Killed) return new Promise<T>(() => {});
-      throw error;
-    }
-  }
-
-  effectSync<T>(work: () => T): T {
-    if (this.dead) throw new Killed();
-    this.effects += 1;
-    const kind = this.effects === this.#cut?.at ? this.#cut.kind : undefined;
-    if (kind === "before" || kind === "power before") {
-      this.#die(kind === "power before");
-      throw new Killed();
-    }
-    const result = work();
-    if (kind === "after" || kind === "power after") {
-      this.#die(kind === "power after");
-      throw new Killed();
-    }
-    return result;
-  }
-
-  async look<T>(work: () => T | Promise<T>): Promise<T> {
-    await this.#touch();
-    return this.dead ? new Promise<T>(() => {}) : work();
-  }
-
-  async xl(work: (how: "whole" | "half" | "later") => Ran): Promise<Ran> {
-    await this.#touch();
-    if (this.dead) return new Promise(() => {});
-    this.xlRuns += 1;
-    const kind = this.xlRuns === this.#cut?.at ? this.#cut.kind : undefined;
-    if (kind === "xl") return work("half");
-    if (kind === "during" || kind === "both" || kind === "power during") {
-      work(kind === "during" ? "later" : "half");
-      this.#die(kind === "power during");
-      return new Promise(() => {});
-    }
-    return this.#now(() => work("whole"));
-  }
 }

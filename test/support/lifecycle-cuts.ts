@@ -1,6 +1,7 @@
 /** All places where a command can be cut off that works on a Xen in memory. */
 import { expect } from "vitest";
-import type { Cut, CutKind, FakeXen } from "./fake-xen.ts";
+import type { Cut, CutKind } from "./fake-process.ts";
+import type { FakeXen } from "./fake-xen.ts";
 import type { Command } from "./lifecycle-commands.ts";
 
 const AT_EFFECTS: readonly CutKind[] = ["before", "after", "power before", "power after"];

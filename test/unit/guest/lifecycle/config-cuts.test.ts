@@ -92,6 +92,9 @@ async function goOn(world: FakeXen, scene: Scene): Promise<void> {
   assertInOrder(world, scene);
 }
 
+/** All pairs take ten seconds: `DOMUS_CUTS=all` runs them, otherwise every seventh has to do. */
+const EVERY = process.env["DOMUS_CUTS"] === "all" ? 1 : 7;
+
 describe.each(SCENES)("$name", (scene) => {
   test("does what it says", async () => {
     const world = prepared(scene);
@@ -120,11 +123,14 @@ describe.each(SCENES)("$name", (scene) => {
   });
 
   test("whose recovery is cut off as well, is put in order by the one after it", async () => {
+    let pairs = 0;
     for (const cut of await cutsOf(prepared(scene), scene.command)) {
       const first = prepared(scene);
       await first.process(scene.command, cut);
       for (const second of await cutsOf(first, recover)) {
-        const world = prepared(scene, LOST[second.at % LOST.length]);
+        pairs += 1;
+        if (pairs % EVERY !== 0) continue;
+        const world = prepared(scene, LOST[pairs % LOST.length]);
         try {
           await world.process(scene.command, cut);
           await world.process(recover, second);

@@ -117,7 +117,7 @@ async function interleaved(
 }
 
 /** All of them take half a minute: `DOMUS_CUTS=all` runs them, otherwise some have to do. */
-const MOST = process.env["DOMUS_CUTS"] === "all" ? Infinity : 60;
+const MOST = process.env["DOMUS_CUTS"] === "all" ? Infinity : 40;
 /** Steps through them that meet each stop of the other command. */
 const STEPS = [7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47];
 
