@@ -97,7 +97,7 @@ function diskText(disk: SummaryDisk, { backings }: Inventory): string {
   const path = targetPath(disk);
   const backing = path === undefined ? undefined : backings.get(path);
   const notes = [
-    format,
+    ...(format === "empty" ? [] : [format]),
     ...(cdrom ? ["CD-ROM"] : readonly ? ["read-only"] : []),
     ...(backing?.sizeBytes === undefined ? [] : [sizeText(backing.sizeBytes)]),
     ...(backing?.kind === "missing" ? ["not there"] : []),

@@ -211,6 +211,12 @@ describe("domus show", () => {
     expect(stdout).toContain("note: image-waiting");
   });
 
+  test("a drive without a disc", async () => {
+    const files = { "/etc/xen/a.cfg": `name = "a"\nmemory = 64\ndisk = [',empty,hdc,cdrom']\n` };
+    const { stdout } = await cli(["show", "a"], { host: host({ files, links: {} }) });
+    expect(stdout).toContain("hdc: empty (CD-ROM)\n");
+  });
+
   test.each([
     ["mail", "mail"],
     [PANDORA_UUID.toUpperCase(), "pandora"],
