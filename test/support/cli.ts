@@ -49,7 +49,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     signal: options.signal ?? new AbortController().signal,
     ...(lifecycle && {
       openLifecycle: () => ({ ...lifecycle, tell: (text) => out.say(text) }),
-      openState: () => Promise.resolve(stateOf({ records: lifecycle.records })),
+      openState: () => Promise.resolve(stateOf({ ...options.state, records: lifecycle.records })),
     }),
     ...(boot && { openBoot: () => boot }),
   };

@@ -81,9 +81,10 @@ function sayNotRead({ out, isRoot }: Context, { failures, domains }: Inventory):
   for (const failure of failures) out.say(`Not read: ${printable(failureText(failure))}`);
   if (domains.kind === "unknown") {
     const { what, why, next } = explainFailure(domains.failure);
-    out.say(
-      wrap(printable(`What runs is not known: ${what} ${why} ${next}`), out.width).join("\n"),
-    );
+    // xl's words have no full stop.
+    const cause = /[.!?]$/.test(why) ? why : `${why}.`;
+    const text = printable(`What runs is not known: ${what} ${cause} ${next}`);
+    out.say(wrap(text, out.width).join("\n"));
     if (isRoot === false)
       out.say(
         "What root saw last is shown to members of the group domus, once root has run domus list.",

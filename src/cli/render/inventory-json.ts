@@ -18,7 +18,9 @@ export function inventoryJson(
     domainsSeenAt: domains.kind === "listed" ? secondsOf(domains.seenAtMs) : null,
     guests: guests.map((guest) => inventoryGuestJson(guest, backings)),
     findings,
-    notRead: failures.map(failureText),
+    notRead: [...failures, ...(domains.kind === "unknown" ? [domains.failure] : [])].map(
+      failureText,
+    ),
   };
 }
 

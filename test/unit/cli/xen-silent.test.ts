@@ -88,3 +88,21 @@ describe.each([
     expect(JSON.parse(stdout)).toMatchObject({ domus: 1, error: { code: "command-failed" } });
   });
 });
+
+test("what is only shown says that the states are not known, and why", async () => {
+  const { run } = silentXen();
+  const listed = await run("list");
+  expect(listed.code).toBe(0);
+  expect(listed.stdout).toMatch(/^web1 {3}unknown/m);
+  expect(listed.stderr.replaceAll(/\s+/g, " ")).toMatch(
+    /^What runs is not known: xl list -[vl] got no answer from Xen\. xl says: .* cannot init xl context\. xl info says/,
+  );
+  expect((await run("show", "web1")).stdout).toMatch(/^What web1 does is not known\.\n/);
+  const { domains, domainsSeenAt, notRead } = JSON.parse((await run("list", "--json")).stdout) as {
+    readonly domains: string;
+    readonly domainsSeenAt: number | null;
+    readonly notRead: readonly string[];
+  };
+  expect([domains, domainsSeenAt]).toEqual(["unknown", null]);
+  expect(notRead).toEqual([expect.stringContaining("got no answer from Xen")]);
+});
