@@ -121,16 +121,17 @@ describe("a domain that has crashed", () => {
   });
 
   test.each([
-    ["restart", "it is not started again"],
-    ["coredump_restart", "it is not started again"],
-    ["restart_rename", "it is not started again"],
-    ["destroy", "it is not taken away"],
-  ])("and nobody acts on it, with on_crash %s", async (onCrash, text) => {
+    ["restart", "restart", "it is not started again"],
+    ["coredump_restart", "coredump-restart", "it is not started again"],
+    ["restart_rename", "rename-restart", "it is not started again"],
+    ["destroy", "destroy", "it is not taken away"],
+  ])("and nobody acts on it, with on_crash %s", async (onCrash, written, text) => {
     const [finding, ...more] = await findings(crashed(onCrash));
     expect(more).toEqual([]);
     expect(finding).toMatchObject({
       ...{ code: "domain-unwatched", severity: "error" },
       what: expect.stringContaining(text) as string,
+      why: expect.stringContaining(`on_crash is "${written}"`) as string,
       next: expect.stringContaining("domus stop --destroy-after 0 pandora") as string,
     });
   });
