@@ -397,3 +397,33 @@ test("a domain whose xl is killed is an alarm when that lasts", async () => {
   expect(watcher.told[0]?.detail).toMatchObject({ code: "domain-unwatched" });
   await watcher.stop();
 });
+
+test("a disk of two under two names is an alarm, also when the one was built on the other meanwhile", async () => {
+  world.start("web");
+  world.start("mail");
+  const asked: (readonly string[])[] = [];
+  let isAlias = false;
+  host.reachesOf = async (paths) => {
+    asked.push(paths);
+    return new Map(
+      paths.map((path) => {
+        const more = isAlias && path === "/dev/web/xvda" ? ["/dev/mail/xvda"] : [];
+        return [path, { identity: path, reaches: [path, ...more] }];
+      }),
+    );
+  };
+  const watcher = run();
+  await isThere();
+  await expect.poll(() => asked, POLL).toEqual([["/dev/web/xvda", "/dev/mail/xvda"]]);
+  isAlias = true;
+  world.attach(world.get("mail")!);
+  watcher.change("/libxl");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["attached mail 2", "alarm mail 2"]);
+  expect(watcher.told[1]?.detail).toMatchObject({
+    code: "disk-shared",
+    what: "Two domains may write to the same disk: web (1) as /dev/web/xvda and mail (2) as /dev/mail/xvda.",
+  });
+  // Of disks that it knows it does not ask again.
+  expect(asked).toHaveLength(2);
+  await watcher.stop();
+});
