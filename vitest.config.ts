@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `unit` is fast and needs nothing but Node. `real` uses mkfs, loop devices, Debian's packages, QEMU. `xen` boots real
- * Xen hosts. `npm test` runs the last one beside the others (tools/test.ts).
+ * Xen hosts. `npm test` runs the last one beside the others (tools/test.ts), and not `xen-hvm`: guests that need hardware virtualisation.
  */
 export default defineConfig({
   test: {
@@ -23,6 +23,15 @@ export default defineConfig({
           name: "xen",
           include: ["test/xen/**/*.test.ts"],
           testTimeout: 900_000,
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "xen-hvm",
+          include: ["test/xen-hvm/**/*.test.ts"],
+          testTimeout: 3_600_000,
           hookTimeout: 1_800_000,
           fileParallelism: false,
         },
