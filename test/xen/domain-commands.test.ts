@@ -8,6 +8,7 @@ import { guestInitramfs, makeExt4Guest } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
 import { EXIT } from "../../src/cli/exit-codes.ts";
 import type { ExitCode } from "../../src/cli/exit-codes.ts";
+import { killedEarly } from "../support/killed-early.ts";
 import { labDomus, PATIENT } from "../support/lab-domus.ts";
 import { testHost } from "../support/lab.ts";
 
@@ -93,7 +94,37 @@ test("a disk that another guest has is not attached, under whatever name", async
     expect(await domus(`attach pandora ${disk},raw,xvdb,w`, EXIT.refused)).toMatch(
       /of domain second/,
     );
+});
+
+test("of two that attach one disk at the same moment, one gets it", async () => {
+  const attach = (name: string, disk: string) =>
+    `(domus attach ${name} ${disk},raw,xvdd,w > /dev/null 2>&1; echo $?) &`;
+  const codes = await host.output(
+    `${attach("pandora", DATA)} ${attach("second", "/dev/mapper/vg0-data")} wait`,
+    PATIENT,
+  );
+  expect(codes.trim().split("\n").sort()).toEqual([String(EXIT.done), String(EXIT.refused)]);
+  const users = await host.output("for d in pandora second; do xl block-list $d; done");
+  expect(users.match(/^51760 /gm)).toHaveLength(1);
   await host.output("xl destroy second", PATIENT);
+  if ((await host.output("xl block-list pandora")).includes("51760"))
+    await domus("detach pandora xvdd");
+});
+
+test("half a domain that has no name yet goes when it is that of the guest, and else stays", async () => {
+  const early = await killedEarly(host, dir);
+  const nameless = async () =>
+    (await host.output("xl list -v")).split("\n").filter((line) => line.startsWith("(null) "));
+  expect((await host.run(`${early} xl create /etc/xen/broken.cfg`, PATIENT)).code).not.toBe(0);
+  const before = await nameless();
+  // Its name comes later; that it has used nothing and that it is paused is known from the first moment on.
+  expect(before).toEqual([
+    expect.stringMatching(/^\(null\) +\d+ +0 +0 +-[b-]p--- +0\.0 [0-9a-f-]{36} /),
+  ]);
+  const { code, stderr } = await host.run(`${early} domus start --anyway broken`, PATIENT);
+  expect([code, stderr]).toEqual([EXIT.failed, expect.stringContaining("Nothing of it is left")]);
+  expect(await nameless()).toEqual(before);
+  await host.output(`xl destroy ${before[0]!.split(/ +/)[1]}`, PATIENT);
 });
 
 test("a disk is attached and detached, in the domain and in the config", async () => {
