@@ -117,11 +117,16 @@ test("saved by domus: nothing starts it but a restore, also after a power failur
   await expectWhole();
 });
 
-test("dom0 wrote to a disk: mounted one, checked another", async () => {
+test("dom0 wrote to a disk: renamed one with tune2fs, mounted it, checked another", async () => {
   await domus.done("start pandora");
   await nextTick(host, "pandora", { boot: 2, tick: 3 });
   await domus.done("save pandora");
   await domus.done("restore --dry-run pandora");
+  // No file is changed by it, nor is anything mounted.
+  await host.output(`tune2fs -L parcels ${DISK}2`);
+  const renamed = await domus.refused("restore pandora");
+  expect(renamed).toMatch(/xvdb \(\S*-disk2\): .*ext4 on whole disk: its content is not the same/);
+  for (const vdev of ["xvda", "xvdc"]) expect(renamed).not.toContain(vdev);
   await host.output(
     `set -e
      mount ${DISK}2 /mnt; echo a second letter > /mnt/letter; umount /mnt
