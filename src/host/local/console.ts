@@ -16,6 +16,12 @@ const WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"];
 
 const MAX_STDERR = 4096;
 
+/**
+ * xenconsole only notes a SIGTERM: one that comes while it looks for its pty, or right before it waits, is not heard before the
+ * domain's next word, which never comes when the domain has gone (xen: get_pty_fd, console_loop). Its lock goes with it.
+ */
+const DEAF_MS = 2000;
+
 /** As `ReadConsole` of guest/console. `io` when it cannot be read, with what xl says. */
 export async function* readLocalConsole(
   domid: number,
@@ -51,7 +57,11 @@ async function* read(
     return `${program}: ${errnoOf(error)}`;
   }
   // Releases before 4.6 end when their input does: it stays open. xenconsole takes SIGTERM to give its lock back.
-  const end = () => child.kill("SIGTERM");
+  let killing: NodeJS.Timeout | undefined;
+  const end = () => {
+    child.kill("SIGTERM");
+    killing ??= setTimeout(() => child.kill("SIGKILL"), DEAF_MS);
+  };
   const ended = once(child, "close") as Promise<[number | null]>;
   signal.addEventListener("abort", end);
   let bytes = 0;
@@ -72,5 +82,6 @@ async function* read(
     child.stdin.destroy();
     child.stdout.destroy();
     await ended;
+    clearTimeout(killing);
   }
 }

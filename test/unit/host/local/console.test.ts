@@ -78,6 +78,16 @@ test("no xl", async () => {
   expect(await attempt(() => readAll())).toMatchObject({ ok: false, failure: { kind: "io" } });
 });
 
+test("one that does not hear that it is to end is ended", async () => {
+  // What is ignored stays ignored in the program that takes the shell's place.
+  xl("trap '' TERM; echo one; exec sleep 1000");
+  const end = new AbortController();
+  for await (const _ of readLocalConsole(7, end.signal)) end.abort();
+  expect(isAlive(Number(called()[0]))).toBe(false);
+  for await (const _ of readLocalConsole(7, new AbortController().signal)) break;
+  expect(isAlive(Number(called()[0]))).toBe(false);
+});
+
 test("ends when it is told to, and when nobody reads on", async () => {
   xl("echo one; exec sleep 1000");
   const end = new AbortController();
