@@ -70,7 +70,7 @@ export const run = failing(async function (this: Context, flags: RebootFlags, na
   if (flags.json) out.json(rebootJson(plan, rebooted));
   else sayRebooted(this, plan, rebooted);
   if (!flags.json && rebooted.boot.outcome === "failed")
-    sayNext(this, afterFailedBoot(plan.domain.name, survey.actions));
+    sayNext(this, afterFailedBoot(plan.domain.name, survey.actions?.crash));
   return rebooted.boot.outcome === "failed" ? EXIT.failed : EXIT.done;
 });
 

@@ -7,6 +7,7 @@ import { findHostXen } from "../../guest/config/host-xen.ts";
 import { watchBoot } from "../../guest/console/watch-boot.ts";
 import type { BootOutcome } from "../../guest/console/watch-boot.ts";
 import { afterFailedBoot, readEndActions } from "../../guest/lifecycle/end-actions.ts";
+import { crashAction } from "../../guest/lifecycle/successor.ts";
 import { findGuest } from "../../guest/inventory/find-guest.ts";
 import { planStart, surveyStart } from "../../guest/lifecycle/plan-start.ts";
 import type { BootCheck, StartPlan } from "../../guest/lifecycle/plan-start.ts";
@@ -55,8 +56,12 @@ export const run = failing(async function (this: Context, flags: StartFlags, nam
   const outcome = flags.wait ? await watch(this, flags, started) : undefined;
   if (flags.json) out.json(startJson(plan, started, outcome));
   else sayStarted(this, plan, started, outcome);
-  if (!flags.json && outcome?.outcome === "failed")
-    sayNext(this, afterFailedBoot(plan.guest, actions.ok ? actions.value : undefined));
+  if (!flags.json && outcome?.outcome === "failed") {
+    // It may have been gone before libxl was asked.
+    const known = actions.ok ? actions.value?.crash : undefined;
+    const crash = known ?? (await crashAction(ports.host, started.domain));
+    sayNext(this, afterFailedBoot(plan.guest, crash));
+  }
   return outcome?.outcome === "failed" ? EXIT.failed : EXIT.done;
 });
 

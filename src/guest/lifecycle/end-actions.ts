@@ -46,9 +46,8 @@ export async function readEndActions(host: Host, domid: number): Promise<EndActi
 }
 
 /** What to do with a guest whose boot has failed: it may have crashed, or be about to. */
-export function afterFailedBoot(name: string, actions: EndActions | undefined): string {
+export function afterFailedBoot(name: string, crash: EndAction | undefined): string {
   const word = shellWord(name);
-  const crash = actions?.crash;
   if (crash !== undefined && startsAgain(crash))
     return `xl starts it again whenever it crashes (on_crash is "${actionText(crash)}"), for ever: domus stop --destroy-after 0 ${word} ends that.`;
   if (crash === "preserve")
@@ -64,6 +63,11 @@ export function startsAgain(action: EndAction): boolean {
 /** As in a config. */
 export function actionText(action: EndAction): string {
   return action === "restart_rename" ? "rename-restart" : action.replace("_", "-");
+}
+
+/** What a config calls so; undefined for what is no action. */
+export function actionFromText(text: string): EndAction | undefined {
+  return ACTIONS.find((action) => actionText(action) === text);
 }
 
 function actionOf(value: unknown): EndAction {

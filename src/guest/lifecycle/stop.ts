@@ -159,8 +159,8 @@ async function waitForEnd(
   for (;;) {
     const row = await sameDomain(host, domain);
     if (!row) {
-      if (destroyAfterS !== undefined) await endSuccessors(ports, domain);
-      else await assertEnded(ports, domain);
+      if (destroyAfterS === undefined) await assertEnded(ports, domain);
+      else if (await endSuccessors(ports, domain)) return "destroyed";
       return "shut-down";
     }
     const seconds = Math.floor((clock.now() - begun) / 1000);
@@ -201,12 +201,12 @@ async function takeAway(ports: LifecyclePorts, domain: DomainName): Promise<void
   if (!done.ok && (await sameDomain(ports.host, domain))) throw new FailureError(done.failure);
 }
 
-/** One that crashes again and again may just be started anew: whoever wants it destroyed wants that, too. */
-async function endSuccessors(ports: LifecyclePorts, domain: DomainName): Promise<void> {
+/** One that crashes again and again may just be started anew: whoever wants it destroyed wants that, too. Whether it was. */
+async function endSuccessors(ports: LifecyclePorts, domain: DomainName): Promise<boolean> {
   let last = domain;
   for (let round = 0; round < MAX_SUCCESSORS; round++) {
     const next = await nextDomain(ports, last);
-    if (!next) return;
+    if (!next) return round > 0;
     ports.tell(
       `${next.name} had ended as domain ${last.domid}, and xl started it again as domain ${next.domid}: destroying that, too.`,
     );

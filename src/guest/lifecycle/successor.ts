@@ -11,6 +11,8 @@ import type { DomainRow } from "../../xen/xl-list.ts";
 import { isXlAlive, LOG_DIRECTORY } from "../watch/look.ts";
 import { parseMonitorLog, restarts, SHUTDOWN } from "../watch/monitor-log.ts";
 import type { Lifetime } from "../watch/monitor-log.ts";
+import { actionFromText } from "./end-actions.ts";
+import type { EndAction } from "./end-actions.ts";
 import { lookAtDomain } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
 import type { LifecyclePorts } from "./ports.ts";
@@ -30,6 +32,13 @@ export async function startedAgain(host: Host, domain: DomainName): Promise<stri
   if (ending.code === SHUTDOWN.crash) return "it crashed";
   if (ending.code === SHUTDOWN.watchdog) return "its watchdog fired";
   return ending.code === SHUTDOWN.poweroff ? "it has shut down" : "it rebooted";
+}
+
+/** What its xl did when it crashed, of a domain that may be gone; undefined when it did not, or nobody says so. */
+export async function crashAction(host: Host, domain: DomainName): Promise<EndAction | undefined> {
+  const ending = (await livesOf(host, domain)).of?.ending;
+  const hasCrashed = ending?.code === SHUTDOWN.crash || ending?.code === SHUTDOWN.watchdog;
+  return hasCrashed ? actionFromText(ending.action ?? "") : undefined;
 }
 
 /** The domain that comes after one that is gone, when it is built; undefined when there is none and none will come. `limit`. */

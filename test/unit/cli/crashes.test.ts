@@ -49,6 +49,28 @@ describe("a guest that crashes as it boots", () => {
     expect(xen.calls).toEqual(["create /etc/xen/web1.cfg"]);
   });
 
+  test.each([
+    ["restart", "--destroy-after 0 web1 ends that"],
+    ["coredump-restart", 'on_crash is "coredump-restart")'],
+    ["destroy", "domus check web1 says what would stop it"],
+    ["nonsense", "domus check web1 says what would stop it"],
+  ])("is told the same when it was gone before libxl was asked: %s", async (action, text) => {
+    const log = `Waiting for domain web1 (domid 3) to die [pid 354]\nDomain 3 has shut down, reason code 3 0x3\nAction for shutdown reason code 3 is ${action}\n`;
+    let asked = 0;
+    const xen = commandedXen([], {
+      files: { ...FILES, [LOG]: log, "/proc/354/cmdline": "" },
+      verbs: { create: (one) => void ((one.domains = [web1("restart")]), (asked = 0)) },
+      onLook: (one) => {
+        asked += 1;
+        // It was there when xl create had ended.
+        if (asked > 1) one.domains = [];
+      },
+    });
+    const { code, stderr } = await domus(xen, "start", "--anyway", "web1");
+    expect(code).toBe(1);
+    expect(stderr.replaceAll(/\s+/g, " ")).toContain(text);
+  });
+
   test("is told the same when it was to reboot", async () => {
     const waits = "Waiting for domain web1 (domid 3) to die [pid 354]\n";
     const xen = commandedXen([web1("restart")], {

@@ -287,6 +287,18 @@ describe("stopping", () => {
       expect(xen.told[0]).toContain("xl started it again as domain 4: destroying that, too.");
     });
 
+    test("that has just ended by itself is destroyed as the next domain, and said to be", async () => {
+      const { xen, log } = looping({ verbs: { destroy: (one) => void (one.domains = []) } });
+      log(shuts(3, 3, "restart"));
+      log(again(4));
+      log("Domain 4 has been destroyed.\n");
+      xen.domains = [{ ...WEB1, domid: 4 }];
+      expect(await runStop(xen.ports, plan({ destroyAfterS: 0 }))).toMatchObject({
+        how: "destroyed",
+      });
+      expect(xen.calls).toEqual(["destroy 4"]);
+    });
+
     test("is waited for while its xl is about to start it", async () => {
       const { xen, log, files } = looping({
         verbs: { destroy: (one) => void (one.domains = []) },
