@@ -1,7 +1,6 @@
 import type { Host } from "../host.ts";
 import { openLocalBlock } from "./block.ts";
 import { listLocal, localKind, localRealPath, localStamp, readLocalFile } from "./files.ts";
-import { replaceLocalFile } from "./replace-file.ts";
 import { runLocal } from "./run.ts";
 
 /** This machine. */
@@ -15,9 +14,10 @@ export function localHost(): Host {
     list: listLocal,
     kind: localKind,
     realPath: localRealPath,
-    replaceFile: replaceLocalFile,
     stampOf: async (path) => localStamp(path),
     // domus-pygrub has a host as well, and no time to load what it does not ask for.
+    replaceFile: async (path, change) =>
+      (await import("./replace-file.ts")).replaceLocalFile(path, change),
     observeDisk: async (path, options) =>
       (await import("./observe-disk.ts")).observeLocalDisk(path, options),
     lookAtDisk: async (path) => (await import("./look-at-disk.ts")).lookAtLocalDisk(path),
