@@ -56,8 +56,8 @@ while :; do sleep 1000; done
 `;
 
 /** The initramfs with which a guest counts, as a file in `dir`. */
-export function countingInitramfs(dir: string): string {
-  const { root, version } = debianKernel(COUNTING_KERNEL);
+export function countingInitramfs(dir: string, name = COUNTING_KERNEL): string {
+  const { root, version } = debianKernel(name);
   const file = join(dir, "counting.initrd");
   const recipe = { kernelRoot: root, version, modules: GUEST_MODULES, init: INIT };
   writeFileSync(file, makeInitramfs(recipe));
@@ -73,11 +73,11 @@ export type CountingFiles = {
 };
 
 /** Makes what a counting guest is made of in `dir`. */
-export function countingFiles(dir: string): CountingFiles {
-  const ramdisk = countingInitramfs(dir);
+export function countingFiles(dir: string, name = COUNTING_KERNEL): CountingFiles {
+  const ramdisk = countingInitramfs(dir, name);
   const image = join(dir, "counting.img");
-  makeExt4Guest(image, { kernel: COUNTING_KERNEL, initramfs: ramdisk, args: COUNTING_ARGS });
-  return { image, kernel: debianKernel(COUNTING_KERNEL).vmlinuz, ramdisk };
+  makeExt4Guest(image, { kernel: name, initramfs: ramdisk, args: COUNTING_ARGS });
+  return { image, kernel: debianKernel(name).vmlinuz, ramdisk };
 }
 
 /** A small ext4 disk with nothing of interest on it, as a file in `dir`. */

@@ -51,11 +51,13 @@ export type Life = {
   readonly disk: string;
   /** Done while it runs for the first time. */
   readonly meanwhile?: () => Promise<void>;
+  /** Codes of what is said of it from then on, while it runs: none. */
+  readonly findings?: readonly string[];
 };
 
 /** Ends with the guest stopped. Its memory is saved and restored once, and it reboots once. */
 export async function livesThrough(host: LabHost, life: Life): Promise<void> {
-  const { name, type, disk, meanwhile } = life;
+  const { name, type, disk, meanwhile, findings: said = [] } = life;
   const domus = labDomus(host);
   expect(await domus.done(`start ${LIMIT} ${name}`)).toContain(`${name} is up, as domain`);
   await nextTick(host, name, { boot: 1, tick: 3 }, BOOT_MS);
@@ -81,7 +83,9 @@ export async function livesThrough(host: LabHost, life: Life): Promise<void> {
   expect((await nextTick(host, name, saved, BOOT_MS)).boot).toBe(1);
   expect(await domus.done(`reboot --anyway ${LIMIT} ${name}`)).toContain(`${name} is up again`);
   await nextTick(host, name, { boot: 2, tick: 3 }, BOOT_MS);
-  expect(await showGuest(host, name)).toMatchObject({ state: "running", type, findings: [] });
+  const again = await showGuest(host, name);
+  expect(again).toMatchObject({ state: "running", type });
+  expect(again.findings.map(({ code }) => code)).toEqual(said);
 
   expect(await domus.done(`stop --wait 1800 ${name}`)).toContain(`${name} has shut down`);
   expect((await showGuest(host, name)).state).toBe("stopped");
