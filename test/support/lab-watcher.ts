@@ -102,8 +102,8 @@ export class LabWatcher {
     const words = `watch-step ${this.seen.length} ${events} ${quote(command)}`;
     for (let left = 2; ; left--) {
       const ran = await this.#host.run(words, { timeoutMs: 900_000 });
-      const told = Number(await this.#host.output(`wc -l < ${LOG}`)) - this.seen.length;
-      if (ran.code !== COMMAND_FAILED || told > 0 || left === 0) return ran;
+      if (ran.code !== COMMAND_FAILED || left === 0) return ran;
+      if (Number(await this.#host.output(`wc -l < ${LOG}`)) > this.seen.length) return ran;
       const said = `${ran.stdout}${ran.stderr}`.trim().split("\n").slice(-3).join("\n");
       this.notes.push(`failed, and given again: ${command}\n${said}`);
     }

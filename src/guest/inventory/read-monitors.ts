@@ -5,19 +5,16 @@
 import { attempt } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { fileName } from "../../base/path.ts";
-import { MIB } from "../../base/units.ts";
 import { decodeText } from "../../bytes/text.ts";
 import type { Host } from "../../host/host.ts";
-import { parseMonitorLog, SHUTDOWN } from "../watch/monitor-log.ts";
+import { readMonitorLog, readWholeLog } from "../watch/look.ts";
+import { hasCrashed, parseMonitorLog } from "../watch/monitor-log.ts";
 import type { Lifetime } from "../watch/monitor-log.ts";
 import { AT_A_TIME } from "./directories.ts";
 
-const LOGS = "/var/log/xen";
 const LOG_NAME = /^\/var\/log\/xen\/xl-.*\.log(?:\.\d+)?$/s;
 /** `Waiting for domain pandora (domid 2) to die [pid 354]`; a name may hold anything, also a line feed. */
 const WAITING = /\(domid (\d{1,5})\) to die \[pid (\d{1,10})\]$/gm;
-/** A domain is watched by a process for each of its lives; a log is a few lines each. */
-const MAX_LOG_BYTES = MIB;
 const MAX_ARGUMENTS_BYTES = 65_536;
 /** They watch their domains themselves. */
 const OTHER_TOOLSTACKS = new Set(["libvirtd", "virtxend", "virtlibxld", "xenopsd-xc", "qubesd"]);
@@ -42,7 +39,7 @@ export async function readMonitors(
   const watched = new Set<number>();
   const crashedBefore = new Map<number, number>();
   for (const { domid, name } of domains) {
-    const text = await logOf(host, name);
+    const text = await readMonitorLog(host, name);
     if (await hasLogged(host, domid, text)) watched.add(domid);
     const crashes = crashesBefore(parseMonitorLog(text), domid);
     if (crashes > 0) crashedBefore.set(domid, crashes);
@@ -63,12 +60,6 @@ export async function readMonitors(
   return { watched, making, unwatched: making ? new Set() : unwatched, crashedBefore };
 }
 
-/** Of a domain of that name; empty when there is none. */
-async function logOf(host: Host, name: string): Promise<string> {
-  if (name === "" || name.includes("/") || name.includes("\0")) return "";
-  return readLog(host, `${LOGS}/xl-${name}.log`);
-}
-
 /** The usual case, for which not every process has to be looked at: the log with the domain's name tells its process. */
 async function hasLogged(host: Host, domid: number, text: string): Promise<boolean> {
   const pid = waitsIn(text).findLast((wait) => wait.domid === domid)?.pid;
@@ -80,9 +71,7 @@ function crashesBefore(lives: readonly Lifetime[], domid: number): number {
   let count = 0;
   let now = lives.findLast((life) => life.domid === domid);
   for (const life of lives.slice(0, now ? lives.lastIndexOf(now) : 0).toReversed()) {
-    const { code } = life.ending ?? {};
-    const hasCrashed = code === SHUTDOWN.crash || code === SHUTDOWN.watchdog;
-    if (now?.restartOf !== life.domid || !hasCrashed) break;
+    if (now?.restartOf !== life.domid || !life.ending || !hasCrashed(life.ending)) break;
     count += 1;
     now = life;
   }
@@ -93,13 +82,8 @@ function crashesBefore(lives: readonly Lifetime[], domid: number): number {
 async function watchedBy(host: Host, pid: string): Promise<number | undefined> {
   const log = await attempt(() => host.realPath(`/proc/${pid}/fd/1`));
   if (!log.ok || !LOG_NAME.test(log.value)) return undefined;
-  const waits = waitsIn(await readLog(host, log.value));
+  const waits = waitsIn(await readWholeLog(host, log.value));
   return waits.findLast((wait) => wait.pid === Number(pid))?.domid;
-}
-
-async function readLog(host: Host, path: string): Promise<string> {
-  const read = await attempt(() => host.readFile(path, MAX_LOG_BYTES));
-  return read.ok ? decodeText(read.value) : "";
 }
 
 function waitsIn(text: string): { domid: number; pid: number }[] {

@@ -3,13 +3,11 @@
  * looks after the domain writes into its log what it does before it does it.
  */
 import { attempt, overLimit, refused } from "../../base/failure.ts";
-import { MIB } from "../../base/units.ts";
-import { decodeText } from "../../bytes/text.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { Host } from "../../host/host.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
-import { isXlAlive, LOG_DIRECTORY } from "../watch/look.ts";
-import { parseMonitorLog, restarts, SHUTDOWN } from "../watch/monitor-log.ts";
+import { isXlAlive, monitorLogPath, readMonitorLog } from "../watch/look.ts";
+import { hasCrashed, parseMonitorLog, restarts, SHUTDOWN } from "../watch/monitor-log.ts";
 import type { Lifetime } from "../watch/monitor-log.ts";
 import { actionFromText } from "./end-actions.ts";
 import type { EndAction } from "./end-actions.ts";
@@ -37,8 +35,7 @@ export async function startedAgain(host: Host, domain: DomainName): Promise<stri
 /** What its xl did when it crashed, of a domain that may be gone; undefined when it did not, or nobody says so. */
 export async function crashAction(host: Host, domain: DomainName): Promise<EndAction | undefined> {
   const ending = (await livesOf(host, domain)).of?.ending;
-  const hasCrashed = ending?.code === SHUTDOWN.crash || ending?.code === SHUTDOWN.watchdog;
-  return hasCrashed ? actionFromText(ending.action ?? "") : undefined;
+  return ending && hasCrashed(ending) ? actionFromText(ending.action ?? "") : undefined;
 }
 
 /** The domain that comes after one that is gone, when it is built; undefined when there is none and none will come. `limit`. */
@@ -56,7 +53,7 @@ export async function nextDomain(
     if (!of.ending && waitedMs >= SEEN_WITHIN_MS) return undefined;
     if (waitedMs >= COMES_WITHIN_MS)
       throw overLimit(
-        [logOf(domain.name)],
+        [monitorLogPath(domain.name)],
         "the time until xl has started it again",
         `${COMES_WITHIN_MS / 1000} s`,
       );
@@ -89,7 +86,7 @@ export async function assertNotComing(host: Host, name: string): Promise<void> {
   if (!last?.ending || !restarts(last.ending) || !(await isXlAlive(host, last.pid))) return;
   // Another one may have the number by now.
   const log = await attempt(() => host.realPath(`/proc/${last.pid}/fd/1`));
-  if (log.ok && log.value !== logOf(name)) return;
+  if (log.ok && log.value !== monitorLogPath(name)) return;
   const word = shellWord(name);
   throw refused([`process ${last.pid}`], {
     what: `${name} is about to be started again by its xl (process ${last.pid}).`,
@@ -113,11 +110,7 @@ async function livesOf(host: Host, { domid, name }: DomainName): Promise<Lives> 
   };
 }
 
-const logOf = (name: string) => `${LOG_DIRECTORY}/xl-${name}.log`;
-
 /** By the log that has the domain's name: nothing of one that was renamed. */
 async function readLives(host: Host, name: string): Promise<readonly Lifetime[]> {
-  if (name.includes("/") || name.includes("\0")) return [];
-  const read = await attempt(() => host.readFile(logOf(name), MIB));
-  return read.ok ? parseMonitorLog(decodeText(read.value)) : [];
+  return parseMonitorLog(await readMonitorLog(host, name));
 }

@@ -7,7 +7,7 @@ import { beginning } from "./beginnings.ts";
 import { changed } from "./changes.ts";
 import { recentCrashes } from "./crash-loop.ts";
 import { ended } from "./endings.ts";
-import { restarts, SHUTDOWN } from "./monitor-log.ts";
+import { hasCrashed, restarts, SHUTDOWN } from "./monitor-log.ts";
 import type { Lifetime } from "./monitor-log.ts";
 import { cut, possessionsOf } from "./observation.ts";
 import type { DomainLook, Observation } from "./observation.ts";
@@ -172,7 +172,7 @@ function tellEnd(
   const { code } = ending;
   const comesBack = restarts(ending);
   if (code === SHUTDOWN.suspend) tell(step, "saved", who);
-  else if (code === SHUTDOWN.crash || code === SHUTDOWN.watchdog) {
+  else if (hasCrashed(ending)) {
     tell(step, "crashed", who);
     if (comesBack) expectBack(step, who, "crash");
     // It was kept, and is not there any more.

@@ -74,7 +74,7 @@ function device(detail: Detail): string {
   return join(text(detail, "vdev"), target === "" ? "" : `(${target})`);
 }
 
-/** `memory 512 -> 1024, vcpus gone in /etc/xen/web.cfg` */
+/** `/etc/xen/web.cfg: memory 512 -> 1024, vcpus is gone` */
 function fileChange(detail: Detail): string {
   const { changes, more } = detail;
   const path = text(detail, "config");

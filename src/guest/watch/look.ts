@@ -25,13 +25,12 @@ const MAX_ARGUMENTS_BYTES = 65_536;
 /** dom0 is no guest. */
 const DOM0 = 0;
 
-/** Of guests; copies that are rehearsed are none. `io` when Xen does not answer, `missing` when there is no xl. */
+/** Of guests; copies that are rehearsed are none. `failed` when Xen does not answer, `missing` when there is no xl. */
 export async function readRows(host: Host): Promise<DomainRow[]> {
   const rows = parseXlListVerbose(await askXlList(host, "-v"));
   return rows.filter(({ domid, name }) => domid !== DOM0 && !isRehearsal(name));
 }
 
-/** The table, and what libxl knows of each domain. */
 export type DomainsRead = {
   readonly rows: readonly DomainRow[];
   readonly domains: readonly DomainLook[];
@@ -40,7 +39,7 @@ export type DomainsRead = {
 };
 
 /**
- * With `known`, a look of before, libxl is only asked when there is a domain of which that knows nothing: for when nothing but
+ * The table, and what libxl knows of each domain. With `known`, a look of before, libxl is only asked when there is a domain of which that knows nothing: for when nothing but
  * states may have changed, as that is half of what a look costs.
  */
 export async function readDomainLooks(host: Host, known?: DomainsRead): Promise<DomainsRead> {
@@ -118,6 +117,23 @@ export type LogOptions = {
   /** Also what was put aside more than once since; else the current files and the last ones. */
   readonly all: boolean;
 };
+
+/** Of the process that watches over a domain of that name; of one that was renamed the log has its old name. */
+export function monitorLogPath(name: string): string {
+  return `${LOG_DIRECTORY}/xl-${name}.log`;
+}
+
+/** What is in that log; empty when there is none, or none can have that name. */
+export async function readMonitorLog(host: Host, name: string): Promise<string> {
+  if (name === "" || name.includes("/") || name.includes("\0")) return "";
+  return readWholeLog(host, monitorLogPath(name));
+}
+
+/** Empty when it cannot be read, or is larger than any that xl writes: a domain has a few lines for each of its lives. */
+export async function readWholeLog(host: Host, path: string): Promise<string> {
+  const read = await attempt(() => host.readFile(path, MIB));
+  return read.ok ? decodeText(read.value) : "";
+}
 
 /** What the processes of xl wrote of their domains. What cannot be read tells nothing. */
 export async function readMonitorLogs(host: Host, options: LogOptions): Promise<LogsRead> {

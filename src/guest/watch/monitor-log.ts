@@ -71,6 +71,11 @@ export function parseMonitorLog(text: string): Lifetime[] {
   return lives;
 }
 
+/** It ended by a crash, or because its watchdog fired. */
+export function hasCrashed({ code }: Ending): boolean {
+  return code === SHUTDOWN.crash || code === SHUTDOWN.watchdog;
+}
+
 /** Whether the guest comes back as another domain. */
 export function restarts({ action }: Ending): boolean {
   return action !== undefined && /restart|soft-reset/.test(action);

@@ -26,6 +26,7 @@ import {
   readXlProcesses,
 } from "./look.ts";
 import { configChanges, parseKnownConfigs, readConfigFiles } from "./config-files.ts";
+import type { KnownConfigs } from "./config-files.ts";
 import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
 import { lookAgain } from "./second-look.ts";
@@ -104,6 +105,7 @@ class Watcher {
   readonly #ports: WatchPorts;
   readonly #boot: Boot;
   #state: WatchState | undefined;
+  #configs: KnownConfigs | undefined;
   /** As it is in the records. */
   #kept = "";
   #keptAtMs = 0;
@@ -130,6 +132,7 @@ class Watcher {
     this.#ports = ports;
     this.#boot = boot;
     this.#state = parseState(ports.records.note(STATE_NOTE));
+    this.#configs = parseKnownConfigs(ports.records.note(CONFIGS_NOTE));
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -197,7 +200,7 @@ class Watcher {
   /** What was written into configs since the last time. */
   async lookAtConfigs(): Promise<void> {
     const { host, records, nowMs, tell } = this.#ports;
-    const before = parseKnownConfigs(records.note(CONFIGS_NOTE));
+    const before = this.#configs;
     const now = await readConfigFiles(host, before, nowMs());
     if (!now) return;
     const own = (guest: string) => records.events({ guest, limit: 20 });
@@ -207,6 +210,7 @@ class Watcher {
       for (const event of events) records.addEvent(event);
       records.setNote(CONFIGS_NOTE, now);
     });
+    this.#configs = now;
     for (const event of events) tell(event);
   }
 
