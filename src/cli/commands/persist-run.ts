@@ -30,7 +30,7 @@ export const run = failing(async function (this: Context, flags: PersistFlags, n
   using ports = await openLifecycle(this, flags);
   const inventory = await openInventory(this, flags);
   const of: Survey = { ports, inventory, guest: findGuest(inventory, "This host", name) };
-  return flags.revert ? revert(this, flags, of) : persist(this, flags, of);
+  return await (flags.revert ? revert(this, flags, of) : persist(this, flags, of));
 });
 
 type Survey = {

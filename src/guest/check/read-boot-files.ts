@@ -77,7 +77,7 @@ function factsOf<T>(
   const where = whereOf(source);
   return attempt(async () => {
     await using file = await openBootFile(host, source, signal);
-    return cache.facts(file, [...inputs, path, where], (bytes) =>
+    return await cache.facts(file, [...inputs, path, where], (bytes) =>
       make(sectionOf(bytes, source), path, where),
     );
   });
