@@ -7,6 +7,7 @@ import type { FactsCache } from "../../src/guest/check/facts-cache.ts";
 import type { BootPorts } from "../../src/guest/console/watch-boot.ts";
 import type { LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
 import type { Host } from "../../src/host/host.ts";
+import type { Records } from "../../src/host/records.ts";
 import { localHost } from "../../src/host/local/local-host.ts";
 import { treeHost } from "../../src/host/local/tree-host.ts";
 
@@ -48,7 +49,11 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     ...(options.keepVerdicts && { keepVerdicts: options.keepVerdicts }),
     signal: options.signal ?? new AbortController().signal,
     ...(lifecycle && {
-      openLifecycle: () => ({ ...lifecycle, tell: (text) => out.say(text) }),
+      openLifecycle: () => ({
+        ...lifecycle,
+        records: closedOnce(lifecycle.records),
+        tell: (text) => out.say(text),
+      }),
       openState: () => Promise.resolve(stateOf({ ...options.state, records: lifecycle.records })),
     }),
     ...(boot && { openBoot: () => boot }),
@@ -59,6 +64,18 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
 
 function stateOf(known: Partial<GuestState>): GuestState {
   return { verdicts: new Map(), [Symbol.dispose]: () => {}, ...known };
+}
+
+/** As a database is: of no use to who goes on after it was closed. The next command has another. */
+function closedOnce(records: Records): Records {
+  let isClosed = false;
+  return new Proxy(records, {
+    get(target, key) {
+      if (key === Symbol.dispose) return () => void (isClosed = true);
+      if (isClosed) throw new Error("the records are closed");
+      return Reflect.get(target, key, target) as unknown;
+    },
+  });
 }
 
 /** Enough of a WriteStream for `terminalOutput`. */
