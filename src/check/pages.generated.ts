@@ -2064,7 +2064,8 @@ The guest runs. When its disks had been changed since the save: errors of its fi
 ## Why
 
 \`xl restore\` and xendomains look at nothing. domus compares the fingerprints of the disks, from the moment of the save, with what is there while the guest is being
-restored, as far as there is time for it.
+restored, as far as there is time for it. When the guest ran already before that was done, and is not known to have been started since the save, what differs may be what it has written itself: then the
+finding is a warning, and says so.
 
 ## What to do
 

@@ -23,7 +23,8 @@ export type Alarm = {
 
 /** How the disks compared with the fingerprints when a guest was restored. */
 export type DisksThen = {
-  readonly verdict: "unchanged" | "changed" | "unknown";
+  /** `perhaps changed`: they were not what they were, but the guest ran already when they were read. */
+  readonly verdict: "unchanged" | "changed" | "perhaps changed" | "unknown";
   /** Sentences, escaped. */
   readonly changes: readonly string[];
 };
@@ -109,11 +110,13 @@ function restoredBehind(
 ): Finding {
   const from = given === undefined || given === path ? path : `${given} (recorded as ${path})`;
   const isChanged = then?.verdict === "changed";
-  const proof = isChanged
-    ? `Its disks had changed since the save: ${then.changes.slice(0, 4).join(" ")}`
-    : then?.verdict === "unchanged"
-      ? "Its disks were those of the save."
-      : "Whether its disks were still those of the save is not known.";
+  const changes = then?.changes.slice(0, 4).join(" ") ?? "";
+  const proof = {
+    changed: `Its disks had changed since the save: ${changes}`,
+    "perhaps changed": `It ran already when its disks were looked at, and they were not those of the save any more, be it that it has written that itself: ${changes}`,
+    unchanged: "Its disks were those of the save.",
+    unknown: "Whether its disks were still those of the save is not known.",
+  }[then?.verdict ?? "unknown"];
   return {
     code: "image-restored-unseen",
     severity: isChanged ? "error" : "warning",

@@ -342,7 +342,9 @@ class Watcher {
       const image = records
         .images()
         .find((one) => one.state === "waiting" && (one.uuid === uuid || one.guest === name));
-      if (image) this.#disksThen.set(domid, await compareImage(host, image));
+      if (!image) continue;
+      const events = records.events({ guest: image.guest });
+      this.#disksThen.set(domid, await compareImage(host, image, { domid, events }));
     }
   }
 

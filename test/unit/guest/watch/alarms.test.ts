@@ -67,6 +67,7 @@ describe("an image that waits", () => {
 
   test.each([
     ["changed", "error", "Its disks had changed since the save: It was written."],
+    ["perhaps changed", "warning", "It ran already when its disks were looked at"],
     ["unchanged", "warning", "Its disks were those of the save."],
     ["unknown", "warning", "is not known"],
   ] as const)("and was restored with disks that are %s", (verdict, severity, text) => {
