@@ -27,7 +27,7 @@ export function localLifecycle(
   return {
     ...localJournal(records),
     host,
-    guard: localGuard(host),
+    guard: localGuard(host, records),
     files: localImageFiles,
     xlWith: (word) => Promise.resolve(xlProcessesWith(word)),
     clock: systemClock,

@@ -1,4 +1,5 @@
 /** A scripted Xen for the commands that act on domains: what each call of xl does is the test's. */
+import { imagesThatWait } from "../../src/guest/guard/waiting-disks.ts";
 import type { LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
 import type { Host, Ran } from "../../src/host/host.ts";
 import type { GuestEvent } from "../../src/host/records.ts";
@@ -83,7 +84,9 @@ export function commandedXen(
       guard: {
         findUsers: findUsers ?? (async () => []),
         copyState: async () => undefined,
-        reachOf: async (path) => ({ identity: path, reaches: [path] }),
+        reachesOf: async (paths) =>
+          new Map(paths.map((path) => [path, { identity: path, reaches: [path] }])),
+        waitingImages: () => imagesThatWait(host, records),
       },
       files: {
         makeDirectory: none,

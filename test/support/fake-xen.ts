@@ -7,6 +7,7 @@ import { directoryOf } from "../../src/base/path.ts";
 import { memorySource } from "../../src/disk/source.ts";
 import type { BlockDevice } from "../../src/disk/source.ts";
 import type { GuardPorts } from "../../src/guest/guard/disk-guard.ts";
+import { imagesThatWait } from "../../src/guest/guard/waiting-disks.ts";
 import type { ImageFiles, LifecyclePorts } from "../../src/guest/lifecycle/ports.ts";
 import type { Host, Ran } from "../../src/host/host.ts";
 import { replaceFileWith } from "../../src/host/local/replace-file.ts";
@@ -213,7 +214,8 @@ export class FakeXen {
       guard: {
         findUsers: (path) => life.look(() => this.guard.findUsers(path)),
         copyState: (path) => life.look(() => this.guard.copyState(path)),
-        reachOf: (path) => life.look(() => this.guard.reachOf(path)),
+        reachesOf: (paths) => life.look(() => this.guard.reachesOf(paths)),
+        waitingImages: () => life.look(() => imagesThatWait(this.#host(life), records)),
       },
       files: this.#imageFiles(life),
       xlWith: async (word) => {
@@ -233,13 +235,16 @@ export class FakeXen {
     };
   }
 
-  guard: GuardPorts = {
+  guard: Omit<GuardPorts, "waitingImages"> = {
     findUsers: async (path) =>
       this.domains
         .filter((one) => disksOf(one).has(identityOf(path)))
         .map(({ name }) => ({ kind: "guest", what: `a disk of domain ${name}`, writes: true })),
     copyState: async () => undefined,
-    reachOf: async (path) => ({ identity: identityOf(path), reaches: [identityOf(path)] }),
+    reachesOf: async (paths) =>
+      new Map(
+        paths.map((path) => [path, { identity: identityOf(path), reaches: [identityOf(path)] }]),
+      ),
   };
 
   /** The xl that outlived its domus comes to its end. */
@@ -256,6 +261,14 @@ export class FakeXen {
     for (const path of new Set(all))
       if (all.indexOf(path) !== all.lastIndexOf(path))
         this.disasters.push(`two domains have the disk ${path}`);
+    for (const { guest, state, disks } of this.store.tables.images)
+      for (const one of this.domains) {
+        const isTaken = disks.some(({ path, readonly }) => {
+          return !readonly && disksOf(one).has(identityOf(path));
+        });
+        if (state === "waiting" && one.name !== guest && isTaken)
+          this.disasters.push(`${one.name} has a disk that the image of ${guest} waits for`);
+      }
   }
 
   #host(life: Life): Host {

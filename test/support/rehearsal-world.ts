@@ -110,7 +110,9 @@ export function portsIn(world: World, options: WorldOptions): RehearsalPorts {
     guard: {
       findUsers: async () => [],
       copyState: async () => undefined,
-      reachOf: async (path) => ({ identity: path, reaches: [path] }),
+      reachesOf: async (paths) =>
+        new Map(paths.map((path) => [path, { identity: path, reaches: [path] }])),
+      waitingImages: async () => [],
     },
     files: {} as RehearsalPorts["files"],
     xlWith: async () => {

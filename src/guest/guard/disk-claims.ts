@@ -12,6 +12,8 @@ import type { SummaryDisk } from "../../xen/domain-summary.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { assertFree } from "./disk-guard.ts";
 import type { GuardPorts } from "./disk-guard.ts";
+import { overlaps } from "./disk-overlap.ts";
+import type { DiskOwner } from "./waiting-disks.ts";
 
 /** A disk that a guest gets or has; its path is one of dom0. */
 export type DiskUse = { readonly path: string; readonly writes: boolean };
@@ -28,20 +30,23 @@ export function diskUses(disks: readonly SummaryDisk[]): readonly DiskUse[] {
 
 /** What goes into the journal as `disks`. What is not there cannot be claimed, nor given. */
 export async function claimsFor(
-  { reachOf }: GuardPorts,
+  { reachesOf }: GuardPorts,
   uses: readonly DiskUse[],
 ): Promise<readonly DiskClaim[]> {
-  const claims: DiskClaim[] = [];
-  for (const { path, writes } of uses) {
-    const reach = await reachOf(path);
-    if (reach) claims.push({ path, writes, ...reach });
-  }
-  return claims;
+  const reaches = await reachesOf(uses.map(({ path }) => path));
+  return uses.flatMap(({ path, writes }) => {
+    const reach = reaches.get(path);
+    return reach ? [{ path, writes, ...reach }] : [];
+  });
 }
 
 /** To be asked after the claims are in the journal: whoever was faster is seen as a user by now. `refused` as `assertFree`. */
-export async function assertAllFree(guard: GuardPorts, uses: readonly DiskUse[]): Promise<void> {
-  for (const use of uses) await assertFree(guard, use.path, use);
+export async function assertAllFree(
+  guard: GuardPorts,
+  uses: readonly DiskUse[],
+  owner: DiskOwner,
+): Promise<void> {
+  for (const { path, writes } of uses) await assertFree(guard, path, { writes, owner });
 }
 
 /** The claims of an operation; what is no claim, since somebody has edited the records, is none. */
@@ -63,11 +68,6 @@ function isClaim(value: unknown): value is DiskClaim {
   );
 }
 
-/** Whether bytes of one are bytes of the other. Not symmetric on its own: a disk does not name what is beside a partition of it. */
-function overlap(one: DiskReach, other: DiskReach): boolean {
-  return one.reaches.includes(other.identity) || other.reaches.includes(one.identity);
-}
-
 /** The first of `wanted` that an operation has claimed, so that both cannot have it. */
 export function contested(
   wanted: readonly DiskClaim[],
@@ -75,7 +75,7 @@ export function contested(
 ): DiskClaim | undefined {
   const taken = claimsOf(operation);
   return wanted.find((one) =>
-    taken.some((other) => (one.writes || other.writes) && overlap(one, other)),
+    taken.some((other) => (one.writes || other.writes) && overlaps(one, other)),
   );
 }
 
@@ -125,7 +125,7 @@ export function claimUsers(
   operations: readonly Operation[],
 ): readonly DeviceUser[] {
   return operations.flatMap((operation): DeviceUser[] => {
-    const claim = claimsOf(operation).find((one) => overlap(one, reach));
+    const claim = claimsOf(operation).find((one) => overlaps(one, reach));
     if (!claim) return [];
     const { kind, guest, pid } = operation;
     const what = `taken by domus ${kind} ${guest} (process ${pid})`;

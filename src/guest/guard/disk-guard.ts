@@ -1,26 +1,29 @@
-/** Whether a disk may be given to a guest: never to two who write, never half of a copy. Who attaches or starts asks here. */
+/**
+ * Whether a disk may be given to a guest: never to two who write, never half of a copy, never what the memory image of another one
+ * waits for. Who attaches or starts asks here.
+ */
 import { refused } from "../../base/failure.ts";
-import type { DiskReach } from "../../host/disk-reach.ts";
 import type { DeviceUser } from "../../host/local/device-users.ts";
 import type { CopyState } from "../sync/copy-state.ts";
+import { assertNoImageWaits } from "./waiting-disks.ts";
+import type { DiskOwner, WaitingPorts } from "./waiting-disks.ts";
 
 /** How the things are found out that decide; tests have their own. */
-export type GuardPorts = {
+export type GuardPorts = WaitingPorts & {
   readonly findUsers: (path: string) => Promise<readonly DeviceUser[]>;
   readonly copyState: (path: string) => Promise<CopyState | undefined>;
-  /** Undefined when nothing is at the path. */
-  readonly reachOf: (path: string) => Promise<DiskReach | undefined>;
 };
 
 /**
- * Nothing when the disk at `path`, as libxl would open it, may be given; otherwise `refused`, with who has it. A guest that only reads it
- * may share it with others who do.
+ * Nothing when the disk at `path`, as libxl would open it, may be given to `owner`; otherwise `refused`, with who has it. A guest that
+ * only reads it may share it with others who do.
  */
 export async function assertFree(
-  { findUsers, copyState }: GuardPorts,
+  ports: GuardPorts,
   path: string,
-  { writes }: { readonly writes: boolean },
+  { writes, owner }: { readonly writes: boolean; readonly owner: DiskOwner },
 ): Promise<void> {
+  const { findUsers, copyState } = ports;
   const copy = await copyState(path);
   if (copy?.state === "unfinished")
     throw refused([path], {
@@ -29,7 +32,7 @@ export async function assertFree(
       next: "Run the same domus sync again: it completes the copy.",
     });
   const users = (await findUsers(path)).filter((user) => writes || user.writes);
-  if (users.length === 0) return;
+  if (users.length === 0) return assertNoImageWaits(ports, path, { writes, owner });
   throw refused([path], {
     what: `${path} is in use: it is ${users.map(({ what }) => what).join(", ")}.`,
     why: writes

@@ -1,9 +1,11 @@
 /** What became of recorded images while domus did not look (docs/design/lifecycle.md, "Recovery"). */
 import { attempt, attemptSync, failureText } from "../../base/failure.ts";
+import type { DiskReach } from "../../host/disk-reach.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { parseXlListLong } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
+import { overlaps } from "../guard/disk-overlap.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { setAside, tidyImages } from "./aside.ts";
 import { listDomains, neverRan } from "./domains.ts";
@@ -30,9 +32,11 @@ export async function lookAtImages(ports: LifecyclePorts): Promise<Recovered[]> 
     say(image.guest, `The image ${image.path} of ${image.guest} is there again.`);
   }
   const listed = waiting.length > 0 ? await attempt(() => runningGuests(host)) : undefined;
+  const running = listed?.ok ? listed.value : [];
+  const reaches = await reachesOfAll(ports, waiting, running);
   for (const image of waiting) {
     const { guest } = image;
-    const domain = listed?.ok ? listed.value.find((one) => isOf(one, image)) : undefined;
+    const domain = running.find((one) => isOf(one, image, reaches));
     const looked = await attempt(() => lookAt(ports, image, domain));
     if (!looked.ok) say(guest, failureText(looked.failure), false);
     else if (looked.value !== undefined) say(guest, looked.value);
@@ -51,13 +55,16 @@ async function lookAt(
 ): Promise<string | undefined> {
   const { guest, path } = image;
   if (domain) {
-    const why = `the guest runs as domain ${domain.domid}, started behind domus's back`;
+    const why =
+      domain.uuid === image.uuid || domain.name === guest
+        ? `the guest runs as domain ${domain.domid}, started behind domus's back`
+        : `${domain.name} runs as domain ${domain.domid} and may write to a disk of it, behind domus's back`;
     const { path: now } = await setAside(ports, image, { why, alarm: true });
     const runs =
       domain.name === guest
         ? `${guest} runs`
-        : `A disk of ${guest} is written to by ${domain.name}, which runs`;
-    return `${runs} as domain ${domain.domid} although its image ${path} was waiting: it was started, or restored, without domus. The image no longer fits its disks and is not offered any more; it is kept as ${now}.`;
+        : `A disk of ${guest} is given to ${domain.name}, which runs`;
+    return `${runs} as domain ${domain.domid} although its image ${path} was waiting: that was done without domus. The image no longer fits its disks and is not offered any more; it is kept as ${now}.`;
   }
   if (await isThere(ports.host, image)) return undefined;
   ports.records.changeImage(image.id, { state: "missing" });
@@ -79,7 +86,29 @@ async function runningGuests(host: Host): Promise<readonly RunningGuest[]> {
   });
 }
 
-function isOf({ uuid, name, disks }: RunningGuest, image: ImageRecord): boolean {
-  const isShared = image.disks.some(({ readonly, path }) => !readonly && disks.includes(path));
-  return uuid === image.uuid || name === image.guest || isShared;
+type Reaches = ReadonlyMap<string, DiskReach>;
+
+/** None, when they cannot be told: then disks are compared by their paths. */
+async function reachesOfAll(
+  { guard }: LifecyclePorts,
+  images: readonly ImageRecord[],
+  running: readonly RunningGuest[],
+): Promise<Reaches> {
+  const given = running.flatMap(({ disks }) => disks);
+  if (images.length === 0 || given.length === 0) return new Map();
+  const saved = images.flatMap(({ disks }) => disks.map(({ path }) => path));
+  const read = await attempt(() => guard.reachesOf([...given, ...saved]));
+  return read.ok ? read.value : new Map();
+}
+
+function isOf({ uuid, name, disks }: RunningGuest, image: ImageRecord, reaches: Reaches): boolean {
+  if (uuid === image.uuid || name === image.guest) return true;
+  return image.disks.some(
+    ({ readonly, path }) => !readonly && disks.some((disk) => isSameDisk(disk, path, reaches)),
+  );
+}
+
+function isSameDisk(one: string, other: string, reaches: Reaches): boolean {
+  const [a, b] = [reaches.get(one), reaches.get(other)];
+  return one === other || (a !== undefined && b !== undefined && overlaps(a, b));
 }

@@ -10,6 +10,7 @@ import { timeText } from "../fingerprint/text.ts";
 import { diskUses } from "../guard/disk-claims.ts";
 import type { DiskUse } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
+import type { DiskOwner } from "../guard/waiting-disks.ts";
 import type { DiskProof, ImageFact, ImageProof } from "../inventory/facts.ts";
 import { findGuest } from "../inventory/find-guest.ts";
 import type { Inventory } from "../inventory/inventory.ts";
@@ -96,8 +97,9 @@ export async function surveyRestore(
   const record = recordOfFile(records.images(), file, paths) ?? (await recordOfMoved(ports, file));
   const domains = await listDomains(host);
   const taken: Failure[] = [];
-  for (const use of diskUses(disksOf(file))) {
-    const free = await attempt(() => assertFree(guard, use.path, use));
+  const owner = ownerOf(file, record);
+  for (const { path: disk, writes } of diskUses(disksOf(file))) {
+    const free = await attempt(() => assertFree(guard, disk, { writes, owner }));
     if (!free.ok) taken.push(free.failure);
   }
   // Of an image that is refused anyway nothing need be read.
@@ -106,6 +108,11 @@ export async function surveyRestore(
     tell(`Comparing the disks of ${record.guest} with what they were when it was saved.`);
   const proof = isOffered ? await proofOf(host, record, file, signal) : undefined;
   return { file, domains, taken, ...(record && { record }), ...(proof && { proof }) };
+}
+
+function ownerOf({ image }: ImageFile, record: ImageRecord | undefined): DiskOwner {
+  const { name = record?.guest ?? "", uuid = record?.uuid } = image.config?.guest ?? {};
+  return { name, uuid, ...(record && { images: [record.id] }) };
 }
 
 function noImage(path: string, isThere: boolean) {

@@ -91,8 +91,11 @@ export async function surveyStart(
     })
     .map(({ config: other }) => other!.path);
   const taken: Failure[] = [];
-  for (const use of diskUses(config.guest.disks)) {
-    const free = await attempt(() => assertFree(guard, use.path, use));
+  // Of a waiting image of its own planStart has more to say.
+  const images = guest.images.flatMap(({ fact }) => fact.record?.id ?? []);
+  const owner = { name: configured ?? name, uuid, images };
+  for (const { path, writes } of diskUses(config.guest.disks)) {
+    const free = await attempt(() => assertFree(guard, path, { writes, owner }));
     if (!free.ok) taken.push(free.failure);
   }
   return { guest, config, domains, doubles, taken };

@@ -32,7 +32,8 @@ export async function runRestore(
   return withOperation(ports, start, async (enter, keep) => {
     // The plan was made before the row was there.
     await assertStillSo(ports, plan);
-    await assertAllFree(ports.guard, plan.disks);
+    const owner = { name: guest, uuid, ...(record && { images: [record.id] }) };
+    await assertAllFree(ports.guard, plan.disks, owner);
     signal?.throwIfAborted();
     keep();
     const domain = await build(ports, plan);

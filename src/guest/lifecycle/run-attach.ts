@@ -43,7 +43,7 @@ export async function assertAttachable(
       `disk ${path}`,
       "Check the path. A logical volume that is not active: vgchange -ay.",
     );
-  await assertFree(guard, path, { writes });
+  await assertFree(guard, path, { writes, owner: plan.domain });
 }
 
 /** `persist`: what is written into the config then. `failed` with what was done and what was not. */

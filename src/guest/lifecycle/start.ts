@@ -8,6 +8,7 @@ import { parseConfig } from "../../xen/config-syntax.ts";
 import { isNameless } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { assertAllFree, claimsFor } from "../guard/disk-claims.ts";
+import type { DiskOwner } from "../guard/waiting-disks.ts";
 import { setAside } from "./aside.ts";
 import type { DomainName } from "./domain-command.ts";
 import { destroyDomain, listDomains, neverRan } from "./domains.ts";
@@ -37,7 +38,7 @@ export async function runStart(
   return withOperation(ports, { kind: "start", guest, step, data }, async (enter, keep) => {
     // The plan was made before the row was there.
     await assertNoDomain(ports, plan);
-    await assertAllFree(ports.guard, plan.disks);
+    await assertAllFree(ports.guard, plan.disks, ownerOf(plan));
     signal?.throwIfAborted();
     const aside: string[] = [];
     for (const image of discards) aside.push(await discard(ports, plan, image));
@@ -59,6 +60,10 @@ async function assertNoDomain(ports: LifecyclePorts, plan: StartPlan): Promise<v
     why: "Somebody else was faster.",
     next: "Run the command again.",
   });
+}
+
+function ownerOf({ guest, uuid, discards }: StartPlan): DiskOwner {
+  return { name: guest, uuid, images: discards.flatMap(({ record }) => record?.id ?? []) };
 }
 
 type MadeUuid = {

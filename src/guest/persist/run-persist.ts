@@ -5,6 +5,7 @@ import { shellWord } from "../../check/remedy.ts";
 import type { GuestEvent } from "../../host/records.ts";
 import { claimsFor } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
+import { assertNoImageWaits } from "../guard/waiting-disks.ts";
 import { diskWords, nicWords } from "../inventory/drift.ts";
 import { assertSameDomain, domainCommand } from "../lifecycle/domain-command.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
@@ -49,6 +50,9 @@ export async function runRevert(
   return withOperation(ports, start, async (enter) => {
     const name = { domid, uuid, name: guest };
     await assertSameDomain(ports.host, name);
+    // Nothing has been taken away yet.
+    for (const { path, writes } of attached)
+      await assertNoImageWaits(ports.guard, path, { writes, owner: name });
     const done: RevertStep[] = [];
     for (const step of steps) {
       signal?.throwIfAborted();
@@ -69,7 +73,7 @@ async function runStep(
   domain: DomainName,
 ): Promise<void> {
   const { records, nowMs, guard, host } = ports;
-  if (attaches) await assertFree(guard, attaches.path, attaches);
+  if (attaches) await assertFree(guard, attaches.path, { ...attaches, owner: domain });
   await domainCommand(host, domain, () => argv);
   const { domid, uuid, name: guest } = domain;
   for (const { kind, detail } of changesOf(difference, argv[1]))

@@ -74,21 +74,26 @@ async function attemptAll<T>(
 }
 
 async function makeCopy(ports: RehearsalPorts, plan: RehearsalPlan, signal: AbortSignal) {
-  const { id, configText, disks } = plan;
+  const { id, configText, disks, guest } = plan;
   await ports.workspace.make(id, CONFIG_NAME, configText);
   for (const disk of disks) {
     signal.throwIfAborted();
-    await makeDisk(ports, disk);
+    await makeDisk(ports, disk, guest);
   }
   signal.throwIfAborted();
 }
 
-async function makeDisk({ host, guard }: RehearsalPorts, disk: CopyDisk): Promise<void> {
+async function makeDisk(
+  { host, guard }: RehearsalPorts,
+  disk: CopyDisk,
+  guest: string,
+): Promise<void> {
   const { argv, kind, path, vdev } = disk;
   if (!argv || path === undefined) return;
   // A snapshot stands still whoever writes to its origin; an overlay does not.
-  if (kind === "overlay") await assertFree(guard, path, { writes: false });
-  else await assertFree({ ...guard, findUsers: async () => [] }, path, { writes: false });
+  const use = { writes: false, owner: { name: guest } };
+  if (kind === "overlay") await assertFree(guard, path, use);
+  else await assertFree({ ...guard, findUsers: async () => [] }, path, use);
   const ran = await host.run(argv, { survives: true });
   if (ran.exitCode === 0) return;
   throw commandFailed([vdev], {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { localSyncPorts } from "../../../../src/cli/sync/local-sync.ts";
 import { claimsFor } from "../../../../src/guest/guard/disk-claims.ts";
 import { withOperation } from "../../../../src/guest/lifecycle/journal.ts";
-import { readDiskReach } from "../../../../src/host/local/device-users.ts";
+import { readReaches } from "../../../../src/host/local/block-graph.ts";
 import { localHost } from "../../../../src/host/local/local-host.ts";
 import { isMarkAlive, ownMark } from "../../../../src/host/local/process-mark.ts";
 import { openRecords } from "../../../../src/host/local/records-db.ts";
@@ -34,7 +34,8 @@ test("a disk that is being given to a guest has a user, under any name, as long 
   const guard = {
     findUsers: async () => [],
     copyState: async () => undefined,
-    reachOf: (one: string) => readDiskReach(host, one),
+    reachesOf: (paths: readonly string[]) => readReaches(host, paths),
+    waitingImages: async () => [],
   };
   const disks = await claimsFor(guard, [{ path, writes: true }]);
   const journal = { records, self: ownMark(), isAlive: isMarkAlive };

@@ -11,13 +11,16 @@ const READER: DeviceUser = {
   writes: false,
 };
 
+const OWNER = { name: "other" };
+const NOTHING_WAITS = { waitingImages: async () => [], reachesOf: async () => new Map() };
+
 function judged(users: readonly DeviceUser[], writes: boolean, state?: "unfinished" | "finished") {
   const ports: GuardPorts = {
     findUsers: async () => users,
     copyState: async () => (state === undefined ? undefined : { state, record: "/r" }),
-    reachOf: async () => undefined,
+    ...NOTHING_WAITS,
   };
-  return attempt(() => assertFree(ports, "/dev/vg0/a", { writes }));
+  return attempt(() => assertFree(ports, "/dev/vg0/a", { writes, owner: OWNER }));
 }
 
 describe("a disk", () => {
@@ -53,8 +56,9 @@ describe("a disk", () => {
     const ports: GuardPorts = {
       findUsers: () => Promise.reject(new Error("xl does not answer")),
       copyState: async () => undefined,
-      reachOf: async () => undefined,
+      ...NOTHING_WAITS,
     };
-    await expect(assertFree(ports, "/x", { writes: true })).rejects.toThrow("xl does not answer");
+    const use = { writes: true, owner: OWNER };
+    await expect(assertFree(ports, "/x", use)).rejects.toThrow("xl does not answer");
   });
 });

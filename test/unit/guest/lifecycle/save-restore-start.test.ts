@@ -539,9 +539,7 @@ describe("recovery", () => {
     const other = world.boot();
     Object.assign(other, { name: "mail", uuid: "99999999-5a0b-4f2d-9c1e-0123456789ab" });
     const [first] = (await done(world, (ports) => recoverOperations(ports))) as { what: string }[];
-    expect(first!.what).toContain(
-      "A disk of pandora is written to by mail, which runs as domain 2",
-    );
+    expect(first!.what).toContain("A disk of pandora is given to mail, which runs as domain 2");
     expect(imagesOf(world)).toMatchObject([{ state: "aside" }]);
   });
 
