@@ -221,6 +221,62 @@ describe("domus attach and detach", () => {
   });
 });
 
+describe("a disk that the memory image of another guest waits for", () => {
+  const IMAGE = "/var/lib/domus/images/pandora.xl";
+  const NEEDS = ["of pandora", IMAGE, "domus restore pandora", "start --discard-image pandora"];
+  const verbs: CommandedOptions["verbs"] = {
+    "block-attach": (xen, [, , , spec = ""]) => {
+      const [path = "", , vdev = ""] = spec.split(",");
+      xen.domains = [web1({}, [disk("xvda", "/dev/vg0/web1"), disk(vdev, path)])];
+    },
+  };
+
+  function saved(domain = web1(), config = CONFIG) {
+    const files = { ...FILES, "/etc/xen/web1.cfg": config, [IMAGE]: "memory" };
+    const { xen, run: domus } = scene({ verbs, files }, domain);
+    xen.ports.records.addImage({
+      ...{ guest: "pandora", uuid: "u9", path: IMAGE, state: "waiting" },
+      savedAtMs: 1_800_000_000_000,
+      disks: [{ vdev: "xvda", path: "/dev/vg0/data", readonly: false }],
+    });
+    return { xen, domus };
+  }
+
+  test.each(["", "--dry-run", "--persist"])(
+    "is not attached to be written: nothing is done, as with %j",
+    async (flag) => {
+      const { xen, domus } = saved();
+      const spec = "/dev/vg0/data,raw,xvdb,rw";
+      const { code, stdout, stderr } = await domus("attach", ...(flag ? [flag] : []), "web1", spec);
+      expect({ code, stdout }).toEqual({ code: 4, stdout: "" });
+      for (const text of NEEDS) expect(stderr.replaceAll(/\s+/g, " ")).toContain(text);
+      expect(xen.calls).toEqual([]);
+      expect(xen.ports.records.operations()).toEqual([]);
+      expect(xen.ports.records.images()).toMatchObject([{ state: "waiting" }]);
+    },
+  );
+
+  test("is attached to be read, and to be written when no image waits any more", async () => {
+    const { xen, domus } = saved();
+    const read = await domus("attach", "web1", "/dev/vg0/data,raw,xvdb,r");
+    expect(read.code).toBe(0);
+    xen.domains = [web1()];
+    xen.ports.records.removeImage(xen.ports.records.images()[0]!.id);
+    expect((await domus("attach", "web1", "/dev/vg0/data,raw,xvdb,rw")).code).toBe(0);
+  });
+
+  test("is attached by no revert, which begins with nothing then", async () => {
+    const lacking = web1({}, [disk("xvda", "/dev/vg0/web1"), disk("xvdc", "/dev/vg0/more")]);
+    const config = CONFIG.replace(" ]", ", '/dev/vg0/data,raw,xvdb,rw' ]");
+    const { xen, domus } = saved(lacking, config);
+    const { code, stderr } = await domus("persist", "--revert", "web1");
+    expect(code).toBe(4);
+    for (const text of NEEDS) expect(stderr.replaceAll(/\s+/g, " ")).toContain(text);
+    expect(xen.calls).toEqual([]);
+    expect(xen.ports.records.operations()).toEqual([]);
+  });
+});
+
 describe("domus persist", () => {
   const domain = web1({}, [disk("xvda", "/dev/vg0/web1"), disk("xvdb", "/dev/vg0/data")]);
   const cut = (step: string) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cli } from "../../support/cli.ts";
 import type { CliRun } from "../../support/cli.ts";
-import { FakeXen, GUEST, IMAGES, UUID } from "../../support/fake-xen.ts";
+import { DISK, DISK_ALIAS, FakeXen, GUEST, IMAGES, UUID } from "../../support/fake-xen.ts";
 
 const IMAGE = `${IMAGES}/pandora-20261121-120000.xl`;
 
@@ -91,6 +91,39 @@ describe("domus save and restore", () => {
       "It was taken back: pandora goes on as domain 1",
     );
     expect(world.domains).toEqual([]);
+  });
+});
+
+describe("the disk of a saved guest", () => {
+  const text = ({ stderr }: CliRun) => stderr.replaceAll(/\s+/g, " ");
+
+  test.each([
+    [DISK, "rw"],
+    [DISK_ALIAS, "w"],
+  ])("as %s,%s is started in no other guest", async (path, access) => {
+    const world = running();
+    const config = `name = "mail"\nmemory = 64\ndisk = [ "${path},raw,xvda,${access}" ]\n`;
+    world.putFile("/etc/xen/mail.cfg", Buffer.from(config));
+    await domus(world, "save", GUEST);
+    for (const flags of [[], ["--anyway"], ["--dry-run"], ["--discard-image"]]) {
+      const refused = await domus(world, "start", ...flags, "mail");
+      expect(refused.code).toBe(4);
+      expect(text(refused)).toContain(`${path} is the disk xvda (${DISK}) of pandora`);
+      expect(text(refused)).toContain(`memory image ${IMAGE} waits since 2026-11-21 12:00:00 UTC`);
+    }
+    expect(world.domains).toEqual([]);
+    expect(world.store.tables).toMatchObject({ operations: [], images: [{ state: "waiting" }] });
+    // Its own image is not in the guest's way.
+    expect((await domus(world, "restore", GUEST)).code).toBe(0);
+    expect(world.disasters).toEqual([]);
+  });
+
+  test("is started in its own guest when the image is given up", async () => {
+    const world = running();
+    await domus(world, "save", GUEST);
+    const args = ["start", "--discard-image", "--no-wait", "--anyway"];
+    expect((await domus(world, ...args, GUEST)).code).toBe(0);
+    expect(world.disasters).toEqual([]);
   });
 });
 

@@ -8,7 +8,7 @@ import { planSave, surveySave } from "../../../../src/guest/lifecycle/plan-save.
 import { planStart, surveyStart } from "../../../../src/guest/lifecycle/plan-start.ts";
 import type { BootCheck } from "../../../../src/guest/lifecycle/plan-start.ts";
 import { recoverOperations } from "../../../../src/guest/lifecycle/recover.ts";
-import { DISK, FakeXen, GUEST, IMAGES, UUID } from "../../../support/fake-xen.ts";
+import { DISK, DISK_ALIAS, FakeXen, GUEST, IMAGES, UUID } from "../../../support/fake-xen.ts";
 import { restoring, save, starting } from "../../../support/lifecycle-commands.ts";
 import type { Command } from "../../../support/lifecycle-commands.ts";
 import { domainJson, saveImage } from "../../../support/save-image.ts";
@@ -541,6 +541,20 @@ describe("recovery", () => {
     const [first] = (await done(world, (ports) => recoverOperations(ports))) as { what: string }[];
     expect(first!.what).toContain("A disk of pandora is given to mail, which runs as domain 2");
     expect(imagesOf(world)).toMatchObject([{ state: "aside" }]);
+  });
+
+  test("knows the disk by another name, too, and says which guest has it", async () => {
+    const world = await savedGuest();
+    const other = world.bootOther();
+    await done(world, (ports) => recoverOperations(ports));
+    expect(imagesOf(world)).toMatchObject([{ state: "waiting" }]);
+    other.extra = [`${DISK_ALIAS},raw,xvdc,rw`];
+    await done(world, (ports) => recoverOperations(ports));
+    expect(imagesOf(world)).toMatchObject([{ state: "aside" }]);
+    expect(world.store.tables.events.at(-1)).toMatchObject({
+      kind: "alarm",
+      detail: { why: expect.stringContaining("mail runs as domain 2 and may write") as string },
+    });
   });
 
   test("leaves an image alone that somebody restores at this moment", async () => {

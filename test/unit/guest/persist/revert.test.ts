@@ -58,6 +58,17 @@ describe("a revert", () => {
     expect(xen.calls).toEqual(CALLS.slice(0, 1));
   });
 
+  test("begins with nothing when an image of another guest waits for a disk", async () => {
+    const xen = scene({ files: { "/save/g9": "memory" } });
+    xen.ports.records.addImage({
+      ...{ guest: "g9", uuid: "u9", path: "/save/g9", state: "waiting", savedAtMs: 1 },
+      disks: [{ vdev: "xvda", path: "/dev/vg0/a", readonly: false }],
+    });
+    await expect(runRevert(xen.ports, survey)).rejects.toThrow("of g9, whose memory image");
+    expect(xen.calls).toEqual([]);
+    expect(xen.ports.records.operations()).toEqual([]);
+  });
+
   test("is refused when the domain is another one by now", async () => {
     const { ports } = scene({}, "99999999-2222-3333-4444-555555555555");
     await expect(runRevert(ports, survey)).rejects.toThrow("not there any more");
