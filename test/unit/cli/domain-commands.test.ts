@@ -224,7 +224,7 @@ describe("domus attach and detach", () => {
 describe("a disk that the memory image of another guest waits for", () => {
   const IMAGE = "/var/lib/domus/images/pandora.xl";
   const NEEDS = ["of pandora", IMAGE, "domus restore pandora", "start --discard-image pandora"];
-  const verbs: CommandedOptions["verbs"] = {
+  const verbs: NonNullable<CommandedOptions["verbs"]> = {
     "block-attach": (xen, [, , , spec = ""]) => {
       const [path = "", , vdev = ""] = spec.split(",");
       xen.domains = [web1({}, [disk("xvda", "/dev/vg0/web1"), disk(vdev, path)])];
