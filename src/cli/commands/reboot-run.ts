@@ -23,7 +23,6 @@ export type RebootFlags = {
   readonly json: boolean;
   readonly also?: readonly string[];
   readonly anyway: boolean;
-  readonly acpi: boolean;
   readonly wait: number;
   readonly limit: number;
   readonly dryRun: boolean;
@@ -35,8 +34,8 @@ export const run = failing(async function (this: Context, flags: RebootFlags, na
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);
   const survey = await surveyReboot(this, ports, { inventory, guest, flags, name });
-  const { anyway, acpi, wait } = flags;
-  const plan = planReboot(survey, { anyway, acpi, waitS: wait });
+  const { anyway, wait } = flags;
+  const plan = planReboot(survey, { anyway, waitS: wait });
   for (const note of plan.notes) out.say(wrap(printable(note), out.width).join("\n"));
   const { domid } = plan.domain;
   const called = printable(plan.domain.name);
@@ -45,7 +44,7 @@ export const run = failing(async function (this: Context, flags: RebootFlags, na
     else
       out.result(
         [
-          `Would ask ${called} to reboot: xl reboot ${acpi ? "-F " : ""}${domid}`,
+          `Would ask ${called} to reboot: xl reboot ${domid}`,
           `Would wait for its new domain, and watch its console for ${flags.limit} s at most.`,
         ].join("\n"),
       );

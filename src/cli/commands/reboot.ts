@@ -20,12 +20,6 @@ export const rebootCommand = buildCommand<RebootFlags, [string], Context>({
       json: jsonFlag,
       also: alsoFlag,
       anyway: { kind: "boolean", brief: "Reboot it without the boot check", default: false },
-      acpi: {
-        kind: "boolean",
-        brief:
-          "Press the reset button of an HVM guest that has no PV drivers: not an orderly reboot",
-        default: false,
-      },
       wait: {
         kind: "parsed",
         parse: parseSeconds,

@@ -15,7 +15,7 @@ import type { EndActions } from "./end-actions.ts";
 import { withOperation } from "./journal.ts";
 import type { BootCheck } from "./plan-start.ts";
 import type { LifecyclePorts } from "./ports.ts";
-import { notAsked } from "./stop.ts";
+import { hearsNothing } from "./stop.ts";
 
 export type RebootSurvey = {
   readonly domain: DomainFact;
@@ -30,8 +30,6 @@ export type RebootSurvey = {
 export type RebootOptions = {
   /** The boot check has no say. */
   readonly anyway: boolean;
-  /** Presses the reset button of a guest that has no PV drivers. */
-  readonly acpi: boolean;
   /** For how long the new domain is waited for, in s. */
   readonly waitS: number;
 };
@@ -161,11 +159,20 @@ export async function runReboot(
   });
 }
 
-async function ask({ host }: LifecyclePorts, { domain, acpi }: RebootPlan): Promise<void> {
-  const flags = acpi ? ["-F"] : [];
-  const ran = await askDomain(host, domain, (domid) => ["xl", "reboot", ...flags, domid]);
+async function ask({ host }: LifecyclePorts, { domain }: RebootPlan): Promise<void> {
+  const ran = await askDomain(host, domain, (domid) => ["xl", "reboot", domid]);
   if (ran.exitCode === 0) return;
-  throw notAsked(ran.stderr, domain.name, "reboot") ?? xlFailure(ran, domain);
+  throw hearsNothing(ran) ? notAsked(domain) : xlFailure(ran, domain);
+}
+
+/** `xl reboot -F` is no way out: it fails on x86, whose Xen has no such trigger (xen: xen/arch/x86/domctl.c). */
+function notAsked({ domid, name }: DomainName) {
+  const word = shellWord(name);
+  return commandFailed([`domain ${domid}`], {
+    what: `${name} cannot be asked to reboot: it has no drivers for Xen, or has not loaded them yet.`,
+    why: "It is an HVM guest, and only PV drivers hear what xl tells a guest. Xen gives it a power button, and no reset button.",
+    next: `Reboot it from inside. Or end it and start it again: domus stop --acpi ${word} presses its power button, then domus start ${word}. Nothing was done yet.`,
+  });
 }
 
 async function waitForNext(

@@ -1,6 +1,7 @@
 /** `domus stop`: asks a guest to shut down and waits until its domain is gone. Survey, plan, run. */
 import { attempt, commandFailed, FailureError, refused } from "../../base/failure.ts";
 import { shellWord } from "../../check/remedy.ts";
+import type { Ran } from "../../host/host.ts";
 import { wayOut } from "../inventory/crash-findings.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
@@ -128,21 +129,32 @@ export async function runStop(
   });
 }
 
-async function ask({ host }: LifecyclePorts, { domain, ask: how }: StopPlan): Promise<void> {
+/** Whoever has it destroyed at the end wants it gone whatever it does: for that its power button is pressed without being asked for. */
+async function ask(ports: LifecyclePorts, plan: StopPlan): Promise<void> {
+  const { domain, ask: how, destroyAfterS } = plan;
   const flags = how === "power-button" ? ["-F"] : [];
-  const ran = await askDomain(host, domain, (domid) => ["xl", "shutdown", ...flags, domid]);
+  const ran = await askDomain(ports.host, domain, (domid) => ["xl", "shutdown", ...flags, domid]);
   if (ran.exitCode === 0) return;
-  throw notAsked(ran.stderr, domain.name, "stop") ?? xlFailure(ran, domain);
+  if (!hearsNothing(ran) || how === "power-button") throw xlFailure(ran, domain);
+  if (destroyAfterS === undefined) throw notAsked(domain);
+  ports.tell(`${domain.name} has no drivers for Xen and hears nothing: pressing its power button.`);
+  await ask(ports, { ...plan, ask: "power-button" });
 }
 
-/** What xl says of an HVM guest without PV drivers: it has nobody to tell (xen: tools/xl/xl_vmcontrol.c). */
-export function notAsked(stderr: string, name: string, verb: "stop" | "reboot") {
-  if (!/PV control interface not available/.test(stderr)) return undefined;
-  const button = verb === "stop" ? "power button" : "reset button";
-  return commandFailed([name], {
-    what: `${name} cannot be asked to ${verb === "stop" ? "shut down" : "reboot"}: it has no drivers for Xen.`,
+/**
+ * What xl says of an HVM guest without PV drivers: it has nobody to tell. With -F it begins in the same way, and says what it does
+ * instead (xen: tools/xl/xl_vmcontrol.c).
+ */
+export function hearsNothing({ stderr }: Pick<Ran, "stderr">): boolean {
+  return /PV control interface not available: external graceful/.test(stderr);
+}
+
+function notAsked({ domid, name }: DomainName) {
+  const word = shellWord(name);
+  return commandFailed([`domain ${domid}`], {
+    what: `${name} cannot be asked to shut down: it has no drivers for Xen, or has not loaded them yet.`,
     why: "It is an HVM guest, and only PV drivers hear what xl tells a guest.",
-    next: `domus ${verb} --acpi ${shellWord(name)} presses its ${button} instead, as xl ${verb === "stop" ? "shutdown" : "reboot"} -F does${verb === "stop" ? "; a guest may be set up not to listen to it" : "; that is not an orderly reboot"}. Nothing was done yet.`,
+    next: `domus stop --acpi ${word} presses its power button, as xl shutdown -F does; a guest may not listen to that either. To end it whatever it does: domus stop --acpi --destroy-after SECONDS ${word}. Nothing was done yet.`,
   });
 }
 

@@ -16,7 +16,7 @@ const SURVEY: RebootSurvey = {
   configPath: "/etc/xen/web1.cfg",
   drift: [],
 };
-const NORMAL = { anyway: false, acpi: false, waitS: 600 };
+const NORMAL = { anyway: false, waitS: 600 };
 const FAILS: BootCheck = {
   verdict: "fails",
   findings: [
@@ -126,6 +126,20 @@ describe("rebooting", () => {
       failure: { kind: "failed", what: "web1 has shut down, and was not started again." },
     });
     expect(watched).toEqual([]);
+  });
+
+  test("a guest without PV drivers: nothing can reboot it from outside", async () => {
+    const stderr =
+      'Rebooting domain 3\nPV control interface not available: external graceful reboot not possible.\nUse "-F" to fallback to ACPI reset event.\n';
+    const xen = commandedXen([WEB1], { verbs: { reboot: () => ({ exitCode: 1, stderr }) } });
+    expect(await attempt(() => runReboot(xen.ports, plan, watching()))).toMatchObject({
+      failure: {
+        kind: "failed",
+        what: expect.stringContaining("no drivers for Xen") as string,
+        next: expect.stringContaining("domus stop --acpi web1") as string,
+      },
+    });
+    expect(xen.calls).toEqual(["reboot 3"]);
   });
 
   test("one that nobody starts again is said", async () => {

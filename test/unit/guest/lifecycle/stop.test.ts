@@ -114,22 +114,54 @@ describe("stopping", () => {
     expect(xen.calls).toEqual(["shutdown 3"]);
   });
 
-  test("a guest without PV drivers: how to", async () => {
-    const stderr =
+  describe("a guest without PV drivers", () => {
+    const silent =
       'Shutting down domain 3\nPV control interface not available: external graceful shutdown not possible.\nUse "-F" to fallback to ACPI power event.\n';
     const verbs: CommandedOptions["verbs"] = {
-      shutdown: (_, argv) => (argv.includes("-F") ? {} : { exitCode: 1, stderr }),
+      shutdown: (_, argv) => (argv.includes("-F") ? {} : { exitCode: 1, stderr: silent }),
+      destroy: (xen) => void (xen.domains = []),
     };
-    const xen = commandedXen([WEB1], { verbs });
-    expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
-      failure: {
-        kind: "failed",
-        next: expect.stringContaining("domus stop --acpi web1") as string,
-      },
+
+    test("is not asked, and that is said, with the way out", async () => {
+      const xen = commandedXen([WEB1], { verbs });
+      expect(await attempt(() => runStop(xen.ports, plan()))).toMatchObject({
+        failure: {
+          kind: "failed",
+          what: expect.stringContaining("no drivers for Xen") as string,
+          next: expect.stringContaining("domus stop --acpi web1") as string,
+        },
+      });
+      expect(xen.calls).toEqual(["shutdown 3"]);
+      expect(xen.ports.records.operations()).toEqual([]);
     });
-    await attempt(() => runStop(xen.ports, plan({ acpi: true })));
-    expect(xen.calls.at(-1)).toBe("shutdown -F 3");
-    expect(xen.ports.records.operations()).toEqual([]);
+
+    test("may not listen to its power button", async () => {
+      const xen = commandedXen([WEB1], { verbs });
+      expect(await attempt(() => runStop(xen.ports, plan({ acpi: true })))).toMatchObject({
+        failure: { why: expect.stringContaining("power button") as string },
+      });
+      expect(xen.calls).toEqual(["shutdown -F 3"]);
+    });
+
+    test("has its power button pressed before it is destroyed", async () => {
+      const xen = commandedXen([WEB1], { verbs });
+      expect(await runStop(xen.ports, plan({ destroyAfterS: 60 }))).toMatchObject({
+        how: "destroyed",
+        seconds: 60,
+      });
+      expect(xen.calls).toEqual(["shutdown 3", "shutdown -F 3", "destroy 3"]);
+      expect(xen.told[0]).toContain("pressing its power button");
+    });
+
+    test("whose power button cannot be pressed: what xl says", async () => {
+      const stderr =
+        "PV control interface not available: sending ACPI power button event.\nlibxl: error: Send trigger 'power' failed: Function not implemented\n";
+      const broken = { shutdown: () => ({ exitCode: 1, stderr }) };
+      const xen = commandedXen([WEB1], { verbs: broken });
+      expect(await attempt(() => runStop(xen.ports, plan({ acpi: true })))).toMatchObject({
+        failure: { why: expect.stringContaining("Function not implemented") as string },
+      });
+    });
   });
 
   describe("a domain that has shut down and is still there", () => {
