@@ -8,6 +8,7 @@ import { openCopyRecord } from "../../host/local/copy-record.ts";
 import { stateDirectory } from "../../base/state-directory.ts";
 import { dropCache } from "../../host/local/drop-cache.ts";
 import { claimUsers, isOperationAtWork } from "../../guest/guard/disk-claims.ts";
+import { waitingUsers } from "../../guest/guard/waiting-disks.ts";
 import type { Host } from "../../host/host.ts";
 import { findDeviceUsers, readDiskReach, sameDevice } from "../../host/local/device-users.ts";
 import type { DeviceUser } from "../../host/local/device-users.ts";
@@ -17,6 +18,7 @@ import { openSyncSource } from "../../host/local/sync-source.ts";
 import { openSyncTarget } from "../../host/local/sync-target.ts";
 import { xlProcessesWith } from "../../host/local/xl-processes.ts";
 import { yieldToOthers } from "../../host/local/yield.ts";
+import { localGuard } from "../local-guard.ts";
 import { localJournal, readLocalRecords } from "../local-records.ts";
 
 async function findClaims(host: Host, path: string): Promise<readonly DeviceUser[]> {
@@ -28,6 +30,11 @@ async function findClaims(host: Host, path: string): Promise<readonly DeviceUser
     .operations()
     .filter((one) => isOperationAtWork(one, { self, isAlive, xlWith: xlProcessesWith }));
   return claimUsers(reach, atWork);
+}
+
+async function findWaiting(host: Host, path: string): Promise<readonly DeviceUser[]> {
+  using records = readLocalRecords(process.env);
+  return await waitingUsers(localGuard(host, records), path);
 }
 
 export function localSyncPorts(): SyncPorts {
@@ -46,7 +53,9 @@ export function localSyncPorts(): SyncPorts {
     findUsers: async (path) => {
       // First who is about to be a user: afterwards he is one, and has no claim any more.
       const claims = await findClaims(host, path);
-      return [...claims, ...(await findDeviceUsers(host, path))];
+      const users = await findDeviceUsers(host, path);
+      // A guest that is saved has it until its image waits: whoever is not seen as the one is seen as the other.
+      return [...claims, ...users, ...(await findWaiting(host, path))];
     },
     sameDevice,
     async fileRoom(path) {

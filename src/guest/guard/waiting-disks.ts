@@ -7,6 +7,7 @@ import { printable } from "../../base/printable.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { DiskReach } from "../../host/disk-reach.ts";
 import type { Host } from "../../host/host.ts";
+import type { DeviceUser } from "../../host/local/device-users.ts";
 import type { ImageRecord, Records } from "../../host/records.ts";
 import { timeText } from "../fingerprint/text.ts";
 import { overlaps } from "./disk-overlap.ts";
@@ -88,6 +89,15 @@ function isOwn({ id, guest, uuid }: ImageRecord, owner: DiskOwner | undefined): 
 /** Behind "it is". Names are not escaped. */
 export function waitingDiskText({ image, path, vdev }: WaitingDisk): string {
   return `the disk ${vdev} (${path}) of ${image.guest}, whose memory image ${image.path} waits since ${timeText(image.savedAtMs)}`;
+}
+
+/** The same as a user of the disk, for who has no guest to give it to. */
+export async function waitingUsers(
+  ports: WaitingPorts,
+  path: string,
+): Promise<readonly DeviceUser[]> {
+  const found = await findWaitingDisk(ports, path);
+  return found ? [{ kind: "image", what: waitingDiskText(found), writes: false }] : [];
 }
 
 /** Nothing when no image of another guest waits for the disk; otherwise `refused`. Who only reads it may have it. */

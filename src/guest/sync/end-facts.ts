@@ -39,6 +39,7 @@ const USER_KINDS = [
   "loop",
   "nbd",
   "guest",
+  "image",
   "process",
   "sync",
 ] as const satisfies readonly DeviceUser["kind"][];

@@ -100,12 +100,23 @@ function refuseUsed(destination: PlannedEnd): void {
   if (!first) return;
   const name = endName(destination);
   const all = destination.users.map(({ what }) => what);
+  // Who has it open is named before the image.
+  if (first.kind === "image")
+    throw refused([name], {
+      what: `${name} has to stay as it is: nothing was written.`,
+      why: `It is ${listText(all)}. ${WORTHLESS}`,
+      next: `${WAY_OUT.image} If the arguments are swapped: domus sync SOURCE DESTINATION.`,
+    });
   throw refused([name], {
     what: `${name} is in use: nothing was written.`,
     why: `It is ${listText(all)}. Who uses a disk does not notice that it is written to from outside, and damages it.`,
     next: `${WAY_OUT[first.kind]} If the arguments are swapped: domus sync SOURCE DESTINATION.`,
   });
 }
+
+/** Of a disk that a memory image waits for. */
+export const WORTHLESS =
+  "One write makes the image worthless: who restores it after that destroys the filesystems.";
 
 /** How to end the use of a disk. */
 const WAY_OUT: Readonly<Record<EndFacts["users"][number]["kind"], string>> = {
@@ -117,6 +128,8 @@ const WAY_OUT: Readonly<Record<EndFacts["users"][number]["kind"], string>> = {
   loop: "Detach it first (losetup -j FILE, losetup -d), or name another destination.",
   nbd: "Disconnect it first, or name another destination.",
   guest: "Shut the guest down first (xl shutdown), or name another destination.",
+  image:
+    "To let that guest go on where it was: domus restore GUEST. To give that up: domus start --discard-image GUEST, which keeps the image aside. When it is stopped then, run the command again; or name another destination.",
   process: "End that process first, or name another destination.",
   sync: "Another copy to it is under way: wait for its end.",
 };

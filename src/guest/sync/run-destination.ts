@@ -9,6 +9,7 @@ import { receive } from "../../sync/receiver.ts";
 import { assertReread } from "../../sync/reread.ts";
 import { bytesOfRun } from "../../sync/segment-runs.ts";
 import type { SegmentRun } from "../../sync/segment-runs.ts";
+import { WORTHLESS } from "./plan.ts";
 import type { EndAbout, EndReport } from "./end-report.ts";
 import { limited } from "./limited.ts";
 import type { SyncPorts } from "./ports.ts";
@@ -44,11 +45,18 @@ export async function openDestinationEnd(ports: SyncPorts, order: RunOrder): Pro
 
 /**
  * Who gives a disk to a guest says so first, and then looks who has it open; here it is open first. So one of the two sees the
- * other. `refused` when a guest has got it since the survey, or is about to.
+ * other. `refused` when a guest has got it since the survey, or is about to, or was saved with it.
  */
 async function assertNoGuest(ports: SyncPorts, path: string): Promise<void> {
-  const guest = (await ports.findUsers(path)).find(({ kind }) => kind === "guest");
+  const users = await ports.findUsers(path);
+  const guest = users.find(({ kind }) => kind === "guest" || kind === "image");
   if (!guest) return;
+  if (guest.kind === "image")
+    throw refused([path], {
+      what: `${path} has to stay as it is: nothing was written.`,
+      why: `It is ${guest.what}. ${WORTHLESS}`,
+      next: "Run the command again: it says more.",
+    });
   throw refused([path], {
     what: `${path} is in use: nothing was written.`,
     why: `It is ${guest.what} by now. Who uses a disk does not notice that it is written to from outside, and damages it.`,

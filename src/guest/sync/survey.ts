@@ -32,7 +32,7 @@ export async function surveyEnd(ports: SyncPorts, survey: Survey): Promise<EndFa
     kind: device.kind,
     sizeBytes: device.size,
     identity: Buffer.from(device.identity).toString("hex"),
-    users: survey.users === false ? [] : await usersOf(ports, device.path),
+    users: survey.users === false ? [] : await usersOf(ports, device.path, role),
     ...(device.kind === "file" && (await ports.fileRoom(device.path))),
     record: copy?.state ?? "none",
     ...(copy?.sourceState !== undefined && { recordedState: copy.sourceState }),
@@ -74,8 +74,10 @@ async function missingEnd(ports: SyncPorts, path: string): Promise<EndFacts> {
   };
 }
 
-async function usersOf(ports: SyncPorts, path: string): Promise<readonly DeviceUser[]> {
-  return (await ports.findUsers(path)).slice(0, MAX_USERS);
+async function usersOf(ports: SyncPorts, path: string, role: Role): Promise<readonly DeviceUser[]> {
+  const users = await ports.findUsers(path);
+  // What an image needs as it is may be read.
+  return users.filter(({ kind }) => role !== "source" || kind !== "image").slice(0, MAX_USERS);
 }
 
 /** Said one by one; a machine with more on one disk has its reasons. */

@@ -20,6 +20,8 @@ export type DeviceUser = {
     | "loop"
     | "nbd"
     | "guest"
+    /** Nobody has it open, but a memory image is good for what is on it now. */
+    | "image"
     | "process"
     | "sync";
   /** For people, behind "it is": `mounted at /srv`, `part of volume group vg0`, `disk xvda of domain web1 (running)`. */

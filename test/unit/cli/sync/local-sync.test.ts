@@ -21,6 +21,25 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
+test("a disk that a memory image waits for has to stay as it is, under any name", async () => {
+  const [path, alias, image] = ["disk.img", "alias.img", "image"].map((name) => join(dir, name));
+  for (const file of [path!, image!]) writeFileSync(file, "bytes");
+  symlinkSync(path!, alias!);
+  const { findUsers } = localSyncPorts();
+  using records = openRecords(dir);
+  const { id } = records.addImage({
+    ...{ guest: "pandora", uuid: "u1", path: image!, state: "waiting" },
+    savedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+    disks: [{ vdev: "xvda", path: path!, readonly: false }],
+  });
+  const what = `the disk xvda (${path}) of pandora, whose memory image ${image} waits since 2026-01-02 03:04:05 UTC`;
+  const user = { kind: "image", what, writes: false };
+  expect(await findUsers(alias!)).toEqual([user]);
+  expect(await findUsers(image!)).toEqual([]);
+  records.changeImage(id, { state: "aside" });
+  expect(await findUsers(alias!)).toEqual([]);
+});
+
 test("a disk that is being given to a guest has a user, under any name, as long as that lasts", async () => {
   const [path, alias] = [join(dir, "disk.img"), join(dir, "alias.img")];
   writeFileSync(path, "disk");

@@ -87,6 +87,7 @@ describe("refused", () => {
       "loop",
       "nbd",
       "guest",
+      "image",
       "process",
       "sync",
     ] as const;

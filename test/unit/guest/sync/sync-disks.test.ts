@@ -222,6 +222,22 @@ describe("not done", () => {
     expect(await refusedAt(3)).toBeUndefined();
   });
 
+  test("a destination that the memory image of a guest waits for; a source may be one", async () => {
+    const what = "the disk xvda (/b) of pandora, whose memory image /save/p waits since then";
+    const users = [{ kind: "image", what, writes: false } as const];
+    for (const look of [0, 1, 2]) {
+      let asked = 0;
+      const far = { ...there(), users: () => (asked++ < look ? [] : users) };
+      const before = Uint8Array.from(far.disks.get("/b")!);
+      expect(failureOf(await run({ near, far }))).toMatchObject({
+        kind: "refused",
+        why: expect.stringContaining(what),
+      });
+      expect(Buffer.compare(far.disks.get("/b")!, before)).toBe(0);
+    }
+    valueOf(await run({ near: { ...near, users: () => users }, far: there() }));
+  });
+
   test("a connection that ends anywhere is a failure with words, and no hang", async () => {
     // Noise does not pack: all of it would pass.
     const noise = { disks: new Map([["/a", randomBytes(ODD)]]) };
