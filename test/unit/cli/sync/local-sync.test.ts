@@ -25,7 +25,8 @@ test("a disk that a memory image waits for has to stay as it is, under any name"
   const [path, alias, image] = ["disk.img", "alias.img", "image"].map((name) => join(dir, name));
   for (const file of [path!, image!]) writeFileSync(file, "bytes");
   symlinkSync(path!, alias!);
-  const { findUsers } = localSyncPorts();
+  const ports = localSyncPorts();
+  const findUsers = (one: string) => ports.findUsers(one);
   using records = openRecords(dir);
   const { id } = records.addImage({
     ...{ guest: "pandora", uuid: "u1", path: image!, state: "waiting" },
