@@ -34,7 +34,7 @@ beforeAll(async () => {
       'on_reboot = "restart"',
     ],
   });
-  await host.output("lvcreate -qqy -L 4m -n pandora-data vg0");
+  await host.output("lvcreate -qqy -L 4m -n pandora-data vg0; groupadd --system domus");
   watcher = await installWatcher(host);
 });
 
@@ -47,6 +47,11 @@ afterAll(async () => {
 let ups = 0;
 const up = () =>
   host.waitForConsole("pandora", new RegExp(`(userland reached[\\s\\S]*){${++ups}}`));
+
+test("its state directory is for members of the group domus, too, as systemd starts it", async () => {
+  const owned = await host.output("stat -c '%U %G %a' /var/lib/domus /var/lib/domus/records.db");
+  expect(owned).toBe("root domus 750\nroot domus 640\n");
+});
 
 test("a storm of changes is seen as it happens, in order", LONG, async () => {
   const data = "/dev/vg0/pandora-data";

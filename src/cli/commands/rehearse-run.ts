@@ -17,6 +17,7 @@ import { failing } from "../failing.ts";
 import { localBoot } from "../local-console.ts";
 import { openLifecycle, rehearsalDirectories } from "../local-lifecycle.ts";
 import { wrap, wrapLabelled } from "../render/text.ts";
+import { assertRoot } from "../root-only.ts";
 import { openInventory } from "./list-run.ts";
 
 export type RehearseFlags = {
@@ -32,6 +33,7 @@ export type RehearseFlags = {
 export const run = failing(async function (this: Context, flags: RehearseFlags, name?: string) {
   if (flags.clean) return clean(this, flags);
   if (name === undefined) throw misuse("No guest is named.", "domus rehearse GUEST");
+  if (!flags.dryRun) assertRoot(this);
   const { openHost, signal } = this;
   const inventory = await openInventory(this, flags);
   const guest = findGuest(inventory, "This host", name);

@@ -1,16 +1,14 @@
 /** Records in an SQLite database (docs/design/records.md). */
-import { chmodSync, chownSync, existsSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue } from "node:sqlite";
-import { attemptSync, corrupt, FailureError, ioFailure, overLimit } from "../../base/failure.ts";
+import { attemptSync, corrupt, FailureError, overLimit } from "../../base/failure.ts";
 import { MIB } from "../../base/units.ts";
 import type { EventFilter, GuestEvent, ImageRecord, Operation, Records } from "../records.ts";
-import { errnoOf } from "./errno.ts";
-import { makeDirectories } from "./make-directories.ts";
 import { damagedRecords, isSqlite, isThere, recordsFailure } from "./records-failure.ts";
-import type { FileOwner } from "./waiting-file.ts";
+import { makeStateDirectory, shareWithGroup, stateOwner } from "./state-owner.ts";
 import { waitingKeeper } from "./waiting-keeper.ts";
 
 const SCHEMA_VERSION = 1;
@@ -23,7 +21,6 @@ const SAME_EVENT_MS = 10_000;
 /** A domain has one beginning and one end; a command may write of it when the guest is up. */
 const ONCE = new Set(["started", "restored", "rebooted", "stopped", "crashed", "migrated"]);
 const SAME_LIFE_MS = 300_000;
-const GROUP = "domus";
 
 const SCHEMA = `
 CREATE TABLE image (
@@ -49,10 +46,10 @@ CREATE TABLE note (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
  * they cannot be had, `unsupported` when newer.
  */
 export function openRecords(directory: string): Records {
-  makeDirectory(directory);
+  makeStateDirectory(directory);
   const path = join(directory, "records.db");
   const database = open(path, false);
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) ours(file, 0o640);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) shareWithGroup(file, 0o640);
   return recordsIn(database, path, directory);
 }
 
@@ -63,43 +60,6 @@ export function openRecordsReadOnly(directory: string): Records {
   const empty = new DatabaseSync(":memory:");
   empty.exec(SCHEMA);
   return recordsIn(empty, path);
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    if (existsSync(directory)) return;
-    makeDirectories(directory, 0o700);
-    ours(directory, 0o750);
-  } catch (error) {
-    throw ioFailure([directory], "make", errnoOf(error), error);
-  }
-}
-
-/** For root and the group, when there is one; else for root alone. */
-function ours(path: string, wish: number): void {
-  const { gid, mode } = ownerOf(wish);
-  try {
-    if (gid !== undefined) chownSync(path, 0, gid);
-    chmodSync(path, mode);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw ioFailure([path], "chmod", errnoOf(error), error);
-  }
-}
-
-function ownerOf(mode: number): FileOwner {
-  const gid = process.getuid?.() === 0 ? groupId(GROUP) : undefined;
-  return gid === undefined ? { mode: mode & 0o700 } : { mode, gid };
-}
-
-function groupId(name: string): number | undefined {
-  try {
-    const line = readFileSync("/etc/group", "utf8")
-      .split("\n")
-      .find((one) => one.startsWith(`${name}:`));
-    return line === undefined ? undefined : Number(line.split(":")[2]);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
@@ -201,7 +161,7 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
       : waitingKeeper(directory, {
           images: () =>
             all("SELECT id, body FROM image WHERE state = 'waiting' ORDER BY id").map(imageOf),
-          owner: () => ownerOf(0o640),
+          owner: () => stateOwner(0o640),
         });
   if (keeper && !keeper.fits()) {
     try {

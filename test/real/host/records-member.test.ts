@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openRecords } from "../../../src/host/local/records-db.ts";
 import { writeKeptFile } from "../../../src/host/local/kept-file.ts";
+import { makeStateDirectory } from "../../../src/host/local/state-owner.ts";
 import { needRoot } from "../../support/need.ts";
 
 const GID = 54_321;
@@ -71,4 +72,26 @@ test("what is kept beside them is for the group of the directory, and for nobody
   expect((statSync(join(directory, "checks.json")).mode & 0o777).toString(8)).toBe("600");
   writeFileSync(join(directory, "file"), "");
   expect(writeKeptFile(join(directory, "file"), "checks.json", "{}")).toBe(false);
+});
+
+test("a state directory that is older than the group, or that systemd has made, is given to the group", () => {
+  const directory = stateDirectory();
+  // A group that every Debian has; what systemd makes for StateDirectory=.
+  const group = { group: "games" };
+  const gid = 60;
+  const owner = () => {
+    const { gid: of, mode } = statSync(directory);
+    return [of, (mode & 0o777).toString(8)];
+  };
+  chownSync(directory, 0, 0);
+  makeStateDirectory(directory, { ...group, isOwn: true });
+  expect(owner()).toEqual([gid, "750"]);
+  // Somebody else's directory that was named with DOMUS_STATE_DIR stays as it is.
+  chownSync(directory, 0, 0);
+  chmodSync(directory, 0o700);
+  makeStateDirectory(directory, group);
+  expect(owner()).toEqual([0, "700"]);
+  rmSync(directory, { recursive: true });
+  makeStateDirectory(directory, group);
+  expect(owner()).toEqual([gid, "750"]);
 });

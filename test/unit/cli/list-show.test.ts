@@ -339,10 +339,12 @@ describe("what is kept of guests", () => {
   });
 });
 
-test.each(["persist", "save", "restore", "start", "stop", "reboot", "pause", "resume"])(
-  "domus %s is for root alone",
-  async (command) => {
-    const { code, stderr } = await cli([command, "pandora"], { host: host(), isRoot: false });
-    expect([code, stderr]).toEqual([4, expect.stringContaining("only root may do that")]);
-  },
-);
+test.each([
+  ...["persist", "save", "restore", "start", "stop", "reboot", "pause", "resume", "rehearse"].map(
+    (command) => `${command} pandora`,
+  ),
+  ...["attach pandora /dev/vg0/x,raw,xvdc,w", "detach pandora xvdb", "rehearse --clean", "watch"],
+])("domus %s is for root alone", async (words) => {
+  const { code, stderr } = await cli(words.split(" "), { host: host(), isRoot: false });
+  expect([code, stderr]).toEqual([4, expect.stringContaining("only root may do that")]);
+});
