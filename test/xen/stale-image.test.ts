@@ -60,6 +60,14 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+type Shown = {
+  readonly guests: readonly {
+    readonly images: readonly {
+      readonly proof?: { readonly disks: readonly { readonly proof: string }[] };
+    }[];
+  }[];
+};
+
 /** By xl alone. */
 async function isRunning(): Promise<boolean> {
   return (await host.run("xl domid pandora")).code === 0;
@@ -122,6 +130,16 @@ test("dom0 wrote to a disk: renamed one with tune2fs, mounted it, checked anothe
   await nextTick(host, "pandora", { boot: 2, tick: 3 });
   await domus.done("save pandora");
   await domus.done("restore --dry-run pandora");
+  // This kernel says of logical volumes that it does not count, and does.
+  expect(await host.output(`cat /sys/dev/block/$(stat -Lc %Hr:%Lr ${DISK})/queue/iostats`)).toBe(
+    "0\n",
+  );
+  const { guests } = JSON.parse(await host.output("domus show --json pandora", PATIENT)) as Shown;
+  expect(guests[0]?.images[0]?.proof?.disks.map(({ proof }) => proof)).toEqual([
+    "counters",
+    "counters",
+    "counters",
+  ]);
   // No file is changed by it, nor is anything mounted.
   await host.output(`tune2fs -L parcels ${DISK}2`);
   const renamed = await domus.refused("restore pandora");
@@ -138,6 +156,12 @@ test("dom0 wrote to a disk: renamed one with tune2fs, mounted it, checked anothe
   expect(why).not.toContain("--anyway");
   // Nor is it a matter of how much one wants it.
   await domus.refused("restore --anyway pandora");
+  // A block of data, past every filesystem, and with the same bytes: only the kernel's counters have seen it.
+  await host.output(
+    `dd if=${DISK} of=${DISK} bs=4096 skip=8000 seek=8000 count=1 conv=notrunc,fsync status=none`,
+  );
+  const raw = await domus.refused("restore pandora");
+  expect(raw).toMatch(/xvda \(\S*-disk\): Since then 8 sectors of 512 bytes were written/);
 });
 
 const IMAGES = "/var/lib/domus/images";

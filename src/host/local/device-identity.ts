@@ -4,8 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { BOOT_ID_PATH } from "./boot-id.ts";
+import { readText } from "./read-text.ts";
 
 export type DiskFacts = { readonly stats: BigIntStats; readonly sizeBytes: number };
 
@@ -78,12 +79,4 @@ export async function deviceParts(
 /** Of this installation (machine-id(5)). */
 async function hostId(): Promise<string> {
   return (await readText("/etc/machine-id")) ?? (await readText("/var/lib/dbus/machine-id")) ?? "";
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, "utf8")).trim() || undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -4,15 +4,17 @@
  */
 import { constants } from "node:fs";
 import type { BigIntStats } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { attempt, ioFailure, unsupported } from "../../base/failure.ts";
 import type { DeviceCounter, DiskObservation, DiskWrites, FileTimes } from "../disk-observation.ts";
 import { readBootId } from "./boot-id.ts";
 import { deviceNumber, diskIdentity } from "./device-identity.ts";
 import { errnoOf } from "./errno.ts";
+import { readText } from "./read-text.ts";
 import { runLocal } from "./run.ts";
-import { settledStats, writtenSectors } from "./target-witness.ts";
+import { settledStats } from "./target-witness.ts";
+import { countsWrites, writtenSectors } from "./write-counters.ts";
 
 /** `io` when it cannot be opened or flushed, `unsupported` when it is no disk. */
 export async function observeLocalDisk(
@@ -39,8 +41,8 @@ export async function observeLocalDisk(
       await attempt(() => runLocal(["blockdev", "--flushbufs", path]));
     }
     const sys = `/sys/dev/block/${deviceNumber(stats.rdev)}`;
-    const sizeBytes = Number((await text(`${sys}/size`)) ?? 0) * 512;
-    const writes = await deviceWrites(sys, settle);
+    const sizeBytes = Number((await readText(`${sys}/size`)) ?? 0) * 512;
+    const writes = await deviceWrites(path, sys, settle);
     return { identity: await identityOf(stats, sizeBytes), ...(writes && { writes }) };
   } finally {
     await handle.close();
@@ -75,14 +77,20 @@ async function fileTimes(path: string, settle: boolean): Promise<FileTimes | und
 }
 
 /** Undefined where something is missing without which the rest says nothing. */
-async function deviceWrites(sys: string, settle: boolean): Promise<DiskWrites | undefined> {
-  const isPartition = (await text(`${sys}/partition`)) !== undefined;
-  const own = await counterOf(sys, isPartition ? `${sys}/..` : sys);
+async function deviceWrites(
+  path: string,
+  sys: string,
+  settle: boolean,
+): Promise<DiskWrites | undefined> {
+  const isPartition = (await readText(`${sys}/partition`)) !== undefined;
+  const disk = isPartition ? `${sys}/..` : sys;
+  if (!(await countsWrites(path, sys, disk))) return undefined;
+  const own = await counterOf(sys, disk);
   // Through the disk around it anybody can write to a partition.
-  const around = isPartition ? await counterOf(`${sys}/..`, `${sys}/..`) : undefined;
+  const around = isPartition ? await counterOf(disk, disk) : undefined;
   const bootId = readBootId();
   if (bootId === undefined || own === undefined || (isPartition && !around)) return undefined;
-  const behind = await text(`${sys}/loop/backing_file`);
+  const behind = await readText(`${sys}/loop/backing_file`);
   const counters = around ? [own, around] : [own];
   if (behind === undefined) return { bootId, counters };
   const file = await attempt(() => fileTimes(behind, settle));
@@ -91,22 +99,12 @@ async function deviceWrites(sys: string, settle: boolean): Promise<DiskWrites | 
 }
 
 async function counterOf(sys: string, disk: string): Promise<DeviceCounter | undefined> {
-  const [device, diskseq, counted, counters] = await Promise.all([
-    text(`${sys}/dev`),
-    text(`${disk}/diskseq`),
-    text(`${disk}/queue/iostats`),
-    text(`${sys}/stat`),
+  const [device, diskseq, counters] = await Promise.all([
+    readText(`${sys}/dev`),
+    readText(`${disk}/diskseq`),
+    readText(`${sys}/stat`),
   ]);
   const [sectorsWritten, sectorsDiscarded] = writtenSectors(counters)?.split("+") ?? [];
-  if (!device || !diskseq || counted !== "1" || !sectorsWritten || !sectorsDiscarded)
-    return undefined;
+  if (!device || !diskseq || !sectorsWritten || !sectorsDiscarded) return undefined;
   return { device, diskseq, sectorsWritten, sectorsDiscarded };
-}
-
-async function text(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch {
-    return undefined;
-  }
 }

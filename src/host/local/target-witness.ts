@@ -3,11 +3,13 @@
  * be believed without reading. What it cannot tell, and why each part is there: docs/design/copy-record.md.
  */
 import type { BigIntStats } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { ioFailure } from "../../base/failure.ts";
 import { readBootId } from "./boot-id.ts";
 import { errnoOf } from "./errno.ts";
 import { deviceNumber } from "./device-identity.ts";
+import { readText } from "./read-text.ts";
+import { writtenSectors } from "./write-counters.ts";
 
 /** Times of files advance with the kernel's tick, 10 ms at most. */
 const TICK_MS = 20;
@@ -64,26 +66,19 @@ function newest({ mtimeNs, ctimeNs }: BigIntStats): bigint {
  */
 async function deviceWitness({ rdev }: BigIntStats): Promise<string> {
   const sys = `/sys/dev/block/${deviceNumber(rdev)}`;
-  const isPartition = (await text(`${sys}/partition`)) !== undefined;
+  const isPartition = (await readText(`${sys}/partition`)) !== undefined;
   const disk = isPartition ? `${sys}/..` : sys;
   const boot = readBootId();
   const [sequence, counted, size, own, whole] = await Promise.all([
-    text(`${disk}/diskseq`),
-    text(`${disk}/queue/iostats`),
-    text(`${sys}/size`),
-    text(`${sys}/stat`),
-    text(`${disk}/stat`),
+    readText(`${disk}/diskseq`),
+    readText(`${disk}/queue/iostats`),
+    readText(`${sys}/size`),
+    readText(`${sys}/stat`),
+    readText(`${disk}/stat`),
   ]);
   const [ours, all] = [writtenSectors(own), writtenSectors(whole)];
   if (!boot || !sequence || counted !== "1" || !size || !ours || !all) return "";
   return `device boot=${boot} seq=${sequence} size=${size} wrote=${ours} disk=${all}`;
-}
-
-/** Sectors written and discarded, as `written+discarded`: fields 7 and 14 (Documentation/block/stat.rst). */
-export function writtenSectors(counters: string | undefined): string | undefined {
-  const fields = counters?.split(/\s+/) ?? [];
-  const [written, discarded] = [fields[6], fields[13]];
-  return written === undefined || discarded === undefined ? undefined : `${written}+${discarded}`;
 }
 
 async function look(path: string): Promise<BigIntStats> {
@@ -91,13 +86,5 @@ async function look(path: string): Promise<BigIntStats> {
     return await stat(path, { bigint: true });
   } catch (error) {
     throw ioFailure([path], "look at", errnoOf(error), error);
-  }
-}
-
-async function text(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch {
-    return undefined;
   }
 }
