@@ -1958,18 +1958,19 @@ It looks for that file on every FAT filesystem of the guest's disks, and in the 
   },
   "image-bypassed": {
     severity: "error",
-    summary: `A guest was started from its disks while its save image was waiting to be restored.`,
+    summary: `A guest was started from its disks while its save image was waiting to be restored, or another guest has got one of these disks to write to.`,
     page: `# image-bypassed
 
 Severity: error
 
 ## What it means
 
-A guest was started from its disks while its save image was waiting to be restored.
+A guest was started from its disks while its save image was waiting to be restored, or another guest has got one of these disks to write to.
 
 ## What you see
 
-The guest boots as after a power failure: what ran in it at the time of the save is gone. \`domus watch\` raises an alarm within seconds; nothing else says a word.
+The guest boots as after a power failure: what ran in it at the time of the save is gone. Or another guest runs with the disk, by whatever name. \`domus watch\` raises an alarm within seconds; nothing else says a word.
+domus itself gives such a disk to nobody who would write to it; \`xl create\` and \`xl block-attach\` do.
 
 ## Why
 
@@ -1982,9 +1983,11 @@ Decide which of the two is worth more. The guest as it runs now: leave it, never
 the next start, or move the file away). What it was doing when it was saved: \`xl destroy\` at once, and see with \`domus show GUEST\` whether the disks are still those of the image; only then
 restore it.
 
+When it is another guest that has the disk: \`domus detach\` takes it away. The image is set aside when a command of domus sees this, and \`domus restore\` with its path takes it as long as nothing was written; it compares the disks, and refuses otherwise.
+
 ## How domus knows
 
-The image is in the records as waiting, a domain with the guest's uuid or name runs, and no command of domus is at work on it.
+The image is in the records as waiting, a domain runs that has the guest's uuid or name, or may write to one of its disks (the same device or file under any name, a partition of it, the disk around it), and no command of domus is at work on it.
 `,
   },
   "image-incomplete": {

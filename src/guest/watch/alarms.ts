@@ -3,6 +3,7 @@ import type { Finding } from "../../base/finding.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { DiskReach } from "../../host/disk-reach.ts";
 import type { ImageRecord } from "../../host/records.ts";
+import { overlaps } from "../guard/disk-overlap.ts";
 import { INCOMING, MIGRATED_AWAY } from "./beginnings.ts";
 import { crashLoops } from "./crash-loop.ts";
 import { crashedUnwatched } from "../inventory/crash-findings.ts";
@@ -57,6 +58,7 @@ export function alarmsOf(facts: AlarmFacts): Alarm[] {
       ...halfBuilt(one, facts),
     ]),
     ...sharedDisks(facts),
+    ...takenDisks(facts),
     ...crashLoops(facts.crashes ?? []).map(({ last, uuid, finding }): Alarm => {
       const { guest, domid } = last;
       // One for all the domains that it is in turn.
@@ -190,6 +192,7 @@ function halfBuilt(tracked: Tracked, { looks, processes, domains }: AlarmFacts):
 
 type DiskUser = {
   readonly tracked: Tracked;
+  readonly vdev: string;
   readonly target: string;
   readonly reach: DiskReach;
 };
@@ -214,14 +217,51 @@ function sharedDisks(facts: AlarmFacts): Alarm[] {
   );
 }
 
+/** What the image of another guest needs as it is. Of a guest itself `imageAlarms` speaks. */
+function takenDisks(facts: AlarmFacts): Alarm[] {
+  const { images, busy, reaches } = facts;
+  const waiting = images.filter(
+    ({ state, guest, uuid }) => state === "waiting" && !busy.has(guest) && !busy.has(uuid),
+  );
+  if (waiting.length === 0) return [];
+  const users = diskUsers(facts).filter(
+    ({ tracked: { name, uuid } }) => !busy.has(name) && !busy.has(uuid),
+  );
+  return waiting.flatMap((image) => {
+    const needed = image.disks.flatMap(({ path, readonly }) =>
+      readonly ? [] : (reaches.get(path) ?? []),
+    );
+    const others = users.filter(
+      ({ tracked: { name, uuid } }) => uuid !== image.uuid && name !== image.guest,
+    );
+    const taken = others.filter(({ reach }) => needed.some((one) => overlaps(one, reach)));
+    const first = new Map(taken.toReversed().map((user) => [user.tracked.domid, user]));
+    return [...first.values()].map((user) =>
+      alarm(user.tracked, takenBeside(user, image), 0, ` ${image.id}`),
+    );
+  });
+}
+
+function takenBeside({ tracked, vdev, target }: DiskUser, { guest, path }: ImageRecord): Finding {
+  const { name, domid } = tracked;
+  return {
+    code: "image-bypassed",
+    severity: "error",
+    where: [path, target],
+    what: `${name} (domain ${domid}) may write to ${target}, a disk of ${guest}, while the save image ${path} of ${guest} waits to be restored.`,
+    why: "With the first write the image does not fit the disk any more: to restore it would destroy its filesystems. xl does not look.",
+    next: `If what ${guest} was doing matters, take the disk away at once: domus detach ${shellWord(name)} ${shellWord(vdev)}. domus sets the image aside when it sees this; given its path, domus restore takes it as long as nothing was written, and refuses it otherwise.`,
+  };
+}
+
 function diskUsers({ domains, looks, reaches }: AlarmFacts): DiskUser[] {
   return domains.flatMap((tracked) => {
     if (!isActive(tracked) || INCOMING.test(tracked.name) || MIGRATED_AWAY.test(tracked.name))
       return [];
     const guest = looks.find(({ domid }) => domid === tracked.domid)?.guest;
-    return (guest?.disks ?? []).flatMap(({ target, readonly, elsewhere }) => {
+    return (guest?.disks ?? []).flatMap(({ vdev, target, readonly, elsewhere }) => {
       const reach = readonly || elsewhere ? undefined : reaches.get(target);
-      return reach ? [{ tracked, target, reach }] : [];
+      return reach ? [{ tracked, vdev, target, reach }] : [];
     });
   });
 }

@@ -360,20 +360,26 @@ class Watcher {
 
   /** Keys of those that hold, and those that began to. */
   /** Of all again when one is new: something may have been built on the others meanwhile. */
-  async #readReaches(targets: ReadonlySet<string>): Promise<void> {
-    const isNew = [...targets].some((target) => !this.#reachedTargets.has(target));
-    if (isNew) this.#reaches = await readDiskReaches(this.#ports.host, [...targets]);
-    this.#reachedTargets = targets;
+  async #readReaches(targets: readonly string[], saved: readonly string[]): Promise<void> {
+    // What a saved guest had may not have been there, until a domain got it.
+    const known = new Set([...targets.map((one) => `domain ${one}`), ...saved]);
+    const isNew = [...known].some((one) => !this.#reachedTargets.has(one));
+    if (isNew) this.#reaches = await readDiskReaches(this.#ports.host, [...targets, ...saved]);
+    this.#reachedTargets = known;
   }
 
   async #alarms(state: WatchState, look: Observation): Promise<[string[], Alarm[]]> {
+    const images = this.#ports.records.images();
     const targets = look.domains.flatMap(({ guest }) => guest?.disks.map((d) => d.target) ?? []);
-    await this.#readReaches(new Set(targets));
+    const saved = images
+      .filter((image) => image.state === "waiting")
+      .flatMap(({ disks }) => disks.map(({ path }) => path));
+    await this.#readReaches(targets, saved);
     const all = alarmsOf({
       domains: state.domains,
       looks: look.domains,
       processes: look.processes,
-      images: this.#ports.records.images(),
+      images,
       busy: this.#busy(),
       reaches: this.#reaches,
       disksThen: this.#disksThen,

@@ -82,6 +82,75 @@ describe("an image that waits", () => {
   });
 });
 
+describe("a disk that an image waits for", () => {
+  const reach = (identity: string, ...more: string[]): DiskReach => ({
+    ...{ identity, reaches: [identity, ...more] },
+  });
+  const reaches = new Map([
+    ["/dev/vg/a", reach("block 253:0")],
+    ["/dev/mapper/vg-a", reach("block 253:0")],
+    ["/dev/sdb", reach("block 8:16", "block 253:0")],
+    ["/dev/vg/b", reach("block 253:1")],
+  ]);
+  const needing = (readonly = false): ImageRecord => ({
+    ...IMAGE,
+    disks: [{ vdev: "xvda", path: "/dev/vg/a", readonly }],
+  });
+  const beside = (target: string, facts: Partial<AlarmFacts> = {}, readonly = false) =>
+    alarms({
+      ...{ domains: [tracked(2)], looks: [look(2, target, readonly)], processes: [monitor(2)] },
+      ...{ images: [needing()], reaches },
+      ...facts,
+    });
+
+  test.each(["/dev/vg/a", "/dev/mapper/vg-a", "/dev/sdb"])(
+    "is given to another guest as %s",
+    (target) => {
+      const [alarm, ...more] = beside(target);
+      expect(more).toEqual([]);
+      expect(alarm).toMatchObject({
+        ...{ guest: "g2", domid: 2, key: "image-bypassed 2 u2 4" },
+        finding: { code: "image-bypassed", severity: "error", where: ["/save/g1", target] },
+      });
+      expect(alarm?.finding.what).toContain(`g2 (domain 2) may write to ${target}, a disk of g1,`);
+      expect(alarm?.finding.next).toContain("domus detach g2 xvda");
+    },
+  );
+
+  test("is one alarm for all of a guest's disks", () => {
+    const disks = ["xvda", "xvdb"].map((vdev, at) => ({
+      ...{ vdev, path: at === 0 ? "/dev/vg/a" : "/dev/vg/b", readonly: false },
+    }));
+    const both = { ...look(2, "/dev/vg/a") };
+    const [first] = both.guest!.disks;
+    const guest = { ...both.guest!, disks: [first!, { ...first!, target: "/dev/vg/b" }] };
+    const images = [{ ...IMAGE, disks }];
+    const found = beside("/dev/vg/a", { looks: [{ ...both, guest }], images });
+    expect(found.map(({ finding }) => finding.where[1])).toEqual(["/dev/vg/a"]);
+  });
+
+  test.each<[string, ReturnType<typeof beside>]>([
+    ["another disk", beside("/dev/vg/b")],
+    ["one that is not there", beside("/dev/none")],
+    ["to be read", beside("/dev/vg/a", {}, true)],
+    ["what the saved guest only read", beside("/dev/vg/a", { images: [needing(true)] })],
+    ["a guest that domus works on", beside("/dev/vg/a", { busy: new Set(["u2"]) })],
+    ["when domus works on the saved one", beside("/dev/vg/a", { busy: new Set(["g1"]) })],
+    ["one that is being made", beside("/dev/vg/a", { domains: [tracked(2, { begun: false })] })],
+    [
+      "when the image waits no more",
+      beside("/dev/vg/a", { images: [{ ...needing(), state: "aside" }] }),
+    ],
+  ])("is no alarm: %s", (_, found) => {
+    expect(found.filter(({ finding }) => finding.code === "image-bypassed")).toEqual([]);
+  });
+
+  test("is one alarm when it is the guest itself", () => {
+    const own = { domains: [tracked(1)], looks: [look(1, "/dev/vg/a")], processes: [monitor(1)] };
+    expect(codes({ ...own, images: [needing()], reaches })).toEqual(["image-bypassed"]);
+  });
+});
+
 describe("a disk of two", () => {
   const reach = (identity: string, ...more: string[]): DiskReach => ({
     ...{ identity, reaches: [identity, ...more] },

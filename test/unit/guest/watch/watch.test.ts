@@ -368,6 +368,31 @@ test("a guest that runs beside its image is an alarm, once, unless domus is at w
   expect(records.events().filter(({ kind }) => kind === "alarm")).toHaveLength(1);
 });
 
+test("a guest that gets a disk of a saved one is an alarm, also when the disk was not there before", async () => {
+  const reaches = new Map([
+    ["/dev/mail/xvda", { identity: "block 253:0", reaches: ["block 253:0"] }],
+  ]);
+  let isActive = false;
+  const seeing: WorldHost = { ...host, reachesOf: async () => (isActive ? reaches : new Map()) };
+  records.addImage({
+    ...{ guest: "pandora", uuid: "u9", path: "/save/pandora", state: "waiting", savedAtMs: 1 },
+    disks: [{ vdev: "xvda", path: "/dev/mail/xvda", readonly: false }],
+  });
+  world.start("web");
+  const watcher = run({ host: seeing });
+  await isThere();
+  isActive = true;
+  world.start("mail");
+  watcher.change("@introduceDomain");
+  await expect
+    .poll(() => kinds(watcher.told), POLL)
+    .toEqual(expect.arrayContaining(["started mail 2", "alarm mail 2"]));
+  expect(watcher.told.find(({ kind }) => kind === "alarm")?.detail).toMatchObject({
+    ...{ code: "image-bypassed", severity: "error", where: ["/save/pandora", "/dev/mail/xvda"] },
+  });
+  await watcher.stop();
+});
+
 test("a restore behind domus's back is an alarm, and the image waits no more", async () => {
   world.start("web");
   const domain = world.get("web")!;
