@@ -20,3 +20,8 @@ export function guidText(bytes: Uint8Array): string {
 export function isNilUuid(text: string): boolean {
   return /^[0-]+$/.test(text);
 }
+
+/** Whether it is one as people and programs write it, in either case: 8-4-4-4-12 hexadecimal digits (RFC 9562, section 4). */
+export function isUuidText(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}

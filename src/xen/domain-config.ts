@@ -9,6 +9,7 @@ import type { Failure } from "../base/failure.ts";
 import type { Finding } from "../base/finding.ts";
 import { printable } from "../base/printable.ts";
 import type { Where } from "../base/where.ts";
+import { isUuidText } from "../bytes/uuid.ts";
 import { parseConfig } from "./config-syntax.ts";
 import type { ConfigFile } from "./config-syntax.ts";
 import { readDisks, readVifs } from "./config-devices.ts";
@@ -228,7 +229,7 @@ function readName(reading: ConfigReading): string | undefined {
 function readUuid(reading: ConfigReading): string | undefined {
   const uuid = textOf(reading, "uuid");
   if (uuid === undefined) return undefined;
-  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) return uuid.toLowerCase();
+  if (isUuidText(uuid)) return uuid.toLowerCase();
   const next = "Write it as 8-4-4-4-12 hexadecimal digits; uuidgen prints one.";
   reportRefused(reading, "uuid", `"${printable(uuid)}" is no UUID.`, next);
   return undefined;

@@ -5,7 +5,7 @@
  */
 import { corrupt, overLimit } from "../base/failure.ts";
 import type { Where } from "../base/where.ts";
-import { isNilUuid } from "../bytes/uuid.ts";
+import { isNilUuid, isUuidText } from "../bytes/uuid.ts";
 import type { DomainConfig, GuestType } from "./domain-config.ts";
 
 export type SummaryDisk = {
@@ -112,7 +112,7 @@ export function summaryOfJson(json: unknown, where: Where): DomainSummary {
   const online = build["avail_vcpus"];
   return {
     ...(name !== undefined && { name }),
-    ...(uuid !== undefined && isUuid(uuid) && { uuid }),
+    ...(uuid !== undefined && isUuidText(uuid) && !isNilUuid(uuid) && { uuid: uuid.toLowerCase() }),
     ...definite("type", typeOf(create["type"])),
     ...definite("memoryKib", countOf(build["target_memkb"])),
     ...definite("maxMemoryKib", countOf(build["max_memkb"])),
@@ -156,10 +156,6 @@ function actionOf(value: unknown): string | undefined {
   return typeof value === "string" && /^[a-z_]{1,32}$/.test(value)
     ? value.replaceAll("_", "-")
     : undefined;
-}
-
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text) && !isNilUuid(text);
 }
 
 function definite<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {

@@ -4,6 +4,7 @@ import { stat, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { ioFailure } from "../../base/failure.ts";
 import type { SyncPorts } from "../../guest/sync/ports.ts";
+import { BOOT_ID_PATH } from "../../host/local/boot-id.ts";
 import { openCopyRecord } from "../../host/local/copy-record.ts";
 import { stateDirectory } from "../../base/state-directory.ts";
 import { dropCache } from "../../host/local/drop-cache.ts";
@@ -46,7 +47,7 @@ export function localSyncPorts(): SyncPorts {
     dropCache,
     hostNames: async () => ({
       host: hostname(),
-      bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      bootId: readFileSync(BOOT_ID_PATH, "utf8").trim(),
     }),
     openSource: openSyncSource,
     openTarget: openSyncTarget,

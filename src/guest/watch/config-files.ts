@@ -8,6 +8,7 @@ import { fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
 import { xxhash64 } from "../../bytes/xxhash64.ts";
 import { decodeText } from "../../bytes/text.ts";
+import { isUuidText } from "../../bytes/uuid.ts";
 import type { Host } from "../../host/host.ts";
 import type { GuestEvent } from "../../host/records.ts";
 import { withoutPasswords } from "../../xen/config-passwords.ts";
@@ -24,7 +25,6 @@ const VERSION = 1;
 const MAX_SETTINGS = 256;
 /** Of one event; the others are counted. */
 const MAX_TOLD = 16;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const AT_A_TIME = 16;
 const UNSETTLED = "unsettled";
 /** Between the time of a file and what domus itself wrote down of it. */
@@ -120,7 +120,7 @@ async function readConfig(
     ...{ path, realPath, stamp, settings, digest: xxhash64(bytes).join(".") },
     // One that cannot be parsed for now is still the guest that it was.
     guest: settings["name"] ?? was?.guest ?? cut(fileName(path).replace(/\.cfg$/, "")),
-    ...(UUID.test(uuid) && { uuid: uuid.toLowerCase() }),
+    ...(isUuidText(uuid) && { uuid: uuid.toLowerCase() }),
     ...(modifiedMs !== undefined && { modifiedMs: Math.round(modifiedMs) }),
   };
 }
