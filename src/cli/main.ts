@@ -9,6 +9,22 @@ import { keepVerdicts, openGuestState } from "./guest-state.ts";
 import { terminalOutput } from "./output.ts";
 import { runApp } from "./run-app.ts";
 
+/** Their result is all there is to them. What the others do goes on when nobody listens, and the exit code says how it ended. */
+const ONLY_SAY = new Set([
+  "check",
+  "disk",
+  "entries",
+  "explain",
+  "history",
+  "list",
+  "show",
+  "watch",
+]);
+
+function onlySays([command = "", sub]: readonly string[]): boolean {
+  return ONLY_SAY.has(command) && sub !== "cp";
+}
+
 async function main(): Promise<void> {
   const interrupt = new AbortController();
   const out = terminalOutput(process.stdout, process.stderr, process.env);
@@ -23,7 +39,10 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => interrupt.abort());
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // `domus check | head`: the reader has seen enough.
-    if (error.code === "EPIPE") process.exit(EXIT.done);
+    if (error.code === "EPIPE") {
+      if (onlySays(process.argv.slice(2))) process.exit(EXIT.done);
+      return;
+    }
     out.say(`domus: the result could not be written to stdout: ${error.code ?? error.message}`);
     process.exit(EXIT.failed);
   });

@@ -21,9 +21,11 @@ const STATE_STYLE: Readonly<Record<GuestState, Style>> = {
   stopped: "dim",
 };
 
-/** The columns; where the width does not suffice they go in this order, the first two never. */
 const HEADER = ["GUEST", "STATE", "MEMORY", "DISKS", "CHECK", "CONFIG", "IMAGE"] as const;
-const DROPPED_FIRST = ["DISKS", "MEMORY", "CHECK", "IMAGE", "CONFIG"] as const;
+/** Whatever the width. */
+const ALWAYS = ["GUEST", "STATE"] as const;
+/** The others, as far as there is room for them. */
+const MOST_WANTED = ["CONFIG", "IMAGE", "CHECK", "MEMORY", "DISKS"] as const;
 /** They are there where there is something in them. */
 const SOMETIMES: ReadonlySet<string> = new Set(["CHECK", "IMAGE"]);
 
@@ -94,21 +96,20 @@ function disksText({ has }: InventoryGuest, { backings }: Inventory): string {
   return `${disks.length}, ${total}${known.length < sizes.length ? "+" : ""}`;
 }
 
-/** As many columns as there is room for; one that would be empty is none. */
+/** Those for which there is room; one that would be empty is none. What is too wide makes room for what is less important. */
 function fitting(
   rows: readonly Row[],
   widths: ReadonlyMap<Column, number>,
   width: number,
 ): readonly Column[] {
-  let columns: readonly Column[] = HEADER.filter(
-    (column) => !SOMETIMES.has(column) || rows.some((row) => row[column] !== ""),
-  );
-  for (const dropped of DROPPED_FIRST) {
-    const taken = columns.reduce((sum, column) => sum + widths.get(column)! + 2, -2);
-    if (taken <= width) break;
-    columns = columns.filter((column) => column !== dropped);
+  const taken = (columns: ReadonlySet<Column>) =>
+    [...columns].reduce((sum, column) => sum + widths.get(column)! + 2, -2);
+  const fit = new Set<Column>(ALWAYS);
+  for (const column of MOST_WANTED) {
+    if (SOMETIMES.has(column) && rows.every((row) => row[column] === "")) continue;
+    if (taken(fit) + 2 + widths.get(column)! <= width) fit.add(column);
   }
-  return columns;
+  return HEADER.filter((column) => fit.has(column));
 }
 
 /** `3 guests: 2 running, 1 saved.` */

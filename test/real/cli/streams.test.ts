@@ -1,7 +1,15 @@
 /** Where a command's words go may be full, or closed. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -57,6 +65,31 @@ describe("the terminal is gone", () => {
     });
   }, 180_000);
 });
+
+/** As `domus ... | head -n 1` does. */
+function untilFirstLine(argv: readonly string[]) {
+  return runDomus(argv, { onLine: (_line, child) => child.stdout?.destroy() });
+}
+
+test("nobody reads stdout any more: a copy comes to its end, and its exit code is its own", async () => {
+  const [a, b] = [join(BASE, "from"), join(BASE, "to")];
+  const bytes = randomBytes(8 << 20);
+  writeFileSync(a, bytes);
+  // Slow enough for documents of progress in between, which nobody hears.
+  const ran = await untilFirstLine(["sync", "--json", "--bwlimit", "3M", a, b]);
+  expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('"plan"') });
+  expect(readFileSync(b).equals(bytes)).toBe(true);
+  writeFileSync(b, "other");
+  expect((await untilFirstLine(["sync", "--json", "--check", a, b])).code).toBe(3);
+}, 180_000);
+
+test("nobody reads stdout any more: what only says something ends", async () => {
+  mkdirSync(join(BASE, "many"));
+  for (let n = 0; n < 2000; n++)
+    writeFileSync(join(BASE, "many", `g${n}.cfg`), `name = "guest-of-a-long-name-${n}"\n`);
+  const ran = await untilFirstLine(["list", "--json", "--also", join(BASE, "many")]);
+  expect(ran.code).toBe(0);
+}, 180_000);
 
 test("nobody reads stderr: the command comes to its end all the same", async () => {
   // `domus ... 2>&1 >result | head -0`

@@ -65,11 +65,14 @@ describe("domus list", () => {
     }
   });
 
-  test("keeps guest and state where nothing else fits", async () => {
+  test("keeps guest and state, and what fits beside what does not", async () => {
     const path = `/etc/xen/${"x".repeat(60)}.cfg`;
     const long = host({ files: { [path]: 'name = "a"\nmemory = 64\n' }, links: {} });
     const { stdout } = await cli(["list"], { host: long, columns: 40 });
-    expect(stdout.split("\n").slice(0, 2)).toEqual(["GUEST  STATE", "a      stopped"]);
+    expect(stdout.split("\n").slice(0, 2)).toEqual([
+      "GUEST  STATE    MEMORY  DISKS",
+      "a      stopped  64 MiB  0",
+    ]);
   });
 
   test("ends with 3 when an image would destroy a guest", async () => {
