@@ -22,7 +22,7 @@ export type WaitingSay = {
 };
 
 export type WaitingServices = {
-  readonly host: Pick<Host, "run" | "readFile">;
+  readonly host: Host;
   /** Whose child this process is: the xl that builds the domain. */
   readonly parentPid: number;
   readonly env: NodeJS.ProcessEnv;
@@ -40,13 +40,23 @@ export async function askWaiting(
   // at the disks themselves, and refuses where this boot has written.
   if (!read.ok) return { stops: false, lines: unreadable(failureText(read.failure)) };
   if (read.value.length === 0) return undefined;
+  const domain = await readDomain(options, host);
   const image =
-    waitingImageOf(read.value, options.disk) ?? (await waitingForDomain(read.value, options, host));
+    waitingImageOf(read.value, options.disk) ??
+    read.value.find((one) => domain && isOf(domain, one)) ??
+    (await waitingForBytesOf(read.value, options.disk, host));
   if (!image) return undefined;
   if (await wasRestored(image, parentPid, host)) return { stops: false, lines: restored(image) };
-  return (await wish()) === "warn"
-    ? { stops: false, lines: warning(image) }
-    : { stops: true, lines: refusal(image) };
+  if ((await wish()) === "warn") return { stops: false, lines: warning(image) };
+  const isOther = domain !== undefined && !isOf(domain, image);
+  const taker = isOther ? { name: domain.name, disk: options.disk } : undefined;
+  return { stops: true, lines: refusal(image, taker) };
+}
+
+type Domain = { readonly name: string; readonly uuid?: string };
+
+function isOf({ name, uuid }: Domain, image: WaitingImage): boolean {
+  return image.guest === name || image.uuid.toLowerCase() === uuid;
 }
 
 /** libxl's name for the file that it wants the answer in. */
@@ -56,19 +66,39 @@ const OUTPUT_OF_LIBXL = /\/bootloader\.(\d{1,5})\.out$/;
  * What libxl hands over need not be the guest's own disk: a qcow2 image it attaches to dom0 first. But the domain is there
  * already, with its name and uuid in xenstore.
  */
-async function waitingForDomain(
-  images: readonly WaitingImage[],
+async function readDomain(
   { output = "" }: Pick<Options, "output">,
   host: Pick<Host, "run">,
-): Promise<WaitingImage | undefined> {
+): Promise<Domain | undefined> {
   const domid = OUTPUT_OF_LIBXL.exec(output)?.[1];
   if (domid === undefined) return undefined;
   const domain = `/local/domain/${domid}`;
   const ran = await attempt(() => host.run(["xenstore-read", `${domain}/name`, `${domain}/vm`]));
   if (!ran.ok || ran.value.exitCode !== 0) return undefined;
-  const [name, vm] = ran.value.stdout.split("\n");
+  const [name = "", vm] = ran.value.stdout.split("\n");
   const uuid = vm?.replace(/^\/vm\//, "").toLowerCase();
-  return images.find((one) => one.guest === name || one.uuid.toLowerCase() === uuid);
+  return { name, ...(uuid !== undefined && { uuid }) };
+}
+
+/**
+ * By another disk that has bytes in common with this one: a partition and the disk around it, a loop device and its file. Of the
+ * images' disks only the names are looked up: they may be many, and a guest waits.
+ */
+async function waitingForBytesOf(
+  images: readonly WaitingImage[],
+  disk: string,
+  host: Host,
+): Promise<WaitingImage | undefined> {
+  const { readIdentities, readReaches } = await import("../host/local/block-graph.ts");
+  const paths = images.flatMap(({ disks }) => disks.map(({ path }) => path));
+  const read = await attempt(async () => ({
+    own: (await readReaches(host, [disk])).get(disk),
+    identities: await readIdentities(host, paths),
+  }));
+  if (!read.ok) return undefined;
+  const { own, identities } = read.value;
+  const isReached = (path: string) => own?.reaches.includes(identities.get(path) ?? "") === true;
+  return images.find(({ disks }) => disks.some(({ path }) => isReached(path)));
 }
 
 /** Of a command line; xl's own is shorter. */
@@ -113,16 +143,24 @@ function savedText({ guest, image, savedAtMs }: WaitingImage): string {
   return `${guest} was saved on ${time} UTC, and its memory waits in ${image}`;
 }
 
-function refusal(image: WaitingImage): string[] {
+/** `taker`: another guest, which would boot from its disk. */
+function refusal(
+  image: WaitingImage,
+  taker?: { readonly name: string; readonly disk: string },
+): string[] {
   const { guest } = image;
   const restore = existsSync(image.image)
     ? `To let it go on where it was: domus restore ${guest}`
     : `The image is not there now. When it is on a disk that is not mounted, mount it, then: domus restore ${guest}`;
   return [
     `not started: ${savedText(image)}.`,
+    ...(taker
+      ? [`${taker.disk}, from which ${taker.name} would boot, is a disk of ${guest}.`]
+      : []),
     "A boot writes to its disks; the saved memory does not fit them any more, and restoring it would destroy them.",
     restore,
     `To start it afresh, with the image set aside: domus start --discard-image ${guest}`,
+    ...(taker ? [`When ${guest} is stopped after that, ${taker.name} can have the disk.`] : []),
     `To be warned only, on this host: waiting-image=warn in ${SETTINGS_PATH}`,
   ];
 }

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ioFailure, overLimit } from "../../../src/base/failure.ts";
-import type { Ran } from "../../../src/host/host.ts";
+import type { Host, Ran } from "../../../src/host/host.ts";
 import { askWaiting } from "../../../src/pygrub/waiting.ts";
+import { scriptedHost } from "../host/local/scripted-system.ts";
 import { formatWaitingList } from "../../../src/xen/waiting-list.ts";
 
 let dir = "";
@@ -21,10 +22,10 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 const UUID = "0A1B2c3d-1111-2222-3333-444444444444";
 
-function waits(image = join(dir, "image")) {
+function waits(image = join(dir, "image"), path = disk) {
   writeFileSync(join(dir, "image"), "");
   const savedAtMs = Date.UTC(2026, 0, 2, 3, 4);
-  const list = [{ guest: "pandora", uuid: UUID, image, savedAtMs, disks: [{ path: disk }] }];
+  const list = [{ guest: "pandora", uuid: UUID, image, savedAtMs, disks: [{ path }] }];
   writeFileSync(join(dir, "waiting.json"), formatWaitingList(list));
 }
 
@@ -34,9 +35,11 @@ type Asked = {
   readonly xenstore?: string;
   /** The command line of the process above. */
   readonly parent?: readonly string[];
+  /** In place of all that. */
+  readonly system?: Host;
 };
 
-function ask(path: string, { output, wish, xenstore, parent }: Asked = {}) {
+function ask(path: string, { output, wish, xenstore, parent, system }: Asked = {}) {
   const readFile = async (name: string, limitBytes?: number) => {
     asked.push(`read ${name}`);
     if (!parent) throw ioFailure([name], "open", "EACCES");
@@ -51,7 +54,10 @@ function ask(path: string, { output, wish, xenstore, parent }: Asked = {}) {
   return askWaiting(
     { disk: path, ...(output !== undefined && { output }) },
     {
-      host: { run, readFile },
+      host: {
+        ...(system ?? scriptedHost({ files: {}, nodes: {} })),
+        ...(system ? {} : { run, readFile }),
+      },
       parentPid: 41,
       env: { DOMUS_STATE_DIR: dir },
       wish: async () => {
@@ -153,7 +159,51 @@ test("a disk that libxl has attached to dom0 first: the domain says whose it is"
   expect(asked.filter((one) => one.startsWith("xenstore"))).toEqual(Array(4).fill(command));
   asked = [];
   expect(await ask(other, { output: "/tmp/out", xenstore: "pandora\n/vm/x\n" })).toBeUndefined();
-  expect(asked).toEqual([]);
+  expect(asked.filter((one) => one.startsWith("xenstore"))).toEqual([]);
+});
+
+test("another guest that would boot from the disk is stopped, and told whose it is", async () => {
+  waits();
+  const output = "/var/lib/xen/bootloader.17.out";
+  const said = await ask(disk, { output, xenstore: "web\n/vm/x\n" });
+  expect(said?.stops).toBe(true);
+  expect(said?.lines.slice(0, 2)).toEqual([
+    expect.stringContaining("not started: pandora was saved on 2026-01-02 03:04 UTC"),
+    `${disk}, from which web would boot, is a disk of pandora.`,
+  ]);
+  expect(said?.lines.at(-2)).toBe("When pandora is stopped after that, web can have the disk.");
+  const own = await ask(disk, { output, xenstore: "pandora\n/vm/x\n" });
+  expect(own?.lines).toHaveLength(5);
+  expect((await ask(disk, { output, xenstore: "web\n/vm/x\n", wish: "warn" }))?.stops).toBe(false);
+});
+
+describe("a disk that has bytes in common with one of a saved guest", () => {
+  const system = scriptedHost({
+    files: {
+      "/sys/devices/sdb/dev": "8:16",
+      "/sys/devices/sdb/sdb1/dev": "8:17",
+      "/sys/devices/sdb/sdb1/partition": "1",
+      "/sys/devices/sdb/sdb2/dev": "8:18",
+      "/sys/devices/sdb/sdb2/partition": "2",
+    },
+    links: {
+      "/sys/dev/block/8:16": "/sys/devices/sdb",
+      "/sys/dev/block/8:17": "/sys/devices/sdb/sdb1",
+      "/sys/dev/block/8:18": "/sys/devices/sdb/sdb2",
+    },
+    nodes: { "/dev/x-sdb": "8:16", "/dev/x-sdb1": "8:17", "/dev/x-sdb2": "8:18" },
+  });
+
+  test.each([
+    ["/dev/x-sdb", "/dev/x-sdb1", true],
+    ["/dev/x-sdb1", "/dev/x-sdb", true],
+    ["/dev/x-sdb2", "/dev/x-sdb1", false],
+    ["/dev/x-none", "/dev/x-sdb", false],
+    ["/dev/x-sdb", "/dev/x-none", false],
+  ])("%s, while the image waits for %s: %s", async (booted, saved, stops) => {
+    waits(undefined, saved);
+    expect((await ask(booted, { system }))?.stops ?? false).toBe(stops);
+  });
 });
 
 test("a list that cannot be read is said, and keeps no guest down", async () => {
