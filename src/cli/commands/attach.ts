@@ -14,8 +14,9 @@ export const attachCommand = buildCommand<DeviceFlags, [string, string?], Contex
     brief: "Give a running guest a disk or a network interface, when nobody else has it",
     fullDescription: [
       "DISKSPEC is what stands in disk= of a config: /dev/vg0/data,raw,xvdb,rw. The disk must not be in use by another guest, by",
-      "dom0, or by anything that is built on it, under whatever name, and it must be no unfinished copy. A network interface is",
-      "given with --nic. GUEST is a name, a uuid, a domain id, or the path of its config.",
+      "dom0, or by anything that is built on it, under whatever name, and it must be no unfinished copy; to be written to, it must",
+      "be no disk of another guest that is saved, whose memory image would be worthless then. A network interface is given with",
+      "--nic. GUEST is a name, a uuid, a domain id, or the path of its config.",
       "Exit code 0: the guest has it; 1: failed, and in which state things are; 4: refused.",
     ].join("\n"),
   },

@@ -8,9 +8,9 @@ export const startCommand = buildCommand<StartFlags, [string], Context>({
     brief:
       "Start a guest from its disks, when nothing speaks against it, and say whether it came up",
     fullDescription: [
-      "Refuses while a saved image of the guest waits to be restored, when a disk is in use or half copied, when the guest or",
-      "another of its name is there, and when the boot check says that it would not boot. Then it is started with xl create, and",
-      "its console is watched until it is up or has failed.",
+      "Refuses while a saved image of the guest waits to be restored, when a disk is in use, half copied, or one that an image of",
+      "another guest waits for, when the guest or another of its name is there, and when the boot check says that it would not",
+      "boot. Then it is started with xl create, and its console is watched until it is up or has failed.",
       "GUEST is a name, a uuid, or the path of its config. Exit code 0: started, and not seen to fail; 1: it did not come up;",
       "4: refused.",
     ].join("\n"),
