@@ -13,6 +13,7 @@ import {
 } from "../../guest/lifecycle/attach.ts";
 import type { DevicePlan, DeviceSurvey } from "../../guest/lifecycle/attach.ts";
 import { assertAttachable, commandOf, runDevice } from "../../guest/lifecycle/run-attach.ts";
+import { notTakenUp } from "../../guest/lifecycle/taken-up.ts";
 import { cannot, startHint, targetDomain } from "../../guest/lifecycle/target-domain.ts";
 import { planConfigChange } from "../../guest/persist/persist.ts";
 import type { PersistPlan } from "../../guest/persist/persist.ts";
@@ -23,6 +24,7 @@ import type { ExitCode } from "../exit-codes.ts";
 import { failing } from "../failing.ts";
 import { openLifecycle } from "../local-lifecycle.ts";
 import { lineChanges } from "../render/line-changes.ts";
+import { wrap } from "../render/text.ts";
 import { openInventory } from "./list-run.ts";
 
 export type DeviceFlags = {
@@ -101,6 +103,12 @@ async function change(
   else await runDevice(ports, plan, persist);
   if (flags.json) context.out.json(deviceJson(flags, plan, persist));
   else sayDevice(context, flags, plan, persist);
+  const mayLackDrivers = domain.state === "running" && domain.guest?.type === "hvm";
+  if (plan.verb === "attach" && !flags.dryRun && mayLackDrivers) {
+    const unused = await notTakenUp(ports, plan, context.signal);
+    if (unused !== undefined)
+      context.out.say(wrap(printable(unused), context.out.width).join("\n"));
+  }
   return EXIT.done;
 }
 

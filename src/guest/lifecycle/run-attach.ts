@@ -17,6 +17,7 @@ import type { LifecyclePorts } from "./ports.ts";
 import type { Recover } from "./recover.ts";
 import { waitForXl } from "./recover-save.ts";
 import { fieldsOf } from "./save-data.ts";
+import { hasNoDriver } from "./taken-up.ts";
 
 const COMMANDS = {
   disk: { attach: "block-attach", detach: "block-detach" },
@@ -93,10 +94,7 @@ async function change(ports: LifecyclePorts, plan: DevicePlan): Promise<void> {
     const state = isDone
       ? `${deviceText(device)} ${verb === "attach" ? "is in the domain" : "is gone from the domain"} all the same.`
       : "The domain is as it was.";
-    const hint =
-      verb === "detach" && device.kind === "disk"
-        ? " A guest gives a disk back only when it does not use it any more: unmount it there first, or take it out of its volume group."
-        : "";
+    const hint = verb === "detach" ? await detachHint(ports, plan) : "";
     throw xlFailure(
       ran,
       domain,
@@ -108,6 +106,14 @@ async function change(ports: LifecyclePorts, plan: DevicePlan): Promise<void> {
     kind: verb === "attach" ? "attached" : "detached",
     detail: { device: deviceText(device) },
   });
+}
+
+async function detachHint(ports: LifecyclePorts, plan: DevicePlan): Promise<string> {
+  const { domain, device } = plan;
+  if (device.kind !== "disk") return "";
+  if (await hasNoDriver(ports, plan))
+    return ` ${domain.name} has no PV drivers that would answer. A disk that it was started with it may use without them: stop it first. One that was attached since it never had: xl block-detach --force ${domain.domid} ${shellWord(device.disk.vdev)} takes that back.`;
+  return " A guest gives a disk back only when it does not use it any more: unmount it there first, or take it out of its volume group.";
 }
 
 /** Whether libxl has it; undefined when it does not tell. */

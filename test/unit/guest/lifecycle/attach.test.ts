@@ -210,6 +210,19 @@ describe("attaching and detaching", () => {
     expect(xen.events()).toEqual([]);
   });
 
+  test("a disk that no driver of the guest uses: when it can be taken back", async () => {
+    const { xen } = scene({
+      verbs: {
+        "block-detach": () => ({ exitCode: 1, stderr: "libxl_device_disk_safe_remove failed.\n" }),
+        "block-list": () => ({ stdout: "Vdev BE handle state\n51712 0 3 1 -1 -1 /local\n" }),
+      },
+    });
+    const plan = planDetachDisk(SURVEY, "xvda", undefined);
+    expect(await attempt(() => runDevice(xen.ports, plan, undefined))).toMatchObject({
+      failure: { next: expect.stringContaining("xl block-detach --force 3 xvda") as string },
+    });
+  });
+
   test("xl that says nothing and does nothing is found out", async () => {
     const { xen } = scene({ verbs: {} });
     const plan = planDetachDisk(SURVEY, "xvda", undefined);
