@@ -7,7 +7,7 @@ export function assertRoot({ isRoot }: Pick<Context, "isRoot">): void {
   if (isRoot !== false) return;
   throw refused(["this host"], {
     what: "This changes a guest or what domus keeps of it, and only root may do that.",
-    why: "xl and domus's records need root. Members of the group domus may list and show, and see what a command would do where it has --dry-run.",
+    why: "xl and domus's records need root. Members of the group domus may list and show.",
     next: "Run it again as root, with sudo for example.",
   });
 }

@@ -22,6 +22,8 @@ import type { KnownFiles } from "./known-files.ts";
 const SAVE_DIRECTORY = "/var/lib/xen/save";
 /** Where people's own `xl save` puts them, and libvirt. */
 const PLACES = ["/var/lib/xen", "/var/lib/libvirt/libxl/save", "/root", "/srv"] as const;
+/** What libxl keeps of each domain lies in /var/lib/xen, too, for root alone (libxl: userdata_path). */
+const OF_LIBXL = /^userdata-[dns]\./;
 /** Where domus save puts them. */
 const OWN_DIRECTORY = `${STATE_DIRECTORY}/images`;
 /** Debian and SUSE have them in the first, the others in the second. */
@@ -66,7 +68,8 @@ export async function readImages(
   }
   const paths: string[] = [];
   for (const directory of directories.values()) {
-    paths.push(...(await pathsIn(host, directory, failures)));
+    const there = await pathsIn(host, directory, failures);
+    paths.push(...there.filter((path) => !OF_LIBXL.test(fileName(path))));
   }
   const reading = { failures, known, signal };
   paths.push(...(await unrecorded(host, records)));

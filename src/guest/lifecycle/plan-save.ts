@@ -1,7 +1,7 @@
 /** Whether and how a guest is saved. Pure, but for the survey (docs/design/lifecycle.md, "save"). */
 import { misuse, refused } from "../../base/failure.ts";
 import type { FailureError } from "../../base/failure.ts";
-import { directoryOf, fileName } from "../../base/path.ts";
+import { directoryOf } from "../../base/path.ts";
 import { MIB, sizeText } from "../../base/units.ts";
 import { shellWord } from "../../check/remedy.ts";
 import type { Host, PathKind } from "../../host/host.ts";
@@ -14,6 +14,7 @@ import { saveDirectory } from "../inventory/read-images.ts";
 import { assertGuestName } from "./guest-name.ts";
 import { assertAlone } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
+import { temporaryImage } from "./temporary-image.ts";
 
 export type SaveSurvey = {
   readonly guest: InventoryGuest;
@@ -117,7 +118,7 @@ export function planSave({
   const disks = domain.guest?.disks ?? [];
   return {
     ...{ guest: name, uuid, domid, image, neededBytes, freeBytes },
-    temporary: `${directoryOf(image)}/.${fileName(image)}.saving`,
+    temporary: temporaryImage(image),
     makesDirectory: directoryKind === "missing",
     ...(guest.config && { configPath: guest.config.realPath }),
     disks: diskUses(disks),

@@ -1,4 +1,5 @@
 /** What changes of a domain while it is there: its state, its name, what it has. Pure. */
+import { imageOfTemporary } from "../lifecycle/temporary-image.ts";
 import { MIGRATED_AWAY } from "./beginnings.ts";
 import { crashDetail } from "./endings.ts";
 import { imageOf, possessionsOf } from "./observation.ts";
@@ -44,9 +45,9 @@ function newState(step: Step, before: Tracked, now: Tracked): Tracked {
     case "paused":
       if (before.state === "suspended") goesOn(step, now, suspension);
       else tell(step, "paused", now);
-      return keeps;
+      return suspension?.ours ? { ...keeps, suspension } : keeps;
     case "running":
-      if (before.state === "suspended") goesOn(step, now, suspension);
+      if (before.state === "suspended" || suspension?.ours) goesOn(step, now, suspension);
       else tell(step, "resumed", now);
       return rest;
     case "dying":
@@ -56,6 +57,8 @@ function newState(step: Step, before: Tracked, now: Tracked): Tracked {
 
 /** It is there after its memory was written somewhere. */
 function goesOn(step: Step, now: Tracked, suspension: Suspension | undefined): void {
+  // Checked while it stands still, or taken back: only with the domain's end it is saved.
+  if (suspension?.ours) return;
   if (suspension?.by === "save") {
     const { image } = suspension;
     tell(step, "saved", now, { ...(image !== undefined && { image }), goesOn: now.state });
@@ -83,6 +86,8 @@ function suspenderOf({ look }: Step, { domid, name }: Tracked): Suspension {
   const save = look.processes.find((one) => one.verb === "save" && isOfIt(one));
   if (save) {
     const image = imageOf(save);
+    const ours = image === undefined ? undefined : imageOfTemporary(image);
+    if (ours !== undefined) return { by: "save", image: ours, ours: true };
     return { by: "save", ...(image !== undefined && { image }) };
   }
   const migrate = look.processes.some((one) => one.verb === "migrate" && isOfIt(one));

@@ -26,6 +26,8 @@ export type Possessions = {
 export type Suspension = {
   readonly by: "save" | "migrate" | "unknown";
   readonly image?: string;
+  /** A command of domus is at it: it takes the save back, or ends the domain. */
+  readonly ours?: true;
 };
 
 export type Tracked = {

@@ -266,13 +266,17 @@ type Sql = {
 /** Whether it is an event that others have written down; then what it knows is added to theirs. */
 function joinEvent({ all, change, json, parsed }: Sql, event: Omit<GuestEvent, "id">): boolean {
   const { atMs, guest, uuid = null, domid = null, kind, by, detail } = event;
-  const within = ONCE.has(kind) && domid !== null ? SAME_LIFE_MS : SAME_EVENT_MS;
+  const goesOn = detail["goesOn"];
+  const isOnce = ONCE.has(kind) || (kind === "saved" && goesOn === undefined);
+  const within = isOnce && domid !== null ? SAME_LIFE_MS : SAME_EVENT_MS;
   const near = all(
     "SELECT id, seen_by, detail FROM event WHERE at BETWEEN ? AND ? AND kind = ? AND (guest = ? OR uuid = ?) AND uuid IS ? AND domid IS ? ORDER BY id",
     ...[atMs - within, atMs + within, kind, guest, uuid, uuid, domid],
   );
   for (const row of near) {
     const known = parsed(row["detail"]);
+    // A save of which the guest goes on, and its last one.
+    if (known["goesOn"] !== goesOn) continue;
     const also = Array.isArray(known["alsoSeenBy"]) ? (known["alsoSeenBy"] as unknown[]) : [];
     // Each sees a thing once: what happens twice in a moment is two events of each. The logs are read by the watcher.
     const own = by === "domus";

@@ -80,6 +80,15 @@ describe("what is seen by two", () => {
   const paused = { guest: "a", uuid: "u", domid: 3, kind: "paused" } as const;
   const detach = { ...paused, kind: "detached" } as const;
 
+  test("the end of a domain by a save is one event, however long xl takes for it; a save of which it went on is another", () => {
+    using records = openRecords(dir);
+    const saved = { ...paused, kind: "saved" } as const;
+    records.addEvent({ ...saved, atMs: 1000, by: "watcher", detail: { goesOn: "running" } });
+    expect(records.addEvent({ ...saved, atMs: 2000, by: "domus", detail: {} })).toBe(true);
+    expect(records.addEvent({ ...saved, atMs: 62_000, by: "watcher", detail: {} })).toBe(false);
+    expect(records.events()).toHaveLength(2);
+  });
+
   test("is one event with what both know, and domus's own where domus did it", () => {
     using records = openRecords(dir);
     expect(records.addEvent({ ...paused, atMs: 1000, by: "watcher", detail: { a: 1, b: 1 } })).toBe(

@@ -229,6 +229,13 @@ describe("save images", () => {
     expect([guests, failures]).toMatchObject([[], [{ errno: "EACCES" }]]);
   });
 
+  test("what libxl keeps of each domain is none, and nobody who may not read it has to know", async () => {
+    const uuid = "0f6c2a51-8a0d-4c33-9a55-3d2b7c9e1f10";
+    const dom0 = fakeDom0({ files: { [`/var/lib/xen/userdata-d.1.${uuid}.libxl-json`]: "{}" } });
+    const openBlock = (path: string) => Promise.reject(ioFailure([path], "open", "EACCES"));
+    expect((await readInventory({ ...dom0, openBlock })).failures).toEqual([]);
+  });
+
   test("are looked for where xendomains is told to put them", async () => {
     const { guests } = await read({
       files: {

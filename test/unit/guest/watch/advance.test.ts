@@ -285,6 +285,40 @@ describe("what takes long", () => {
     domain.state = "running";
     expect(look(world.look())).toMatchObject([{ kind: "resumed" }]);
   });
+
+  test("a save of domus's own is told when the domain is gone, with the name that the image gets then", () => {
+    const world = new World();
+    world.start("a");
+    const { look } = watcher(world.look());
+    const domain = world.get("a")!;
+    world.beginSave(domain, "/save/.a b.xl.saving");
+    expect(look(world.look())).toEqual([]);
+    // It is checked while it stands still.
+    domain.state = "paused";
+    expect(look(world.look())).toEqual([]);
+    world.endSave(domain);
+    expect(look(world.look())).toMatchObject([
+      { kind: "saved", detail: { image: "/save/a b.xl" } },
+    ]);
+  });
+
+  test.each(["suspended", "paused"] as const)(
+    "a save of domus's own that was taken back from %s is none",
+    (state) => {
+      const world = new World();
+      world.start("a");
+      const { look } = watcher(world.look());
+      const domain = world.get("a")!;
+      world.beginSave(domain, "/save/.a.saving");
+      look(world.look());
+      domain.state = state;
+      look(world.look());
+      domain.state = "running";
+      expect(look(world.look())).toEqual([]);
+      world.pause(domain);
+      expect(look(world.look())).toMatchObject([{ kind: "paused" }]);
+    },
+  );
 });
 
 test("a migration, from both sides", () => {

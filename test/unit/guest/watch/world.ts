@@ -126,11 +126,11 @@ export class World {
   }
 
   /** What `look` sees while the memory is written. */
-  beginSave(domain: Domain): void {
+  beginSave(domain: Domain, image = `/save/${domain.name}`): void {
     domain.state = "suspended";
     domain.pid = 0;
     this.#life(domain.domid).ending = { code: 2 };
-    this.#busy = { pid: 99, verb: "save", words: [String(domain.domid), `/save/${domain.name}`] };
+    this.#busy = { pid: 99, verb: "save", words: [String(domain.domid), image] };
   }
 
   endSave(domain: Domain): void {
