@@ -68,6 +68,8 @@ export const PACKAGES: Readonly<Record<string, string>> = {
   gcc: "gcc",
   "/usr/include/stdio.h": "libc6-dev",
   "/usr/include/libxlutil.h": "libxen-dev",
+  as: "binutils",
+  ld: "binutils",
   nm: "binutils",
   objcopy: "binutils",
   readelf: "binutils",
