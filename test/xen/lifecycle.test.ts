@@ -158,9 +158,14 @@ test("killed while it saves: the next command puts it in order", async () => {
   expect((await nextTick(host, "pandora", await lastTick(host, "pandora"))).boot).toBe(1);
 });
 
-test("renamed, saved and restored: it is the same guest", async () => {
+test("renamed, saved and restored: it is the same guest, and nobody else has got its disk meanwhile", async () => {
   await host.output("xl rename pandora panda");
   await domus.done("save pandora");
+  const needed = "whose memory image /var/lib/domus/images/";
+  await writeTwin("twin", "/dev/mapper/vg0-pandora--disk");
+  expect(await domus.refused("start twin")).toContain(needed);
+  await host.output("rm /etc/xen/twin.cfg");
+  expect(await domus.refused(`sync /etc/hostname ${DISK}`)).toContain(needed);
   await domus.done("restore pandora");
   await host.output("xl shutdown -ww panda", PATIENT);
   await expectWhole();
