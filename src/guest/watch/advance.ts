@@ -120,6 +120,8 @@ function followed(step: Step, before: Tracked | undefined, fact: DomainLook): Tr
     state,
     stateMs: before?.state === state ? before.stateMs : atMs,
     ...(monitorPid !== undefined && { monitorPid }),
+    // The log is read after the list: what it said by then was before this.
+    ...(before?.ending?.code === SHUTDOWN.suspend && state === "running" && { wentOn: true }),
   };
   const ending = endingOf(step, now);
   const told = ending ? { ...now, ending } : now;

@@ -18,7 +18,7 @@ export type Alarm = {
   readonly uuid: string;
   readonly domid: number;
   readonly finding: Finding;
-  /** It has to hold so long: for a moment it is in order. */
+  /** It has to hold so long: for a moment it is in order. Infinity: it is not raised, and holds where it was raised before. */
   readonly afterMs: number;
 };
 
@@ -143,7 +143,9 @@ function unwatched(tracked: Tracked, { looks, processes }: AlarmFacts): Alarm[] 
     const finding = crashedUnwatched({ ...tracked, ...(onCrash !== undefined && { onCrash }) });
     return [alarm(tracked, finding, MOMENT_MS, ` ${monitorPid} crashed`)];
   }
-  if (!isActive(tracked)) return [];
+  // A save ends the process, and most domains with it: that is none. One that was raised before holds on.
+  const isSaved = begun && state === "suspended";
+  if (!isActive(tracked) && !isSaved) return [];
   const { name } = tracked;
   const finding: Finding = {
     code: "domain-unwatched",
@@ -153,7 +155,7 @@ function unwatched(tracked: Tracked, { looks, processes }: AlarmFacts): Alarm[] 
     why: "When the guest reboots, is shut down or crashes, nobody acts on it: it does not come back, and holds its memory and disks. Also xl save -c and a migration that failed end that process.",
     next: "A save and a restore (domus save, domus restore) or a stop and a start give it a new one. Until then do not reboot it from inside.",
   };
-  return [alarm(tracked, finding, MOMENT_MS, ` ${monitorPid}`)];
+  return [alarm(tracked, finding, isSaved ? Infinity : MOMENT_MS, ` ${monitorPid}`)];
 }
 
 function leftOver(tracked: Tracked, { processes }: AlarmFacts): Alarm[] {

@@ -54,6 +54,8 @@ export type Tracked = {
   readonly monitorPid?: number;
   /** The log said so while it was still there. */
   readonly ending?: Ending;
+  /** It ran on after its log said that it was saved: that says nothing of its end. */
+  readonly wentOn?: true;
 };
 
 /** A guest that has ended to come back as another domain. */

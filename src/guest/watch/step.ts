@@ -1,4 +1,5 @@
 /** What one step of the watcher works with: the look, what was seen so far, and who is expected back. */
+import { SHUTDOWN } from "./monitor-log.ts";
 import type { Ending, Lifetime } from "./monitor-log.ts";
 import type { Observation } from "./observation.ts";
 import type { Returning, Seen, Tracked, WatchState } from "./state.ts";
@@ -35,8 +36,9 @@ export function tell(
   seen.push({ kind, guest: name, ...(uuid !== undefined && { uuid }), domid, detail });
 }
 
-export function endingOf(step: Step, { domid, ending }: Tracked): Ending | undefined {
-  return step.lifetimes.get(domid)?.ending ?? ending;
+export function endingOf(step: Step, { domid, ending, wentOn }: Tracked): Ending | undefined {
+  const last = step.lifetimes.get(domid)?.ending ?? ending;
+  return wentOn && last?.code === SHUTDOWN.suspend ? undefined : last;
 }
 
 export function expectBack(

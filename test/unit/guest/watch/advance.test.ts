@@ -286,6 +286,25 @@ describe("what takes long", () => {
     expect(look(world.look())).toMatchObject([{ kind: "resumed" }]);
   });
 
+  test("one that went on after a save, and ended with nobody to write a log, is not saved again", () => {
+    const world = new World();
+    world.start("a");
+    const { look } = watcher(world.look());
+    const domain = world.get("a")!;
+    world.beginSave(domain);
+    look(world.look());
+    domain.state = "running";
+    look(world.look());
+    const before = world.look();
+    // Its log says for good that it was suspended.
+    const lifetimes = before.lifetimes;
+    expect(look({ ...before, lifetimes })).toEqual([]);
+    domain.state = "shut-down";
+    look({ ...world.look(), lifetimes });
+    const gone = { ...world.look(), domains: [], processes: [], lifetimes };
+    expect(look(gone)).toMatchObject([{ kind: "stopped", detail: { reason: "poweroff" } }]);
+  });
+
   test("a save of domus's own is told when the domain is gone, with the name that the image gets then", () => {
     const world = new World();
     world.start("a");
