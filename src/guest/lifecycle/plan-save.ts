@@ -165,6 +165,6 @@ function notToSave(name: string, { domid, state, guest }: DomainFact): FailureEr
   return refused(where, {
     what: `${name} is ${state}: it cannot be saved.`,
     why: "Only a guest that runs can go on later. The image of one that has ended or crashed is of no use.",
-    next: `domus show ${shellWord(name)} says more. To start it anew: xl destroy ${domid}, then domus start ${shellWord(name)}.`,
+    next: `domus show ${shellWord(name)} says more. To start it anew: domus stop --destroy-after 0 ${shellWord(name)}, then domus start ${shellWord(name)}.`,
   });
 }
