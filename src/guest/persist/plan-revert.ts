@@ -16,6 +16,8 @@ export type RevertPlan = {
   readonly left: readonly { readonly difference: Difference; readonly why: string }[];
 };
 
+const NEW_START = "Xen can change it only with a new start of the guest";
+
 /** Domains are named by their id: a name of digits alone is taken for one by xl, and names are given again. */
 export function planRevert(
   differences: readonly Difference[],
@@ -25,6 +27,11 @@ export function planRevert(
   const away: RevertStep[] = [];
   const come: RevertStep[] = [];
   const left: { difference: Difference; why: string }[] = [];
+  /** Where the config says more than the domain was made for, Xen says no: it takes a new start. */
+  const isTooMuch = (wanted: string | number, of: "maxVcpus" | "maxMemoryKib") => {
+    const most = differences.find((one) => one.of === of)?.live;
+    return typeof most === "number" && Number(wanted) > most;
+  };
   const xl = (...args: (string | number)[]) => ["xl", ...args.map(String)];
   for (const difference of differences) {
     switch (difference.of) {
@@ -63,10 +70,13 @@ export function planRevert(
         break;
       }
       case "vcpus":
-        come.push({ difference, argv: xl("vcpu-set", domid, difference.config) });
+        if (isTooMuch(difference.config, "maxVcpus")) left.push({ difference, why: NEW_START });
+        else come.push({ difference, argv: xl("vcpu-set", domid, difference.config) });
         break;
       case "memoryKib":
-        if (memory) come.push({ difference, argv: xl("mem-set", domid, `${difference.config}k`) });
+        if (isTooMuch(difference.config, "maxMemoryKib")) left.push({ difference, why: NEW_START });
+        else if (memory)
+          come.push({ difference, argv: xl("mem-set", domid, `${difference.config}k`) });
         else
           left.push({
             difference,
@@ -79,7 +89,7 @@ export function planRevert(
       case "maxVcpus":
       case "maxMemoryKib":
       case "type":
-        left.push({ difference, why: "Xen can change it only with a new start of the guest" });
+        left.push({ difference, why: NEW_START });
     }
   }
   return { steps: [...away, ...come], left };

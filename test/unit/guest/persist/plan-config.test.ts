@@ -142,3 +142,26 @@ test("the commands of a revert take away before they give", () => {
     planRevert([{ of: "memoryKib", config: 1024, live: 512 }], 7, true).steps[0]!.argv,
   ).toEqual(["xl", "mem-set", "7", "1024k"]);
 });
+
+test("what the domain was not made for is left to its next start: xl would refuse it", () => {
+  const base = summary(CONFIG);
+  const live: DomainSummary = {
+    ...base,
+    vcpus: 1,
+    maxVcpus: 1,
+    memoryKib: 1024,
+    maxMemoryKib: 1024,
+  };
+  const differences = compareGuests(base, live);
+  const { steps, left } = planRevert(differences, 7, true);
+  expect(steps).toEqual([]);
+  expect(left.map(({ difference }) => difference.of).toSorted()).toEqual([
+    "maxMemoryKib",
+    "maxVcpus",
+    "memoryKib",
+    "vcpus",
+  ]);
+  expect(new Set(left.map(({ why }) => why))).toEqual(
+    new Set(["Xen can change it only with a new start of the guest"]),
+  );
+});
