@@ -41,6 +41,13 @@ export function deviceText(device: Device): string {
     : `the network interface ${nicWords(device.nic)}`;
 }
 
+/** What an event says of it: as the watcher does, so that the two are one. */
+export function deviceDetail(device: Device): Record<string, unknown> {
+  return device.kind === "disk"
+    ? { vdev: device.disk.vdev, target: device.disk.target }
+    : { nic: device.nic.mac };
+}
+
 /** Pure. `spec` as in disk=. `misuse` for one that is not understood, and for a vdev that is taken. */
 export function planAttachDisk({ domain }: DeviceSurvey, spec: string): DevicePlan {
   const live = liveOf(domain);

@@ -9,7 +9,7 @@ import { assertFree } from "../guard/disk-guard.ts";
 import type { Host } from "../../host/host.ts";
 import type { PersistPlan } from "../persist/persist.ts";
 import { endConfigWrite, writeConfig } from "../persist/write-config.ts";
-import { attachedPath, deviceText } from "./attach.ts";
+import { attachedPath, deviceDetail, deviceText } from "./attach.ts";
 import type { DevicePlan } from "./attach.ts";
 import { askDomain, xlFailure } from "./domain-command.ts";
 import { withOperation } from "./journal.ts";
@@ -88,6 +88,8 @@ async function change(ports: LifecyclePorts, plan: DevicePlan): Promise<void> {
   const { verb, domain, device } = plan;
   const { domid, uuid, name } = domain;
   const ran = await askDomain(host, domain, (id) => commandOf(plan, id)!);
+  // It has happened by now, whatever it takes to look at it.
+  const atMs = nowMs();
   const isThere = await hasDevice(host, plan);
   const isDone = isThere === undefined ? ran.exitCode === 0 : isThere === (verb === "attach");
   if (ran.exitCode !== 0 || !isDone) {
@@ -102,9 +104,9 @@ async function change(ports: LifecyclePorts, plan: DevicePlan): Promise<void> {
     );
   }
   records.addEvent({
-    ...{ atMs: nowMs(), guest: name, uuid, domid, by: "domus" },
+    ...{ atMs, guest: name, uuid, domid, by: "domus" },
     kind: verb === "attach" ? "attached" : "detached",
-    detail: { device: deviceText(device) },
+    detail: deviceDetail(device),
   });
 }
 

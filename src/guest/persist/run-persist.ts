@@ -6,7 +6,7 @@ import type { GuestEvent } from "../../host/records.ts";
 import { claimsFor } from "../guard/disk-claims.ts";
 import { assertFree } from "../guard/disk-guard.ts";
 import { assertNoImageWaits } from "../guard/waiting-disks.ts";
-import { diskWords, nicWords } from "../inventory/drift.ts";
+import { deviceDetail } from "../lifecycle/attach.ts";
 import { assertSameDomain, domainCommand } from "../lifecycle/domain-command.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
 import { withOperation } from "../lifecycle/journal.ts";
@@ -80,24 +80,23 @@ async function runStep(
     records.addEvent({ atMs: nowMs(), guest, uuid, domid, kind, by: "domus", detail });
 }
 
-/** What of it belongs into the guest's history, in the words of `domus attach` and of the watcher. */
+/** What of it belongs into the guest's history, as `domus attach` and the watcher say it. */
 function changesOf(
   difference: RevertStep["difference"],
   verb: string | undefined,
 ): readonly Pick<GuestEvent, "kind" | "detail">[] {
   const isAway = verb?.endsWith("-detach") === true;
   const kind = isAway ? "detached" : "attached";
-  const device = (text: string) => [{ kind, detail: { device: text } }] as const;
   switch (difference.of) {
     case "disk": {
       const disk = isAway ? difference.live : difference.config;
       // A medium comes into a drive that stays.
       const isDevice = verb === "block-attach" || verb === "block-detach";
-      return disk && isDevice ? device(`the disk ${diskWords(disk)}`) : [];
+      return disk && isDevice ? [{ kind, detail: deviceDetail({ kind: "disk", disk }) }] : [];
     }
     case "nic": {
       const nic = isAway ? difference.live : difference.config;
-      return nic ? device(`the network interface ${nicWords(nic)}`) : [];
+      return nic ? [{ kind, detail: deviceDetail({ kind: "nic", nic }) }] : [];
     }
     case "name":
       return [{ kind: "renamed", detail: { from: difference.live, to: difference.config } }];

@@ -169,7 +169,11 @@ describe("attaching and detaching", () => {
     expect(new TextDecoder().decode(changes[0]!.bytes)).toBe(
       CONFIG.replace("rw' ]", `rw', '${DATA}' ]`),
     );
-    expect(xen.events().map(({ kind }) => kind)).toEqual(["attached", "config-changed"]);
+    // As the watcher says it (docs/reference/json.md).
+    expect(xen.events()).toMatchObject([
+      { kind: "attached", detail: { vdev: "xvdb", target: "/dev/vg0/data" } },
+      { kind: "config-changed" },
+    ]);
     expect(xen.ports.records.operations()).toEqual([]);
   });
 

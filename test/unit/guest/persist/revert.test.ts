@@ -30,7 +30,7 @@ describe("a revert", () => {
     expect(xen.calls).toEqual(CALLS);
     expect(xen.events().map(({ kind, detail }) => [kind, detail])).toEqual([
       ["config-changed", { what: "vcpus", from: 1, to: 2 }],
-      ["attached", { device: "the disk xvdb (/dev/vg0/a)" }],
+      ["attached", { vdev: "xvdb", target: "/dev/vg0/a" }],
       ["renamed", { from: "b", to: "a" }],
     ]);
     expect(xen.ports.records.operations()).toEqual([]);
