@@ -50,7 +50,6 @@ export const run = failing(async function (this: Context, flags: RebootFlags, na
       );
     return EXIT.done;
   }
-  out.say(`Asking ${called} (domain ${domid}) to reboot.`);
   const rebooted = await runReboot(ports, plan, {
     signal,
     onWait: waitingText(out, (seconds) => `${called}: waiting for its new domain, ${seconds} s.`),

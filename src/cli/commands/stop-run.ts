@@ -53,8 +53,6 @@ export const run = failing(async function (this: Context, flags: StopFlags, name
     out,
     (seconds) => `${called} still runs, ${seconds} s after it was asked to shut down.`,
   );
-  if (plan.ask && plan.destroyAfterS !== 0)
-    out.say(`Asking ${called} (domain ${domain.domid}) to shut down.`);
   const stopped = await runStop(ports, plan, { signal, onWait });
   out.progress("");
   if (flags.json) out.json(stopJson(plan, stopped));

@@ -138,6 +138,7 @@ export async function runReboot(
   const start = { kind: "reboot", guest: name, step: "ask", data: { uuid, domid, disks } };
   return withOperation(ports, start, async (enter) => {
     const known = new Set((await listDomains(ports.host)).map((row) => row.domid));
+    ports.tell(`Asking ${name} (domain ${domid}) to reboot.`);
     await ask(ports, plan);
     enter("wait");
     const domain = await waitForNext(ports, plan, known, run);

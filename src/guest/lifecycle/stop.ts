@@ -116,7 +116,10 @@ export async function runStop(
   const start = { kind: "stop", guest: name, step: "ask", data: { uuid, domid } };
   return withOperation(ports, start, async (enter) => {
     const begun = ports.clock.now();
-    if (plan.ask && plan.destroyAfterS !== 0) await ask(ports, plan);
+    if (plan.ask && plan.destroyAfterS !== 0) {
+      ports.tell(`Asking ${name} (domain ${domid}) to shut down.`);
+      await ask(ports, plan);
+    }
     enter("wait");
     const how = await waitForEnd(ports, plan, run);
     const seconds = Math.round((ports.clock.now() - begun) / 1000);

@@ -170,6 +170,7 @@ describe("rebooting", () => {
     const run = { ...watching(), signal: interrupt.signal, onWait };
     await expect(runReboot(xen.ports, plan, run)).rejects.toThrow("aborted");
     expect(xen.told).toEqual([
+      "Asking web1 (domain 3) to reboot.",
       "web1 (domain 3) was asked to reboot and still runs; it may still do so.",
     ]);
   });
@@ -183,7 +184,10 @@ describe("rebooting", () => {
     };
     const run = { watch, signal: interrupt.signal };
     await expect(runReboot(xen.ports, plan, run)).rejects.toThrow("aborted");
-    expect(xen.told).toEqual(["web1 has been started again as domain 5, and goes on."]);
+    expect(xen.told).toEqual([
+      "Asking web1 (domain 3) to reboot.",
+      "web1 has been started again as domain 5, and goes on.",
+    ]);
     expect(xen.events().map(({ kind }) => kind)).toEqual(["rebooted"]);
   });
 });

@@ -150,7 +150,7 @@ describe("stopping", () => {
         seconds: 60,
       });
       expect(xen.calls).toEqual(["shutdown 3", "shutdown -F 3", "destroy 3"]);
-      expect(xen.told[0]).toContain("pressing its power button");
+      expect(xen.told[1]).toContain("pressing its power button");
     });
 
     test("whose power button cannot be pressed: what xl says", async () => {
@@ -205,6 +205,16 @@ describe("stopping", () => {
     });
   });
 
+  test("nothing is asked, and nothing is said to be, while another command is at work", async () => {
+    const xen = commandedXen([WEB1]);
+    const { records, self } = xen.ports;
+    const other = { kind: "save", guest: "web1", step: "write", data: {} };
+    records.beginOperation({ ...other, ...self, pid: 4711 });
+    const ran = await attempt(() => runStop(xen.ports, plan()));
+    expect(ran).toMatchObject({ ok: false, failure: { kind: "refused" } });
+    expect([xen.calls, xen.told]).toEqual([[], []]);
+  });
+
   test("Ctrl-C says in which state it is", async () => {
     const interrupt = new AbortController();
     const xen = commandedXen([WEB1]);
@@ -213,6 +223,7 @@ describe("stopping", () => {
       "aborted",
     );
     expect(xen.told).toEqual([
+      "Asking web1 (domain 3) to shut down.",
       "web1 (domain 3) was asked to shut down and is running; it may still end by itself.",
     ]);
     expect(xen.ports.records.operations()).toEqual([]);
