@@ -8,48 +8,10 @@ import {
 import type { DiskClaim } from "../../../../src/guest/guard/disk-claims.ts";
 import type { Operation } from "../../../../src/host/records.ts";
 import { readDiskReach } from "../../../../src/host/local/device-users.ts";
-import { scriptedHost } from "../../host/local/scripted-system.ts";
-
-/** sda: sda1, and sda2 a PV of two volumes; a file behind a loop device. */
-const HOST = scriptedHost({
-  files: {
-    "/sys/devices/sda/dev": "8:0",
-    "/sys/devices/sda/sda1/dev": "8:1",
-    "/sys/devices/sda/sda1/partition": "1",
-    "/sys/devices/sda/sda2/dev": "8:2",
-    "/sys/devices/sda/sda2/partition": "2",
-    "/sys/devices/dm-0/dev": "253:0",
-    "/sys/devices/dm-1/dev": "253:1",
-    "/sys/devices/loop0/dev": "7:0",
-    "/sys/devices/loop0/loop/backing_file": "/srv/web.img",
-  },
-  links: {
-    "/sys/dev/block/8:0": "/sys/devices/sda",
-    "/sys/dev/block/8:1": "/sys/devices/sda/sda1",
-    "/sys/dev/block/8:2": "/sys/devices/sda/sda2",
-    "/sys/dev/block/253:0": "/sys/devices/dm-0",
-    "/sys/dev/block/253:1": "/sys/devices/dm-1",
-    "/sys/dev/block/7:0": "/sys/devices/loop0",
-    "/sys/class/block/loop0": "/sys/devices/loop0",
-    "/sys/devices/sda/sda2/holders/dm-0": "/sys/devices/dm-0",
-    "/sys/devices/sda/sda2/holders/dm-1": "/sys/devices/dm-1",
-    "/dev/vg0/web": "/dev/dm-0",
-  },
-  nodes: {
-    "/dev/sda": "8:0",
-    "/dev/sda1": "8:1",
-    "/dev/sda2": "8:2",
-    "/dev/dm-0": "253:0",
-    "/dev/mapper/vg0-web": "253:0",
-    "/dev/mapper/vg0-mail": "253:1",
-    "/dev/loop0": "7:0",
-    "/srv/web.img": 12,
-    "/srv/other.img": 13,
-  },
-});
+import { DISK_HOST } from "./disk-host.ts";
 
 async function claim(path: string, writes = true): Promise<DiskClaim> {
-  return { path, writes, ...(await readDiskReach(HOST, path))! };
+  return { path, writes, ...(await readDiskReach(DISK_HOST, path))! };
 }
 
 const row = (disks: unknown, more: Partial<Operation> = {}): Operation => ({
@@ -60,15 +22,15 @@ const row = (disks: unknown, more: Partial<Operation> = {}): Operation => ({
 
 describe("two disks", () => {
   test.each([
-    ["/dev/vg0/web", "/dev/mapper/vg0-web", true],
-    ["/dev/mapper/vg0-web", "/dev/mapper/vg0-mail", false],
-    ["/dev/mapper/vg0-web", "/dev/sda2", true],
-    ["/dev/mapper/vg0-web", "/dev/sda", true],
-    ["/dev/mapper/vg0-web", "/dev/sda1", false],
+    ["/dev/vg0/pandora-disk", "/dev/mapper/vg0-pandora--disk", true],
+    ["/dev/mapper/vg0-pandora--disk", "/dev/mapper/vg0-mail", false],
+    ["/dev/mapper/vg0-pandora--disk", "/dev/sda2", true],
+    ["/dev/mapper/vg0-pandora--disk", "/dev/sda", true],
+    ["/dev/mapper/vg0-pandora--disk", "/dev/sda1", false],
     ["/dev/sda1", "/dev/sda2", false],
     ["/dev/sda1", "/dev/sda", true],
-    ["/srv/web.img", "/dev/loop0", true],
-    ["/srv/web.img", "/srv/other.img", false],
+    ["/srv/pandora.img", "/dev/loop0", true],
+    ["/srv/pandora.img", "/srv/other.img", false],
   ])("%s and %s are in each other's way: %s", async (one, other, isSo) => {
     for (const [a, b] of [
       [one, other],
@@ -91,7 +53,7 @@ describe("two disks", () => {
   });
 
   test("of which one is not there are not", async () => {
-    expect(await readDiskReach(HOST, "/dev/sdz")).toBeUndefined();
+    expect(await readDiskReach(DISK_HOST, "/dev/sdz")).toBeUndefined();
   });
 });
 
