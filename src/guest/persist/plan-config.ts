@@ -3,6 +3,7 @@ import { attemptSync, failureText, refused } from "../../base/failure.ts";
 import { editConfig } from "../../xen/config-edit.ts";
 import type { ConfigEdit } from "../../xen/config-edit.ts";
 import { settingsOf, stringEntries } from "../../xen/config-settings.ts";
+import type { Settings } from "../../xen/config-settings.ts";
 import { parseConfig } from "../../xen/config-syntax.ts";
 import { diskText, nicText } from "../../xen/device-text.ts";
 import { parseDiskSpec } from "../../xen/disk-spec.ts";
@@ -41,9 +42,12 @@ export function planConfig({ text, path, live, samePath, memory }: PlanConfigOpt
     if (why !== undefined) left.push({ difference, why });
     return why === undefined;
   });
-  const edits = written.flatMap((difference) => editsFor(difference, text));
+  const keys = settingsOf(parseConfig(text));
+  const edits = written
+    .filter((difference) => !isImplied(difference, keys, live))
+    .flatMap((difference) => editsFor(difference, text));
   const edited = attemptSync(() =>
-    editConfig(text, [...edits, ...keptMaximum(written, text, live)]),
+    editConfig(text, [...edits, ...keptMaximum(written, keys, live)]),
   );
   if (!edited.ok) throw cannotEdit(path, failureText(edited.failure));
   const rest = compareGuests(summaryIn(edited.value, path), live, samePath);
@@ -116,17 +120,23 @@ function editsFor(difference: Difference, text: string): ConfigEdit[] {
 /** Without maxvcpus= or maxmem=, vcpus= and memory= are the maximum, too: it must not move with them. */
 function keptMaximum(
   written: readonly Difference[],
-  text: string,
+  keys: Settings,
   live: DomainSummary,
 ): ConfigEdit[] {
-  const settings = settingsOf(parseConfig(text));
   return MAXIMA.flatMap(({ of, most, key, unit }): ConfigEdit[] => {
     const changes = written.some((one) => one.of === of);
     const writes = written.some((one) => one.of === most);
     const value = live[most];
-    if (settings.has(key) || writes || !changes || value === undefined) return [];
+    if (keys.has(key) || writes || !changes || value === undefined || value === live[of]) return [];
     return [{ kind: "set", key, value: Math.round(value / unit) }];
   });
+}
+
+/** A maximum that the config does not name, and need not: it is what vcpus= or memory= will say. */
+function isImplied(difference: Difference, keys: Settings, live: DomainSummary): boolean {
+  return MAXIMA.some(
+    ({ of, most, key }) => difference.of === most && !keys.has(key) && live[most] === live[of],
+  );
 }
 
 const MAXIMA = [

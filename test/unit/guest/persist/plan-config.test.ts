@@ -83,6 +83,17 @@ describe("what is written", () => {
     expect(text).toContain("memory = 256     # grows in december");
   });
 
+  test("no maximum where vcpus= and memory= say it", () => {
+    const text = 'name = "web1"\nvcpus = 2\nmemory = 512\n';
+    const live = { ...summary(text), ...{ vcpus: 1, maxVcpus: 1 } };
+    const small = { ...live, memoryKib: 262_144, maxMemoryKib: 262_144 };
+    expect(plan(text, live).text).toBe('name = "web1"\nvcpus = 1\nmemory = 512\n');
+    expect(plan(text, small, true).text).toBe('name = "web1"\nvcpus = 1\nmemory = 256\n');
+    // What is named is changed where it stands.
+    const named = 'name = "web1"\nvcpus = 2\nmaxvcpus = 4\n';
+    expect(plan(named, live).text).toBe('name = "web1"\nvcpus = 1\nmaxvcpus = 1\n');
+  });
+
   test("a disk with a comma, a CD-ROM, a script", () => {
     const odd: SummaryDisk[] = [
       { ...DATA, target: "/srv/a,b.img" },
