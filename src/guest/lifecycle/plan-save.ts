@@ -154,7 +154,7 @@ function notToSave(name: string, { domid, state, guest }: DomainFact): FailureEr
     return refused(where, {
       what: `${name} is suspended: it is being saved or moved by somebody else, or was left so.`,
       why: "Two who save one guest destroy each other's image.",
-      next: `See who does: ps ax | grep "xl ". When nobody does: xl resume ${domid} (Xen 4.21 or newer) lets it go on.`,
+      next: `See who does: ps ax | grep "xl ". When nobody does, xl resume ${domid} lets it go on, from Xen 4.21. Before: xl save -c ${domid} /var/tmp/scrap, which lets it go on at its end, after a minute in which it does not answer; then remove that file.`,
     });
   if (state === "running" && !guest)
     return refused(where, {
