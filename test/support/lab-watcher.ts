@@ -19,6 +19,12 @@ export type WatcherEvent = {
   readonly detail: Readonly<Record<string, unknown>>;
 };
 
+/** The console of a guest that has come up so often. In time that grows with the log alone, however many boots are in it. */
+export function hasBooted(times: number): RegExp {
+  const up = "userland reached";
+  return new RegExp(`^(?:(?:(?!${up})[^])*${up}){${times}}`);
+}
+
 /** Does something, waits for so many lines of the watcher, and says how long after the command has ended they were there. */
 const STEP = `#!/bin/sh
 before=$1; wanted=$2; shift 2

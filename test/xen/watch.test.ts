@@ -7,7 +7,7 @@ import { debianKernel } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest } from "../../lab/guest.ts";
 import type { LabHost } from "../../lab/host.ts";
 import { testHost } from "../support/lab.ts";
-import { installWatcher, LabWatcher } from "../support/lab-watcher.ts";
+import { hasBooted, installWatcher, LabWatcher } from "../support/lab-watcher.ts";
 
 const KERNEL = "6.1-cloud";
 const LONG = { timeout: 1_800_000 };
@@ -45,8 +45,7 @@ afterAll(async () => {
 });
 
 let ups = 0;
-const up = () =>
-  host.waitForConsole("pandora", new RegExp(`(userland reached[\\s\\S]*){${++ups}}`));
+const up = () => host.waitForConsole("pandora", hasBooted(++ups));
 
 test("its state directory is for members of the group domus, too, as systemd starts it", async () => {
   const owned = await host.output("stat -c '%U %G %a' /var/lib/domus /var/lib/domus/records.db");

@@ -10,7 +10,7 @@ import { debianKernel } from "../../lab/debian.ts";
 import { guestInitramfs, makeExt4Guest } from "../../lab/guest.ts";
 import { freshHost } from "../../lab/host.ts";
 import type { LabHost } from "../../lab/host.ts";
-import { installWatcher } from "../../test/support/lab-watcher.ts";
+import { hasBooted, installWatcher } from "../../test/support/lab-watcher.ts";
 import type { LabWatcher } from "../../test/support/lab-watcher.ts";
 import { randomSource } from "../../test/support/mutate.ts";
 import { LOOP_CRASHES, LOOP_WITHIN_MS } from "../../src/guest/watch/crash-loop.ts";
@@ -127,7 +127,10 @@ export async function tortureWatch(options: { runs: number; seed: number }): Pro
   try {
     const config = await makeGuest(host, directory);
     watcher = await installWatcher(host);
-    await storm({ host, watcher, config, ...options });
+    const stop = new AbortController();
+    // What was measured up to then is worth its report.
+    process.once("SIGINT", () => stop.abort());
+    await storm({ host, watcher, config, signal: stop.signal, ...options });
     console.log(watcher.report());
     console.log(`${watcher.seen.length} changes seen, none twice, none lost.`);
     return 0;
@@ -165,14 +168,16 @@ type Storm = {
   readonly config: string;
   readonly runs: number;
   readonly seed: number;
+  /** Ends it after the change that is under way. */
+  readonly signal: AbortSignal;
 };
 
-async function storm({ host, watcher, config, runs, seed }: Storm): Promise<void> {
+async function storm({ host, watcher, config, runs, seed, signal }: Storm): Promise<void> {
   const random = randomSource(seed);
   const guest: Guest = { state: "none", name: "pandora", attached: false, memoryMib: 96 };
   const crashedAtMs: number[] = [];
   let boots = 0;
-  for (let run = 1; run <= runs; run++) {
+  for (let run = 1; run <= runs && !signal.aborted; run++) {
     const all = changesOf(guest, config);
     const isDead = run % KILL_EVERY === 0;
     // Once more would be a loop, and an alarm beside the event.
@@ -191,7 +196,6 @@ async function storm({ host, watcher, config, runs, seed }: Storm): Promise<void
     if (change.kind === "crashed") crashedAtMs.push(Date.now());
     Object.assign(guest, change.after);
     if (!change.boots) continue;
-    const up = new RegExp(`(userland reached[\\s\\S]*){${++boots}}`);
-    await host.waitForConsole("pandora", up, 600_000);
+    await host.waitForConsole("pandora", hasBooted(++boots), 600_000);
   }
 }
