@@ -2,7 +2,8 @@
  * Disks that commands at work give to guests: in the journal from before it is looked who has them, so that of two commands that
  * want one disk at the same moment, one sees the other (docs/design/lifecycle.md, "No disk for two").
  */
-import { refused } from "../../base/failure.ts";
+import { attempt, refused } from "../../base/failure.ts";
+import type { Failure } from "../../base/failure.ts";
 import { printable } from "../../base/printable.ts";
 import type { DiskReach } from "../../host/disk-reach.ts";
 import type { DeviceUser } from "../../host/local/device-users.ts";
@@ -47,6 +48,20 @@ export async function assertAllFree(
   owner: DiskOwner,
 ): Promise<void> {
   for (const { path, writes } of uses) await assertFree(guard, path, { writes, owner });
+}
+
+/** The same of a survey: all that speaks against it. Empty when nothing does. */
+export async function findTaken(
+  guard: GuardPorts,
+  uses: readonly DiskUse[],
+  owner: DiskOwner,
+): Promise<readonly Failure[]> {
+  const taken: Failure[] = [];
+  for (const { path, writes } of uses) {
+    const free = await attempt(() => assertFree(guard, path, { writes, owner }));
+    if (!free.ok) taken.push(free.failure);
+  }
+  return taken;
 }
 
 /** The claims of an operation; what is no claim, since somebody has edited the records, is none. */

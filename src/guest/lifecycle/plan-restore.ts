@@ -7,9 +7,8 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
-import { diskUses } from "../guard/disk-claims.ts";
+import { diskUses, findTaken } from "../guard/disk-claims.ts";
 import type { DiskUse } from "../guard/disk-claims.ts";
-import { assertFree } from "../guard/disk-guard.ts";
 import type { DiskOwner } from "../guard/waiting-disks.ts";
 import type { DiskProof, ImageFact, ImageProof } from "../inventory/facts.ts";
 import { findGuest } from "../inventory/find-guest.ts";
@@ -96,12 +95,7 @@ export async function surveyRestore(
   const paths = [path, ...(real.ok ? [real.value] : [])];
   const record = recordOfFile(records.images(), file, paths) ?? (await recordOfMoved(ports, file));
   const domains = await listDomains(host);
-  const taken: Failure[] = [];
-  const owner = ownerOf(file, record);
-  for (const { path: disk, writes } of diskUses(disksOf(file))) {
-    const free = await attempt(() => assertFree(guard, disk, { writes, owner }));
-    if (!free.ok) taken.push(free.failure);
-  }
+  const taken = await findTaken(guard, diskUses(disksOf(file)), ownerOf(file, record));
   // Of an image that is refused anyway nothing need be read.
   const isOffered = record && OFFERED.has(record.state) && taken.length === 0;
   if (isOffered)

@@ -1,5 +1,5 @@
 /** Whether and how a guest is started (docs/design/lifecycle.md, "start"). */
-import { attempt, FailureError, misuse, refused } from "../../base/failure.ts";
+import { FailureError, misuse, refused } from "../../base/failure.ts";
 import type { Failure } from "../../base/failure.ts";
 import type { Finding } from "../../base/finding.ts";
 import { printable } from "../../base/printable.ts";
@@ -7,9 +7,8 @@ import { shellWord } from "../../check/remedy.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { timeText } from "../fingerprint/text.ts";
-import { diskUses } from "../guard/disk-claims.ts";
+import { diskUses, findTaken } from "../guard/disk-claims.ts";
 import type { DiskUse } from "../guard/disk-claims.ts";
-import { assertFree } from "../guard/disk-guard.ts";
 import { wayOut } from "../inventory/crash-findings.ts";
 import { isHalfBuilt } from "../inventory/domain-findings.ts";
 import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
@@ -90,14 +89,10 @@ export async function surveyStart(
       return its.name === configured || (uuid !== undefined && its.uuid === uuid);
     })
     .map(({ config: other }) => other!.path);
-  const taken: Failure[] = [];
   // Of a waiting image of its own planStart has more to say.
   const images = guest.images.flatMap(({ fact }) => fact.record?.id ?? []);
   const owner = { name: configured ?? name, uuid, images };
-  for (const { path, writes } of diskUses(config.guest.disks)) {
-    const free = await attempt(() => assertFree(guard, path, { writes, owner }));
-    if (!free.ok) taken.push(free.failure);
-  }
+  const taken = await findTaken(guard, diskUses(config.guest.disks), owner);
   return { guest, config, domains, doubles, taken };
 }
 

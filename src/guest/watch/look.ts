@@ -39,8 +39,8 @@ export type DomainsRead = {
 };
 
 /**
- * The table, and what libxl knows of each domain. With `known`, a look of before, libxl is only asked when there is a domain of which that knows nothing: for when nothing but
- * states may have changed, as that is half of what a look costs.
+ * The table, and what libxl knows of each domain. With `known`, a look of before, libxl is only asked when there is a domain of
+ * which that knows nothing: for when nothing but states may have changed, as that is half of what a look costs.
  */
 export async function readDomainLooks(host: Host, known?: DomainsRead): Promise<DomainsRead> {
   // The table first: what is made in between has a configuration and no row, and is seen the next time.

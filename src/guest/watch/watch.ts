@@ -358,7 +358,6 @@ class Watcher {
     );
   }
 
-  /** Keys of those that hold, and those that began to. */
   /** Of all again when one is new: something may have been built on the others meanwhile. */
   async #readReaches(targets: readonly string[], saved: readonly string[]): Promise<void> {
     // What a saved guest had may not have been there, until a domain got it.
@@ -368,6 +367,7 @@ class Watcher {
     this.#reachedTargets = known;
   }
 
+  /** Keys of those that hold, and those that began to. */
   async #alarms(state: WatchState, look: Observation): Promise<[string[], Alarm[]]> {
     const images = this.#ports.records.images();
     const targets = look.domains.flatMap(({ guest }) => guest?.disks.map((d) => d.target) ?? []);

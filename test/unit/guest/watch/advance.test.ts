@@ -25,6 +25,14 @@ function watcher(first: Observation) {
   };
 }
 
+/** One guest that runs. */
+function watched() {
+  const world = new World();
+  world.start("a");
+  const { look } = watcher(world.look());
+  return { world, look, domain: world.get("a")! };
+}
+
 type Brief = { readonly kind: string; readonly guest: string; readonly domid?: number };
 
 const brief = ({ kind, guest, domid }: Brief) => `${kind} ${guest} ${domid}`;
@@ -272,10 +280,7 @@ describe("what takes long", () => {
   });
 
   test("a save of which the guest goes on", () => {
-    const world = new World();
-    world.start("a");
-    const { look } = watcher(world.look());
-    const domain = world.get("a")!;
+    const { world, look, domain } = watched();
     world.beginSave(domain);
     look(world.look());
     domain.state = "paused";
@@ -287,10 +292,7 @@ describe("what takes long", () => {
   });
 
   test("one that went on after a save, and ended with nobody to write a log, is not saved again", () => {
-    const world = new World();
-    world.start("a");
-    const { look } = watcher(world.look());
-    const domain = world.get("a")!;
+    const { world, look, domain } = watched();
     world.beginSave(domain);
     look(world.look());
     domain.state = "running";
@@ -306,10 +308,7 @@ describe("what takes long", () => {
   });
 
   test("a save of domus's own is told when the domain is gone, with the name that the image gets then", () => {
-    const world = new World();
-    world.start("a");
-    const { look } = watcher(world.look());
-    const domain = world.get("a")!;
+    const { world, look, domain } = watched();
     world.beginSave(domain, "/save/.a b.xl.saving");
     expect(look(world.look())).toEqual([]);
     // It is checked while it stands still.
@@ -324,10 +323,7 @@ describe("what takes long", () => {
   test.each(["suspended", "paused"] as const)(
     "a save of domus's own that was taken back from %s is none",
     (state) => {
-      const world = new World();
-      world.start("a");
-      const { look } = watcher(world.look());
-      const domain = world.get("a")!;
+      const { world, look, domain } = watched();
       world.beginSave(domain, "/save/.a.saving");
       look(world.look());
       domain.state = state;
