@@ -87,8 +87,7 @@ export class LabWatcher {
     // What the command itself says comes first.
     const lines = stdout.split("\n");
     const at = lines.findLastIndex((line) => /^\d+$/.test(line));
-    const told = lines.slice(at + 1).filter((line) => line !== "");
-    const events = told.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
+    const events = eventsIn(lines.slice(at + 1));
     this.seen.push(...events);
     const errors = await this.#host.run(`cat ${LOG}.err`);
     const kinds = events.map(({ kind }) => kind).join(" ");
@@ -117,8 +116,19 @@ export class LabWatcher {
 
   /** All that it has said. */
   async told(): Promise<WatcherEvent[]> {
-    const lines = (await this.#host.output(`cat ${LOG}`)).split("\n").filter((line) => line !== "");
-    return lines.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
+    return eventsIn((await this.#host.output(`cat ${LOG}`)).split("\n"));
+  }
+
+  /** Waits for it, whatever else is told meanwhile. */
+  async alarm(code: string): Promise<WatcherEvent> {
+    await this.#host.output(
+      `i=0; while ! grep '"kind":"alarm"' ${LOG} | grep -q '"code":"${code}"' && [ $i -lt ${PATIENCE / 10} ]; do sleep 1; i=$((i + 1)); done`,
+      { timeoutMs: 600_000 },
+    );
+    const told = await this.told();
+    const alarm = told.find(({ kind, detail }) => kind === "alarm" && detail["code"] === code);
+    if (alarm) return alarm;
+    throw new Error(`no alarm ${code}; the watcher told:\n${JSON.stringify(told, null, 2)}`);
   }
 
   /** SIGKILL; it stays dead. */
@@ -147,4 +157,9 @@ export class LabWatcher {
       "\n",
     );
   }
+}
+
+function eventsIn(lines: readonly string[]): WatcherEvent[] {
+  const told = lines.filter((line) => line !== "");
+  return told.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
 }

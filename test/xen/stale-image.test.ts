@@ -19,6 +19,7 @@ import {
 } from "../support/counting-guest.ts";
 import { labDomus, PATIENT } from "../support/lab-domus.ts";
 import type { LabDomus } from "../support/lab-domus.ts";
+import { installWatcher } from "../support/lab-watcher.ts";
 import { testHost } from "../support/lab.ts";
 
 const UUID = "6b1f0c52-9a5f-4c0e-8d67-2f6a4b1c0d11";
@@ -27,7 +28,6 @@ const CONFIG = "/etc/xen/pandora.cfg";
 /** The same guest past domus-pygrub, with its kernel in dom0. */
 const BY_HAND = "/root/by-hand.cfg";
 const PRISTINE = "/var/tmp/pristine";
-const WATCH_LOG = "/var/tmp/watch.log";
 
 let host: LabHost;
 let dir: string;
@@ -166,20 +166,10 @@ test("dom0 wrote to a disk: renamed one with tune2fs, mounted it, checked anothe
 
 const IMAGES = "/var/lib/domus/images";
 
-/** Waits until the watcher has raised that alarm, and returns what it said. */
-async function alarmed(code: string): Promise<string> {
-  const alarm = async () => {
-    const { stdout } = await host.run(`grep '"alarm"' ${WATCH_LOG} | grep ${code}`);
-    return stdout;
-  };
-  await expect.poll(alarm, { timeout: 300_000, interval: 1000 }).toContain(code);
-  return alarm();
-}
-
 test("started and restored by hand: the watcher says both at once, and domus takes no part", async () => {
-  await host.output(`setsid domus watch --json < /dev/null > ${WATCH_LOG} 2>&1 &`);
+  const watcher = await installWatcher(host);
   await host.output(`xl create -q ${BY_HAND}`, PATIENT);
-  await alarmed("image-bypassed");
+  await watcher.alarm("image-bypassed");
   await nextTick(host, "pandora", { boot: 3, tick: 3 });
   await host.output("xl shutdown -ww pandora", PATIENT);
   expect(await domus.refused("restore pandora")).toContain("xvda");
@@ -187,7 +177,8 @@ test("started and restored by hand: the watcher says both at once, and domus tak
 
   const image = (await host.output(`ls ${IMAGES}/*.xl`)).trim();
   await host.output(`xl restore ${image}`, PATIENT);
-  expect(await alarmed("image-restored-unseen")).toContain("had changed");
+  const { detail } = await watcher.alarm("image-restored-unseen");
+  expect(detail).toMatchObject({ severity: "error", what: expect.stringContaining("had changed") });
   await host.output(
     `xl destroy pandora; dd if=${PRISTINE} of=${DISK} bs=1M conv=fsync status=none`,
     PATIENT,

@@ -1,5 +1,6 @@
 /** Whether the disks of a saved guest are still what they were, at the moment when somebody restores it. */
 import { attempt, attemptSync } from "../../base/failure.ts";
+import type { Finding } from "../../base/finding.ts";
 import type { Host } from "../../host/host.ts";
 import type { EventKind, GuestEvent, ImageRecord } from "../../host/records.ts";
 import { compareFingerprints } from "../fingerprint/compare.ts";
@@ -34,10 +35,17 @@ export async function compareImage(
   const changes = all.flatMap((one) => one.changes);
   if (changes.length === 0)
     return { verdict: all.every(({ same }) => same) ? "unchanged" : "unknown", changes };
-  const isStart = ({ kind, atMs }: GuestEvent) => STARTS.has(kind) && atMs > record.savedAtMs;
-  if (events.some(isStart)) return { verdict: "changed", changes };
+  if (events.some((event) => hasRunFromDisks(event, record)))
+    return { verdict: "changed", changes };
   // xl lets it run at the end of the restore. What it wrote then is no reason to destroy it.
   const row = await attempt(() => lookAtDomain(host, domid));
   const hasRun = !row.ok || row.value?.state !== "paused" || row.value.cpuSeconds > 0;
   return { verdict: hasRun ? "perhaps changed" : "changed", changes };
+}
+
+/** Since the save: its start was seen, or a watcher that came later found it running beside the image. */
+function hasRunFromDisks({ kind, atMs, detail }: GuestEvent, { savedAtMs, path }: ImageRecord) {
+  if (STARTS.has(kind)) return atMs > savedAtMs;
+  const { code, where } = detail as Partial<Finding>;
+  return kind === "alarm" && code === "image-bypassed" && where?.[0] === path;
 }
