@@ -6,7 +6,7 @@ import { findGuest } from "../../guest/inventory/find-guest.ts";
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
 import type { LifecyclePorts } from "../../guest/lifecycle/ports.ts";
 import { planPersist, planRevertOf } from "../../guest/persist/persist.ts";
-import { runPersist, runRevert } from "../../guest/persist/run-persist.ts";
+import { assertRevertible, runPersist, runRevert } from "../../guest/persist/run-persist.ts";
 import type { Reverted } from "../../guest/persist/run-persist.ts";
 import type { Difference } from "../../xen/drift.ts";
 import type { Context } from "../context.ts";
@@ -82,6 +82,7 @@ async function revert(
 ): Promise<ExitCode> {
   const { out, signal } = context;
   const plan = planRevertOf(inventory, guest, flags.memory);
+  if (flags.dryRun) await assertRevertible(ports, plan);
   const isDone = flags.dryRun || plan.steps.length === 0;
   const { done, failed }: Reverted = isDone ? { done: [] } : await runRevert(ports, plan, signal);
   if (flags.json) {

@@ -37,22 +37,35 @@ export type Reverted = {
   readonly failed?: { readonly step: RevertStep; readonly failure: Failure };
 };
 
+/** Nothing when no image of another guest waits for a disk that a step attaches; otherwise `refused`. */
+export async function assertRevertible(
+  { guard }: Pick<LifecyclePorts, "guard">,
+  { guest, steps, domain }: RevertSurvey,
+): Promise<void> {
+  const owner = { name: guest, uuid: domain.uuid };
+  for (const { path, writes } of attachedBy(steps))
+    await assertNoImageWaits(guard, path, { writes, owner });
+}
+
+function attachedBy(steps: readonly RevertStep[]) {
+  return steps.flatMap(({ attaches }) => attaches ?? []);
+}
+
 /** Runs the steps one after the other and stops at the first that fails: what is done stays, and is said. */
 export async function runRevert(
   ports: LifecyclePorts,
-  { guest, steps, domain }: RevertSurvey,
+  survey: RevertSurvey,
   signal?: AbortSignal,
 ): Promise<Reverted> {
+  const { guest, steps, domain } = survey;
   const { domid, uuid } = domain;
-  const attached = steps.flatMap(({ attaches }) => attaches ?? []);
-  const disks = await claimsFor(ports.guard, attached);
+  const disks = await claimsFor(ports.guard, attachedBy(steps));
   const start = { kind: "persist", guest, step: "revert", data: { uuid, domid, disks } };
   return withOperation(ports, start, async (enter) => {
     const name = { domid, uuid, name: guest };
     await assertSameDomain(ports.host, name);
     // Nothing has been taken away yet.
-    for (const { path, writes } of attached)
-      await assertNoImageWaits(ports.guard, path, { writes, owner: name });
+    await assertRevertible(ports, survey);
     const done: RevertStep[] = [];
     for (const step of steps) {
       signal?.throwIfAborted();

@@ -269,9 +269,11 @@ describe("a disk that the memory image of another guest waits for", () => {
     const lacking = web1({}, [disk("xvda", "/dev/vg0/web1"), disk("xvdc", "/dev/vg0/more")]);
     const config = CONFIG.replace(" ]", ", '/dev/vg0/data,raw,xvdb,rw' ]");
     const { xen, domus } = saved(lacking, config);
-    const { code, stderr } = await domus("persist", "--revert", "web1");
-    expect(code).toBe(4);
-    for (const text of NEEDS) expect(stderr.replaceAll(/\s+/g, " ")).toContain(text);
+    for (const mode of [[], ["--dry-run"]]) {
+      const { code, stderr } = await domus("persist", "--revert", ...mode, "web1");
+      expect(code).toBe(4);
+      for (const text of NEEDS) expect(stderr.replaceAll(/\s+/g, " ")).toContain(text);
+    }
     expect(xen.calls).toEqual([]);
     expect(xen.ports.records.operations()).toEqual([]);
   });
