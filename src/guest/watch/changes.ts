@@ -82,7 +82,8 @@ function stayed(step: Step, now: Tracked): Tracked {
 }
 
 function suspenderOf({ look }: Step, { domid, name }: Tracked): Suspension {
-  const isOfIt = ({ words }: XlProcess) => words[0] === String(domid) || words[0] === name;
+  const isIt = (word: string | undefined) => word === String(domid) || word === name;
+  const isOfIt = ({ words }: XlProcess) => isIt(words[0]);
   const save = look.processes.find((one) => one.verb === "save" && isOfIt(one));
   if (save) {
     const image = imageOf(save);
@@ -90,7 +91,10 @@ function suspenderOf({ look }: Step, { domid, name }: Tracked): Suspension {
     if (ours !== undefined) return { by: "save", image: ours, ours: true };
     return { by: "save", ...(image !== undefined && { image }) };
   }
-  const migrate = look.processes.some((one) => one.verb === "migrate" && isOfIt(one));
+  // `xl migrate -s 'ssh -p 2222' web host`
+  const migrate = look.processes.some(
+    ({ verb, words }) => verb === "migrate" && (isIt(words[0]) || isIt(words.at(-2))),
+  );
   return { by: migrate ? "migrate" : "unknown" };
 }
 

@@ -37,15 +37,22 @@ export type Observation = {
   readonly processes: readonly XlProcess[];
 };
 
-/** Of a process's command line, as in /proc/PID/cmdline; undefined for what is no xl at work. */
+/** Those by which something is told here. */
+const VERBS = ["create", "restore", "save", "migrate", "migrate-receive", "destroy"] as const;
+
+/**
+ * Of a process's command line, as in /proc/PID/cmdline; undefined for what is no xl at work. xl takes any beginning of a verb
+ * that no other has, and ends at once with one that several have (xen: tools/xl/xl_cmdtable.c, cmdtable_lookup).
+ */
 export function parseXlProcess(pid: number, cmdline: string): XlProcess | undefined {
   const [program = "", ...rest] = cmdline.split("\0", 256);
   if (!/(?:^|\/)xl$/.test(program)) return undefined;
   const at = rest.findIndex((word) => /^[a-z][a-z-]*$/.test(word));
-  const verb = rest[at];
-  if (verb === undefined) return undefined;
+  const typed = rest[at];
+  if (typed === undefined) return undefined;
+  const verb = VERBS.find((one) => one === typed) ?? VERBS.find((one) => one.startsWith(typed));
   const words = rest.slice(at + 1).filter((word) => word !== "" && !word.startsWith("-"));
-  return { pid, verb, words };
+  return { pid, verb: verb ?? typed, words };
 }
 
 /** The processes that make domains, and then watch over them. */

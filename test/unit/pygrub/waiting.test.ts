@@ -95,6 +95,7 @@ describe("a guest that was restored by hand, and reboots", () => {
     ["by its path", (image) => [XL, "restore", image]],
     ["with flags and a config", (image) => ["xl", "-v", "restore", "-V", "/etc/xen/p.cfg", image]],
     ["from the directory that it is in", () => ["xl", "restore", "image"]],
+    ["with as much of the word as it takes", (image) => ["xl", "rest", image]],
   ])("is started, and never to be restored again: %s", async (_, parent) => {
     waits();
     const said = await ask(disk, { parent: parent(join(dir, "image")) });

@@ -367,6 +367,21 @@ test("a migration, from both sides", () => {
   ]);
 });
 
+test.each([
+  [["a", "hostb"]],
+  [["1", "hostb"]],
+  [["ssh -p 2222", "a", "hostb"]],
+  [["a", "hostb", "ssh -p 2222"]],
+])("a migration by xl migrate %j is no save", (words) => {
+  const { world, look, domain } = watched();
+  domain.state = "suspended";
+  const now = world.look();
+  const migrate = { pid: 50, verb: "migrate", words };
+  expect(look({ ...now, processes: [...now.processes, migrate] })).toEqual([]);
+  world.domains.delete(domain.domid);
+  expect(look(world.look())).toMatchObject([{ kind: "migrated", detail: { direction: "out" } }]);
+});
+
 test("names and targets of any length and kind stay bounded", () => {
   const world = new World();
   world.start("a");
