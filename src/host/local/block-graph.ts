@@ -125,6 +125,39 @@ export async function relatedDevices(
 }
 
 /**
+ * What the disk of `relatedDevices` is built on: who writes to one of those as a whole writes to the disk. What else is built on them
+ * is beside it.
+ */
+export async function identitiesUnder(
+  host: Host,
+  { devices }: Related,
+  loops: readonly LoopDevice[],
+): Promise<readonly Identity[]> {
+  /** Their directories in sysfs. */
+  const under = new Map<Identity, string>();
+  const add = async (sys: string) => {
+    const number = await readLine(host, `${sys}/dev`);
+    if (number && under.size < MAX_DEVICES && !under.has(blockIdentity(number)))
+      under.set(blockIdentity(number), sys);
+  };
+  const addSlaves = async (sys: string) => {
+    for (const slave of await namesIn(host, `${sys}/slaves`)) await add(`${sys}/slaves/${slave}`);
+  };
+  for (const { how, sys } of devices)
+    if (sys !== "" && (how === "itself" || how === "below")) await addSlaves(sys);
+  // A map gives what is added during the walk as well, each once.
+  for (const [identity, sys] of under) {
+    if (sys === "") continue;
+    await addSlaves(sys);
+    if (await isThere(host, `${sys}/partition`)) await add(`${sys}/..`);
+    const backing = loops.find(({ number }) => blockIdentity(number) === identity)?.backing;
+    if (backing?.startsWith("file ")) under.set(backing, "");
+    else if (backing) await add(`/sys/dev/block/${backing.slice("block ".length)}`);
+  }
+  return [...under.keys()];
+}
+
+/**
  * Of those paths at which something is: which disks are changed by who writes to it. What two names have to do with each other is
  * known here alone: guards, alarms and copies all ask here.
  */

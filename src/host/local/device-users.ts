@@ -3,7 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { missing } from "../../base/failure.ts";
 import type { DiskReach } from "../disk-reach.ts";
 import type { Host } from "../host.ts";
-import { readIdentities, readLoops, readReaches, relatedDevices } from "./block-graph.ts";
+import {
+  identitiesUnder,
+  readIdentities,
+  readLoops,
+  readReaches,
+  relatedDevices,
+} from "./block-graph.ts";
 import { guestUsers } from "./guest-users.ts";
 import { builtUsers, mountUsers, swapUsers } from "./kernel-users.ts";
 import { localHost } from "./local-host.ts";
@@ -42,8 +48,8 @@ export type UsersOptions = {
 
 /**
  * All who use the disk at `path`, a device or a file, under whatever name, this process left out. Partitions of the device, the disk
- * around a partition and what is behind a loop device count too. `missing` when nothing is at `path`; a failure when it cannot
- * be told, as on a Xen host whose `xl` does not answer.
+ * around a partition and what is behind a loop device count too, and guests that have what it is built on. `missing` when nothing
+ * is at `path`; a failure when it cannot be told, as on a Xen host whose `xl` does not answer.
  *
  * A volume group whose volumes are not active is not found: a guest's disk may be one, and a copy of it is as well.
  */
@@ -65,7 +71,8 @@ export async function findDeviceUsers(
   const paths = [path, ...behind.map(({ file }) => file)];
   const look = () => processUsers(host, { related, paths });
   const processes = await lasting(look, patienceMs);
-  const guests = await guestUsers(host, related, processes);
+  const under = await identitiesUnder(host, related, loops);
+  const guests = await guestUsers(host, { related, under, processes });
   const others = processes.filter(({ domid }) => domid === undefined);
   return distinct([...kernel, ...guests, ...others]);
 }

@@ -8,7 +8,7 @@ import type { ListedDomain } from "../../xen/xl-list.ts";
 import { noAnswer } from "../../xen/xl-messages.ts";
 import type { Host } from "../host.ts";
 import { blockIdentity, namesIn, readIdentities, readLine } from "./block-graph.ts";
-import type { Related } from "./block-graph.ts";
+import type { Identity, Related } from "./block-graph.ts";
 import type { DeviceUser } from "./device-users.ts";
 import type { ProcessUser } from "./process-users.ts";
 
@@ -20,14 +20,18 @@ type Domains = {
   nameOf(domid: number): string;
 };
 
-/**
- * One for each domain and disk. A `failed` failure on a Xen host whose `xl` does not answer: then nobody knows. `processes` are those
- * that have the disk open: what qemu serves is found among them.
- */
+export type GuestQuestion = {
+  readonly related: Related;
+  /** What the disk is built on. */
+  readonly under: readonly Identity[];
+  /** Those that have the disk open: what qemu serves is found among them. */
+  readonly processes: readonly ProcessUser[];
+};
+
+/** One for each domain and disk. A `failed` failure on a Xen host whose `xl` does not answer: then nobody knows. */
 export async function guestUsers(
   host: Host,
-  related: Related,
-  processes: readonly ProcessUser[],
+  { related, under, processes }: GuestQuestion,
 ): Promise<readonly DeviceUser[]> {
   const domains = await readDomains(host);
   const users = new Map<number, DeviceUser>();
@@ -35,9 +39,11 @@ export async function guestUsers(
     if (users.get(domid)?.writes === true) return;
     users.set(domid, { kind: "guest", what: `${disk} of ${domains.nameOf(domid)}`, writes });
   };
-  const ours = new Set([
-    ...related.files,
-    ...related.devices.map(({ number }) => blockIdentity(number)),
+  /** How a guest's disk of that identity is the one that is asked about. */
+  const ours = new Map([
+    ...under.map((identity) => [identity, "built on "] as const),
+    ...related.files.map((identity) => [identity, ""] as const),
+    ...related.devices.map(({ number }) => [blockIdentity(number), ""] as const),
   ]);
   const disks = domains.listed.flatMap(({ domid, guest }) =>
     guest.disks
@@ -48,15 +54,18 @@ export async function guestUsers(
     host,
     disks.map(({ path }) => path),
   );
-  for (const { domid, path, vdev, readonly } of disks)
-    if (ours.has(identities.get(path) ?? "")) add(domid, `disk ${vdev}`, !readonly);
+  for (const { domid, path, vdev, readonly } of disks) {
+    const how = ours.get(identities.get(path) ?? "");
+    if (how !== undefined) add(domid, `${how}disk ${vdev}`, !readonly);
+  }
   for (const name of await namesIn(host, BACKENDS)) {
     const match = /^vbd-(\d+)-\d+$/.exec(name);
     if (!match) continue;
     const number = decimal(await readLine(host, `${BACKENDS}/${name}/physical_device`));
-    if (number === undefined || !ours.has(blockIdentity(number))) continue;
+    const how = number === undefined ? undefined : ours.get(blockIdentity(number));
+    if (how === undefined) continue;
     const mode = await readLine(host, `${BACKENDS}/${name}/mode`);
-    add(Number(match[1]), "a disk", mode?.startsWith("w") !== false);
+    add(Number(match[1]), `${how}a disk`, mode?.startsWith("w") !== false);
   }
   for (const { domid, writes } of processes) if (domid !== undefined) add(domid, "a disk", writes);
   return [...users.values()];

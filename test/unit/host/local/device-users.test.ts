@@ -236,6 +236,40 @@ web1  5  1024  2  -b----  31.4 01234567-89ab-cdef-0123-456789abcdef  -  -
     );
   });
 
+  test("have what is mapped out of their disk, and no volume beside it", async () => {
+    const mapping = {
+      files: {
+        ...dom0,
+        "/sys/devices/virtual/dm-3/dev": "253:3\n",
+        "/sys/devices/virtual/dm-3/dm/name": "web1p2\n",
+      },
+      links: {
+        ...LINKS,
+        "/sys/dev/block/253:3": "/sys/devices/virtual/dm-3",
+        "/sys/devices/virtual/dm-1/holders/dm-3": "/sys/devices/virtual/dm-3",
+        "/sys/devices/virtual/dm-3/slaves/dm-1": "/sys/devices/virtual/dm-1",
+        "/sys/devices/virtual/dm-1/slaves/sda2": "/sys/devices/pci/sda/sda2",
+        "/sys/devices/virtual/dm-0/slaves/sda2": "/sys/devices/pci/sda/sda2",
+      },
+      nodes: { ...NODES, "/dev/mapper/web1p2": "253:3" },
+    };
+    const having = (path: string) => ({
+      ...mapping,
+      xl: { long: long(disk(path, { readwrite: 1 })), table },
+    });
+    const built = ["guest: built on disk xvda of domain web1 (running)"];
+    for (const path of ["/dev/mapper/vg--a-web1", "/dev/sda2", "/dev/sda"])
+      expect(await usersOf("/dev/mapper/web1p2", having(path))).toEqual(built);
+    for (const path of ["/dev/mapper/vg--a-root", "/dev/sda1", "/dev/sda3"])
+      expect(await usersOf("/dev/mapper/web1p2", having(path))).toEqual([]);
+    const backend = "/sys/bus/xen-backend/devices/vbd-9-51712";
+    const served = { [`${backend}/physical_device`]: "fd:1\n", [`${backend}/mode`]: "w\n" };
+    const files = { ...mapping.files, ...served, "/proc/xen/capabilities": "\n" };
+    expect(await usersOf("/dev/mapper/web1p2", { ...mapping, files })).toEqual([
+      "guest: built on a disk of domain 9",
+    ]);
+  });
+
   test("cannot be told when Xen does not answer; where no Xen runs nobody is asked", async () => {
     const xl = { stderr: "xl: cannot open the privileged command interface\n" };
     const host = scriptedHost({ ...MACHINE, files: { ...DISKS, ...dom0 }, xl });
