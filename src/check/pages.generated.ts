@@ -1958,14 +1958,14 @@ It looks for that file on every FAT filesystem of the guest's disks, and in the 
   },
   "image-bypassed": {
     severity: "error",
-    summary: `A guest was started from its disks while its save image was waiting to be restored, or another guest has got one of these disks to write to.`,
+    summary: `A guest was started from its disks, or restored from another image, while its save image was waiting to be restored; or another guest has got one of these disks to write to.`,
     page: `# image-bypassed
 
 Severity: error
 
 ## What it means
 
-A guest was started from its disks while its save image was waiting to be restored, or another guest has got one of these disks to write to.
+A guest was started from its disks, or restored from another image, while its save image was waiting to be restored; or another guest has got one of these disks to write to.
 
 ## What you see
 
@@ -1982,6 +1982,9 @@ guest that is restored from it goes on with what it remembers of its filesystems
 Decide which of the two is worth more. The guest as it runs now: leave it, never restore the image, and set it aside (\`domus start --discard-image\` does it at
 the next start, or move the file away). What it was doing when it was saved: \`xl destroy\` at once, and see with \`domus show GUEST\` whether the disks are still those of the image; only then
 restore it.
+
+When the guest was restored from another image, an older one perhaps: it goes on from a moment that its disks are not of, and destroys more with every write. \`xl destroy\` at once, unless that file is a copy of the image that waits;
+then \`domus restore\` compares the disks with the one that waits.
 
 When it is another guest that has the disk: \`domus detach\` takes it away. The image is set aside when a command of domus sees this, and \`domus restore\` with its path takes it as long as nothing was written; it compares the disks, and refuses otherwise.
 
@@ -2077,7 +2080,7 @@ image, and use \`domus restore\` the next time. The records have the image as re
 
 ## How domus knows
 
-The image is in the records as waiting, and the process that made the domain is \`xl restore\`.
+The image is in the records as waiting, and the process that made the domain is \`xl restore\` of that file. Restored from another file it is [image-bypassed](image-bypassed.md), and the image waits on.
 `,
   },
   "image-stale": {

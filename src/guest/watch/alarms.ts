@@ -41,6 +41,8 @@ export type AlarmFacts = {
   readonly reaches: ReadonlyMap<string, DiskReach>;
   /** By domid. */
   readonly disksThen: ReadonlyMap<number, DisksThen>;
+  /** By domid, ids of images of a guest that was restored from another file. */
+  readonly otherImages?: ReadonlyMap<number, ReadonlySet<number>>;
   /** Of the last minutes. */
   readonly crashes?: readonly Crash[];
 };
@@ -79,17 +81,21 @@ function isActive({ begun, state }: Tracked): boolean {
   return begun && (state === "running" || state === "paused");
 }
 
-function imageAlarms(tracked: Tracked, { images, busy, disksThen }: AlarmFacts): Alarm[] {
+function imageAlarms(tracked: Tracked, facts: AlarmFacts): Alarm[] {
+  const { images, busy, disksThen, otherImages } = facts;
   const { name, uuid, domid } = tracked;
   if (!isActive(tracked) || busy.has(name) || busy.has(uuid)) return [];
   const waiting = images.filter(
     (image) => image.state === "waiting" && (image.uuid === uuid || image.guest === name),
   );
   return waiting.map((image) => {
+    const isOther = otherImages?.get(domid)?.has(image.id) === true;
     const finding =
       tracked.image === undefined
         ? startedBeside(tracked, image)
-        : restoredBehind(tracked, image, disksThen.get(domid));
+        : isOther
+          ? restoredBeside(tracked, image)
+          : restoredBehind(tracked, image, disksThen.get(domid));
     return alarm(tracked, finding, 0, ` ${image.id}`);
   });
 }
@@ -102,6 +108,17 @@ function startedBeside({ name, domid }: Tracked, { path }: ImageRecord): Finding
     what: `${name} was started from its disks (domain ${domid}) while its save image ${path} waits to be restored.`,
     why: "From now on the image does not fit the disks: to restore it would destroy their filesystems. xl does not look.",
     next: `Do not restore it. If what the guest was doing matters more than what it writes now, xl destroy ${domid} at once, and domus show ${shellWord(name)} says whether the disks still fit. Else domus start --discard-image keeps the image aside at the next start.`,
+  };
+}
+
+function restoredBeside({ name, domid, image: given }: Tracked, { path }: ImageRecord): Finding {
+  return {
+    code: "image-bypassed",
+    severity: "error",
+    where: [path],
+    what: `${name} was restored from ${given} (domain ${domid}) while its save image ${path} waits to be restored.`,
+    why: "Two images of one guest are of two moments, and it wrote to its disks in between: they fit one of the two at most. From the other one the guest destroys its filesystems. xl does not look.",
+    next: `Unless ${given} is a copy of ${path}: xl destroy ${domid} at once; then domus restore ${shellWord(name)} compares the disks with ${path}, and refuses when they do not fit. If it is a copy, never restore ${path}: domus start --discard-image keeps it aside at the next start.`,
   };
 }
 

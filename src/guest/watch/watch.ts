@@ -29,6 +29,7 @@ import { configChanges, parseKnownConfigs, readConfigFiles } from "./config-file
 import type { KnownConfigs } from "./config-files.ts";
 import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
+import { findOtherImages } from "./restored-from.ts";
 import { lookAgain } from "./second-look.ts";
 import { parseState } from "./state.ts";
 import type { Seen, WatchState } from "./state.ts";
@@ -375,6 +376,7 @@ class Watcher {
       .filter((image) => image.state === "waiting")
       .flatMap(({ disks }) => disks.map(({ path }) => path));
     await this.#readReaches(targets, saved);
+    const otherImages = await findOtherImages(this.#ports.host, state.domains, images);
     const all = alarmsOf({
       domains: state.domains,
       looks: look.domains,
@@ -383,6 +385,7 @@ class Watcher {
       busy: this.#busy(),
       reaches: this.#reaches,
       disksThen: this.#disksThen,
+      otherImages,
       crashes: state.crashes ?? [],
     });
     const keys = new Set(all.map(({ key }) => key));

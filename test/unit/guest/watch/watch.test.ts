@@ -413,6 +413,28 @@ test("a restore behind domus's back is an alarm, and the image waits no more", a
   await watcher.stop();
 });
 
+test("a restore from another image than the one that waits leaves that one waiting", async () => {
+  world.start("web");
+  const domain = world.get("web")!;
+  world.endSave(domain);
+  records.addImage({
+    ...{ guest: "web", uuid: domain.uuid, path: "/own/web-2", state: "waiting", savedAtMs: 1 },
+    disks: [],
+  });
+  const watcher = run();
+  await isThere();
+  world.restore("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told).at(-1), POLL).toBe("alarm web 2");
+  expect(watcher.told.at(-1)?.detail).toMatchObject({
+    ...{ code: "image-bypassed", severity: "error" },
+    what: expect.stringContaining("web was restored from /save/web (domain 2)") as string,
+    next: expect.stringContaining("xl destroy 2 at once") as string,
+  });
+  expect(records.images()[0]?.state).toBe("waiting");
+  await watcher.stop();
+});
+
 test("a domain whose xl is killed is an alarm when that lasts", async () => {
   world.start("web");
   const watcher = run();
