@@ -192,7 +192,8 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
       return work();
     });
   const imageValues = ({ guest, uuid, path: file, state, savedAtMs }: Omit<ImageRecord, "id">) =>
-    [guest, uuid, file, state, savedAtMs] as const;
+    // Of an image of xl's own it is the time of the file, which has parts of a millisecond; the column takes none.
+    [guest, uuid, file, state, Math.trunc(savedAtMs)] as const;
 
   return {
     writable: directory !== undefined,
@@ -224,7 +225,7 @@ function recordsIn(database: DatabaseSync, path: string, directory?: string): Re
         if (joinEvent({ all, change, json, parsed }, event)) return false;
         const sql =
           "INSERT INTO event (at, guest, uuid, domid, kind, seen_by, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        const id = change(sql, atMs, guest, uuid, domid, kind, by, json(detail));
+        const id = change(sql, Math.trunc(atMs), guest, uuid, domid, kind, by, json(detail));
         if (id % PRUNE_EVERY === 0) change(PRUNE, id - MAX_EVENTS);
         return true;
       });

@@ -48,6 +48,16 @@ describe("images", () => {
     records.removeImage(id);
     expect(reader.images()).toHaveLength(1);
   });
+
+  test("have the time of a file, which is finer than a millisecond", () => {
+    using records = openRecords(dir);
+    const { id } = records.addImage({ ...IMAGE, savedAtMs: 1000.25 });
+    records.changeImage(id, { state: "aside", savedAtMs: 2000.75 });
+    records.addImage({ ...IMAGE, savedAtMs: 1500 });
+    expect(records.images().map(({ savedAtMs }) => savedAtMs)).toEqual([2000.75, 1500]);
+    records.addEvent({ ...{ atMs: 3.5, guest: "a", kind: "alarm", by: "domus" }, detail: {} });
+    expect(records.events()[0]?.atMs).toBe(3);
+  });
 });
 
 describe("events", () => {
