@@ -5,12 +5,15 @@ import { crashDetail } from "./endings.ts";
 import { imageOf, possessionsOf } from "./observation.ts";
 import type { DomainLook, XlProcess } from "./observation.ts";
 import { SHUTDOWN } from "./monitor-log.ts";
+import type { Ending } from "./monitor-log.ts";
 import type { Possessions, Suspension, Tracked } from "./state.ts";
 import { endingOf, tell } from "./step.ts";
 import type { Step } from "./step.ts";
 
 /** What `xl create` leaves behind needs a moment to take a domain away that has ended. */
 const TAKEN_AWAY_WITHIN_MS = 5000;
+/** As long as that is there it is at it: scripts for devices may take 40 s each. Beyond this it hangs. */
+const XL_TAKES_MS = 120_000;
 
 /** `now` has the name and the state of now, all else of before. */
 export function changed(step: Step, before: Tracked, now: Tracked, fact: DomainLook): Tracked {
@@ -73,12 +76,23 @@ function stayed(step: Step, now: Tracked): Tracked {
     return { ...now, suspension: suspenderOf(step, now) };
   if (now.state !== "shut-down" || now.over) return now;
   const ending = endingOf(step, now);
-  const isKept =
-    ending?.action === "preserve" || step.look.atMs - now.stateMs >= TAKEN_AWAY_WITHIN_MS;
-  if (!isKept) return now;
+  if (!isKept(step, now, ending)) return now;
   const reason = ending?.code === SHUTDOWN.reboot ? "reboot" : "poweroff";
   tell(step, "stopped", now, { reason, kept: true });
   return { ...now, over: "stopped" };
+}
+
+/** It has shut down, and nobody is about to take it away. */
+function isKept(
+  { look }: Step,
+  { monitorPid, stateMs }: Tracked,
+  ending: Ending | undefined,
+): boolean {
+  if (ending?.action === "preserve") return true;
+  // Of that one the process goes on to look after the next domain.
+  const isLeft = ending?.action === "rename-restart";
+  const goes = !isLeft && look.processes.some(({ pid }) => pid === monitorPid);
+  return look.atMs - stateMs >= (goes ? XL_TAKES_MS : TAKEN_AWAY_WITHIN_MS);
 }
 
 function suspenderOf({ look }: Step, { domid, name }: Tracked): Suspension {

@@ -226,6 +226,34 @@ describe("what takes long", () => {
     ]);
   });
 
+  test("a guest that reboots has not stopped while its xl takes the old domain apart", () => {
+    const { world, look, domain } = watched();
+    domain.state = "shut-down";
+    const slow = world.look();
+    const ending = { code: 1, action: "restart" };
+    const lifetimes = slow.lifetimes.map((life) => ({ ...life, ending }));
+    for (let ms = 0; ms <= 60_000; ms += 10_000)
+      expect(look({ ...slow, lifetimes, atMs: slow.atMs + ms })).toEqual([]);
+    world.nowMs += 60_000;
+    world.reboot(domain);
+    expect(look(world.look())).toMatchObject([{ kind: "rebooted", detail: { from: 1 } }]);
+  });
+
+  test.each([
+    ["is gone", 0, 5000],
+    ["hangs", 100, 120_000],
+  ])("one that has shut down and whose xl %s has stopped, and is kept", (_, pid, withinMs) => {
+    const { world, look, domain } = watched();
+    domain.state = "shut-down";
+    domain.pid = pid;
+    const there = world.look();
+    expect(look(there)).toEqual([]);
+    expect(look({ ...there, atMs: there.atMs + withinMs - 1 })).toEqual([]);
+    expect(look({ ...there, atMs: there.atMs + withinMs })).toMatchObject([
+      { kind: "stopped", detail: { reason: "poweroff", kept: true } },
+    ]);
+  });
+
   test("a domain that is being made, and then given up, has never been", () => {
     const world = new World();
     const { look } = watcher(world.look());
