@@ -81,7 +81,7 @@ function qemuVersion(): string {
 }
 
 async function openQmpWhenUp(machine: MachineOptions): Promise<Qmp> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 300_000;
   while (true) {
     try {
       return await openQmp(machine.qmpSocket);
@@ -96,7 +96,7 @@ async function openQmpWhenUp(machine: MachineOptions): Promise<Qmp> {
 const IGNORE_SHARED = { capabilities: [{ capability: "x-ignore-shared", state: true }] };
 
 async function migrated(machine: MachineOptions, qmp: Qmp, query: string): Promise<void> {
-  const deadline = Date.now() + 300_000;
+  const deadline = Date.now() + BOOT_TIMEOUT_MS;
   while (true) {
     const { status } = (await qmp.run(query)) as { status?: string };
     if (status === "completed") return;

@@ -14,7 +14,7 @@ export type Ran = {
 };
 
 export type RunOptions = {
-  /** Default: 120 s. The command is left to itself in dom0 when the time is up: killing xl loses a domain's state. */
+  /** Default: 600 s, as an emulated dom0 on a busy machine may be that slow. The command is left to itself in dom0 when the time is up: killing xl loses a domain's state. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
 };
@@ -118,7 +118,7 @@ export function runOver(
       // the kept connection has the pipes, too, until the command ends
       child.stdout.destroy();
       child.stderr.destroy();
-    }, options.timeoutMs ?? 120_000);
+    }, options.timeoutMs ?? 600_000);
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     child.on("error", reject);
