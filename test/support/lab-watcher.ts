@@ -72,8 +72,11 @@ export class LabWatcher {
   /** Until its state is in the records: from then on it sees everything. */
   async looked(): Promise<void> {
     await this.#host.output(
-      `i=0; while ! grep -aq '"maxDomid"' /var/lib/domus/records.db /var/lib/domus/records.db-wal 2>/dev/null && [ $i -lt ${PATIENCE} ]; do sleep 0.1; i=$((i + 1)); done`,
-      { timeoutMs: 600_000 },
+      `i=0; while ! grep -aq '"maxDomid"' /var/lib/domus/records.db /var/lib/domus/records.db-wal 2>/dev/null; do
+         if [ $i -ge ${PATIENCE} ]; then echo "the watcher has not looked"; cat ${LOG}.err; exit 1; fi
+         sleep 0.1; i=$((i + 1))
+       done`,
+      { timeoutMs: 900_000 },
     );
   }
 
@@ -159,7 +162,8 @@ export class LabWatcher {
   }
 }
 
+/** Behind the last line feed there may be half a line: it is just being written. */
 function eventsIn(lines: readonly string[]): WatcherEvent[] {
-  const told = lines.filter((line) => line !== "");
+  const told = lines.slice(0, -1).filter((line) => line !== "");
   return told.map((line) => (JSON.parse(line) as { event: WatcherEvent }).event);
 }

@@ -130,6 +130,10 @@ test("one that is kept: what it left, no image can be made of it, and how it is 
 
 test("one whose xl was killed before: nobody acts on it, which is an alarm", async () => {
   await host.output("xl create -p /etc/xen/orphan.cfg", PATIENT);
+  // What xl create leaves behind has begun its log: by that the watcher knows it.
+  await host.output(
+    "until grep -q '^Waiting for domain' /var/log/xen/xl-orphan.log; do sleep 0.2; done",
+  );
   await host.output("kill -9 $(pgrep -f '[x]l create -p /etc/xen/orphan')");
   await host.output("xl unpause orphan");
   await crashes("orphan");
@@ -195,6 +199,8 @@ test("a script that is killed half-way, as after its 40 s: what it had set up, a
   const letGo = /losetup -d \/dev\/loop\d+/.exec(refused)?.[0];
   expect(letGo, refused).toBeDefined();
   await host.output(letGo!);
+  // udev may have it open for a moment.
+  await expect.poll(loops, POLL).toBe("");
   const failed = await domus.ends("start --anyway --no-wait pandora", EXIT.failed);
   expect(failed).toMatch(/block add \[\d+\] died due to fatal signal/);
   expect(failed).toContain("it was let go of");

@@ -171,13 +171,13 @@ test("a domain whose xl was killed is half built, and was not while xl made it",
     setsid xl create /etc/xen/half.cfg > /root/create.log 2>&1 < /dev/null & echo $! > /root/create.pid`);
   await expect
     .poll(async () => (await host.run("xl list -v | grep -c '^half '")).stdout, {
-      ...{ timeout: 300_000, interval: 1000 },
+      ...{ timeout: 600_000, interval: 1000 },
     })
     .toBe("1\n");
   expect(codes(await guestOf("half"))).toEqual([]);
   await host.output("kill -9 $(cat /root/create.pid)");
   await expect
-    .poll(async () => codes(await guestOf("half")), { timeout: 180_000, interval: 1000 })
+    .poll(async () => codes(await guestOf("half")), { timeout: 600_000, interval: 1000 })
     .toEqual(["warning domain-half-built"]);
 });
 

@@ -164,7 +164,7 @@ test("a guest that crashed and was kept, and one that no config describes", asyn
   await host.waitForConsole("pandora", /(userland reached[\s\S]*){2}/);
   await host.output("xl sysrq pandora c");
   await expect
-    .poll(async () => (await list()).guest["state"], { timeout: 120_000, interval: 1000 })
+    .poll(async () => (await list()).guest["state"], { timeout: 600_000, interval: 1000 })
     .toBe("crashed");
   await host.output(`mv ${config} /root/pandora.txt`);
   expect(await list()).toMatchObject({

@@ -82,8 +82,8 @@ describe("on Xen 4.17", () => {
     await host.output(`xl create ${config} > /root/menu.out 2>&1 < /dev/null &`);
     const log = "$(ls -t /var/log/xen/bootloader.*.log | head -n 1)";
     await host.output(
-      `for i in $(seq 600); do grep -q second ${log} && exit; sleep 0.2; done; exit 1`,
-      { timeoutMs: 300_000 },
+      `for i in $(seq 1200); do grep -q second ${log} && exit; sleep 0.5; done; cat /root/menu.out; exit 1`,
+      { timeoutMs: 900_000 },
     );
     const screen = await host.output(`cat ${log}`);
     expect(screen).toMatch(/first[^]*second/);

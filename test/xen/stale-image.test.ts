@@ -51,7 +51,8 @@ beforeAll(async () => {
     `set -e
      mv ${CONFIG} ${BY_HAND}
      sed -e '/^kernel/d; /^ramdisk/d' -e 's/^extra.*/bootloader = "domus-pygrub"/' ${BY_HAND} > ${CONFIG}
-     dd if=${DISK} of=${PRISTINE} bs=1M conv=sparse status=none`,
+     dd if=${DISK} of=${PRISTINE} bs=1M conv=sparse status=none
+     sync`,
   );
 });
 
