@@ -45,7 +45,9 @@ export async function compareImage(
 
 /** Since the save: its start was seen, or a watcher that came later found it running beside the image. */
 function hasRunFromDisks({ kind, atMs, detail }: GuestEvent, { savedAtMs, path }: ImageRecord) {
-  if (STARTS.has(kind)) return atMs > savedAtMs;
+  // What the watcher has caught up with may be as old as its last look before.
+  const { notBeforeMs } = detail;
+  if (STARTS.has(kind)) return (typeof notBeforeMs === "number" ? notBeforeMs : atMs) > savedAtMs;
   const { code, where } = detail as Partial<Finding>;
   return kind === "alarm" && code === "image-bypassed" && where?.[0] === path;
 }

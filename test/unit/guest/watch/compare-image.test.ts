@@ -61,6 +61,17 @@ test("one that was started since the save has changed them", async () => {
   expect(await verdictOf({ isWritten: true, domain: RUNS, events })).toBe("changed");
 });
 
+test("one whose start was caught up with may have been started before the save", async () => {
+  const verdictOfStart = (notBeforeMs: number) =>
+    verdictOf({
+      isWritten: true,
+      domain: RUNS,
+      events: [{ kind: "rebooted", atMs: SAVED_AT_MS + 9, detail: { notBeforeMs } }],
+    });
+  expect(await verdictOfStart(SAVED_AT_MS - 1)).toBe("perhaps changed");
+  expect(await verdictOfStart(SAVED_AT_MS + 1)).toBe("changed");
+});
+
 test("so has one that the watcher found running beside its image when it began to watch", async () => {
   const verdictAfter = (code: string, path: string) =>
     verdictOf({
