@@ -82,6 +82,8 @@ export class FakeXen {
   /** The filesystem that the records are on, too, is full as long as an image is being written to it. */
   isFull = false;
   lostNames: LostNames = "all";
+  /** How much later than by this host's clock files are written: they are on a server, or it took so long. */
+  filesAheadMs = 0;
   /** An xl create that is killed ends before its domain has a name. */
   killedEarly = false;
   #files: Names = new Map();
@@ -494,8 +496,9 @@ export class FakeXen {
 
   #put(path: string, bytes: Uint8Array): void {
     const node = this.#files.get(path);
-    if (node) Object.assign(node, { bytes, modifiedMs: this.nowMs });
-    else this.#files.set(path, { bytes, durable: new Uint8Array(0), modifiedMs: this.nowMs });
+    const modifiedMs = this.nowMs + this.filesAheadMs;
+    if (node) Object.assign(node, { bytes, modifiedMs });
+    else this.#files.set(path, { bytes, durable: new Uint8Array(0), modifiedMs });
   }
 
   /** A directory, where no file is at the path. */

@@ -14,6 +14,7 @@ import {
   readSaveImage,
 } from "../../xen/save-image/save-image.ts";
 import type { SaveImage } from "../../xen/save-image/save-image.ts";
+import { isFileOf } from "../lifecycle/image-file.ts";
 import { AT_A_TIME, pathsIn } from "./directories.ts";
 import type { ImageFact, KnownImage, LostImage } from "./facts.ts";
 import type { KnownFiles } from "./known-files.ts";
@@ -137,8 +138,9 @@ function join(images: readonly ImageFact[], records: readonly ImageRecord[]): Im
   return { images: joined, lost };
 }
 
-function isOf({ sizeBytes }: ImageFact, record: ImageRecord): boolean {
-  return record.sizeBytes === undefined || record.sizeBytes === sizeBytes;
+/** Of one that is being written nothing is known yet. */
+function isOf(image: ImageFact, record: ImageRecord): boolean {
+  return record.state === "saving" || isFileOf(record, image);
 }
 
 /** A copy that has kept neither size nor times is not taken for it. */

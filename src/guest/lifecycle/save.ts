@@ -107,8 +107,10 @@ async function writeImage(
   await assertPaused(ports, plan);
   const config = await configOf(ports, plan);
   const version = written.image.stream?.xen;
+  // By the clock of a server that is ahead the file would be a later one.
+  const savedAtMs = Math.max(nowMs(), written.modifiedMs ?? 0);
   const record: Omit<ImageRecord, "id"> = {
-    ...{ guest, uuid, path: image, state: "waiting", savedAtMs: nowMs(), disks },
+    ...{ guest, uuid, path: image, state: "waiting", savedAtMs, disks },
     sizeBytes: written.sizeBytes,
     ...(version !== undefined && { xen: `${version.major}.${version.minor}` }),
     ...config,

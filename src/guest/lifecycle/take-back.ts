@@ -77,6 +77,8 @@ async function keepWhole(
     records.transaction(() => {
       records.changeImage(row.id, {
         ...{ state: "aside", path, sizeBytes: file.sizeBytes, endedAtMs: nowMs() },
+        // The row was written when the save began.
+        savedAtMs: file.modifiedMs ?? row.savedAtMs,
       });
       records.addEvent({
         ...{ atMs: nowMs(), guest, uuid, kind: "image-aside", by: "domus" },

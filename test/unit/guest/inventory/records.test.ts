@@ -101,6 +101,20 @@ describe("an image that is recorded", () => {
     expect(nobody.guests).toMatchObject([{ name: "gone", state: "stopped" }]);
   });
 
+  test("does not speak of a later one that has its name and its size", async () => {
+    const path = "/srv/pandora.xl";
+    for (const state of ["restored", "aside"] as const) {
+      const rows = { images: [record({ path, state })] };
+      const same = await read(rows, { files: { ...FILES, [path]: image() } });
+      expect(said(same).state).toBe("stopped");
+      const files = { ...FILES, [path]: image("2026-02-03T00:00:00Z") };
+      const { state: now, codes } = said(await read(rows, { files }));
+      expect([now, codes.includes("image-waiting"), codes.includes("image-stale")]).toEqual([
+        ...["saved", true, false],
+      ]);
+    }
+  });
+
   test("in domus's own directory is found without a row, too: the records may be lost", async () => {
     const own = "/var/lib/domus/images/pandora-20260101-000000.xl";
     const files = { ...FILES, [own]: image(), "/var/lib/domus/images/.x.xl.saving": image() };

@@ -303,16 +303,31 @@ describe("restore", () => {
   test("of an image of which no fingerprints were taken wants --anyway", async () => {
     const world = new FakeXen();
     world.boot();
+    world.filesAheadMs = 60_000;
     // The image is whole and has its name; then there is no power any more.
     await world.process(save, { at: 9, kind: "power after" });
     await done(world, (ports) => recoverOperations(ports));
     const [{ path, state, disks } = { path: "", state: "", disks: [] }] = imagesOf(world);
     expect([state, disks]).toEqual(["aside", []]);
+    // Not offered, so that nobody has to give it up.
+    await done(world, starting(false));
+    world.domains = [];
     expect(await told(world, restoring(path))).toMatchObject({
       kind: "refused",
       what: expect.stringContaining("Nothing proves"),
       why: expect.stringContaining("No fingerprint of it was taken"),
     });
+  });
+
+  test("of one on a server whose clock is ahead is as good", async () => {
+    const world = new FakeXen();
+    world.boot();
+    world.filesAheadMs = 5000;
+    await done(world, save);
+    await done(world, (ports) => recoverOperations(ports));
+    expect(imagesOf(world)).toMatchObject([{ state: "waiting" }]);
+    await done(world, restoring(GUEST));
+    expect(imagesOf(world)).toMatchObject([{ state: "restored" }]);
   });
 
   test("of one of xl's own that was given up wants --anyway, too", async () => {
