@@ -4,8 +4,10 @@
  */
 import { execFileSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -39,7 +41,21 @@ export function mirror(): string {
   throw new Error("apt has no Debian mirror with an index: run apt-get update");
 }
 
-/** apt-get options for a private apt of that release, with its index fetched. */
+/**
+ * One process at a time: tests on real Xen run beside the others, and each of them may be the first that wants something. The lock
+ * is on a descriptor of this process's, which flock(1) inherits, so it ends with this process at the latest.
+ */
+function alone<T>(release: Release, work: () => T): T {
+  const lock = openSync(join(cacheDir("apt"), `${release}.lock`), "w");
+  try {
+    execFileSync("flock", ["-x", "3"], { stdio: ["ignore", "ignore", "inherit", lock] });
+    return work();
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/** apt-get options for a private apt of that release, with its index fetched. Only for who is alone. */
 function privateApt(release: Release): string[] {
   const root = cacheDir("apt", release);
   for (const dir of ["lists/partial", "archives/partial", "etc"])
@@ -77,8 +93,9 @@ function isCurrent(stamp: string, release: Release): boolean {
 
 /** What a metapackage such as linux-image-amd64 depends on: `linux-image-6.1.0-50-amd64`. */
 export function dependency(release: Release, name: string, pattern: RegExp): string {
-  const flags = privateApt(release);
-  const out = execFileSync("apt-cache", [...flags, "depends", name], { encoding: "utf8" });
+  const out = alone(release, () =>
+    execFileSync("apt-cache", [...privateApt(release), "depends", name], { encoding: "utf8" }),
+  );
   const found = out
     .split("\n")
     .flatMap((line) => /Depends: <?([^\s>]+)/.exec(line)?.[1] ?? [])
@@ -91,8 +108,17 @@ export function dependency(release: Release, name: string, pattern: RegExp): str
 export function debianPackage(release: Release, name: string): string {
   const dir = join(cacheDir("debian", release), name.replace(":", "_"));
   if (existsSync(dir)) return dir;
+  alone(release, () => {
+    if (!existsSync(dir)) fetchPackage(release, name, dir);
+  });
+  return dir;
+}
+
+function fetchPackage(release: Release, name: string, dir: string): void {
   const flags = privateApt(release);
   const work = `${dir}.${process.pid}`;
+  // Of a process of that number that was killed.
+  rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   try {
     execFileSync("apt-get", [...flags, "-q", "download", name], {
@@ -106,7 +132,6 @@ export function debianPackage(release: Release, name: string): string {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-  return dir;
 }
 
 export type DebianKernel = {
@@ -141,7 +166,12 @@ export function debianKernel(name: KernelName): DebianKernel {
     ? readFileSync(cached, "utf8")
     : dependency(release, meta, /^linux-image-\d/).replace(/:i386$/, "") + suffix;
   const files = kernelFiles(release, image);
-  if (!existsSync(cached)) writeFileSync(cached, image);
+  if (!existsSync(cached)) {
+    // Others may read it at any moment.
+    const written = `${cached}.${process.pid}`;
+    writeFileSync(written, image);
+    renameSync(written, cached);
+  }
   return { name, ...files };
 }
 
