@@ -21,7 +21,7 @@ export function timedEvents(seen: readonly Seen[], options: TimedOptions): NewEv
   const lives = [...(look.earlier ?? []), ...look.lifetimes];
   const endedMs = new Map(lives.flatMap((one) => (one.endedMs ? [[one.domid, one.endedMs]] : [])));
   const known = catchingUp ? knownSince(seen, catchingUp.atMs - SLACK_MS, options) : new Set();
-  return seen.flatMap(({ fromLog, ...event }) => {
+  const timed = seen.flatMap(({ fromLog, ...event }): NewEvent[] => {
     if (catchingUp && known.has(sameness(event))) return [];
     const isLate = catchingUp !== undefined || fromLog === true;
     const logged = event.domid === undefined ? undefined : endedMs.get(event.domid);
@@ -31,6 +31,18 @@ export function timedEvents(seen: readonly Seen[], options: TimedOptions): NewEv
     const detail = since ? { ...event.detail, notBeforeMs: catchingUp.atMs } : event.detail;
     return [{ ...event, atMs, by: isLate ? "log" : "watcher", detail }];
   });
+  return inOrder(timed);
+}
+
+/** They are read by their times: of one guest none is later than what came after it. Of many lives in a log only the last has a time. */
+function inOrder(events: readonly NewEvent[]): NewEvent[] {
+  const after = new Map<string, number>();
+  const reversed = events.toReversed().map((event): NewEvent => {
+    const atMs = Math.min(event.atMs, after.get(event.guest) ?? Infinity);
+    after.set(event.guest, atMs);
+    return { ...event, atMs };
+  });
+  return reversed.toReversed();
 }
 
 /** What a command of domus wrote down of it while nobody watched. */

@@ -275,6 +275,28 @@ describe("a watcher that was killed", () => {
     expect(records.events().filter(({ guest }) => guest === "web")).toHaveLength(2);
   });
 
+  test("writes down in their order the lives of which one log tells, with one time for all of them", async () => {
+    world.start("web");
+    const first = run();
+    await isThere();
+    await first.stop();
+    const diedMs = world.nowMs;
+    for (let reboots = 0; reboots < 3; reboots++) world.reboot(world.get("web")!);
+    world.shutDown(world.get("web")!);
+    world.nowMs += 60_000;
+    const dated: Host = {
+      ...host,
+      openBlock: async (path) => ({ ...(await host.openBlock(path)), modifiedMs: diedMs + 10 }),
+    };
+    const second = run({ host: dated });
+    const lives = ["rebooted web 2", "rebooted web 3", "rebooted web 4", "stopped web 4"];
+    await expect.poll(() => second.told.length, POLL).toBe(4);
+    expect(kinds(second.told)).toEqual(lives);
+    await second.stop();
+    expect(kinds(records.events())).toEqual(lives);
+    expect(new Set(records.events().map(({ atMs }) => atMs))).toEqual(new Set([diedMs + 10]));
+  });
+
   test("in the middle of writing has written all or nothing", async () => {
     const first = run();
     await isThere();
