@@ -70,6 +70,9 @@ const SCRIPT_FAILED =
   /\bscript: |\/\S+ (?:add|remove|online|offline) \[\d+\] (?:exited with error|died due to)|killing execution of /;
 const TIMED_OUT = /killing execution of .{1,300} because of timeout/;
 
+const LET_GO_MS = 10_000;
+const POLL_MS = 250;
+
 /** Loop devices that are new. Those behind the guest's own files that nobody uses are let go of. */
 async function leftLoops(
   ports: LifecyclePorts,
@@ -93,11 +96,22 @@ async function leftLoops(
       continue;
     }
     await attempt(() => host.run(["losetup", "-d", device], { survives: true }));
-    const isThere = (await readLoopFacts(host)).some((one) => nameOfLoop(one) === nameOfLoop(loop));
-    if (isThere) said.push(`${file} is still behind ${device}: losetup -d ${device}.`);
+    if (!(await isGone(ports, loop)))
+      said.push(`${file} is still behind ${device}: losetup -d ${device}.`);
     else tell(`The start had left ${file} behind ${device}; it was let go of.`);
   }
   return said;
+}
+
+/** The kernel lets go of it when nobody has it open any more: udev looks into what is new. */
+async function isGone({ host, clock }: LifecyclePorts, loop: LoopFact): Promise<boolean> {
+  const until = clock.now() + LET_GO_MS;
+  for (;;) {
+    const loops = await readLoopFacts(host);
+    if (!loops.some((one) => nameOfLoop(one) === nameOfLoop(loop))) return true;
+    if (clock.now() >= until) return false;
+    await clock.sleep(POLL_MS);
+  }
 }
 
 /** By others than loop devices; also when that cannot be told. */

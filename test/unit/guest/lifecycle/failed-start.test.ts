@@ -24,28 +24,36 @@ type Options = {
   readonly links?: Dom0Options["links"];
   readonly users?: readonly DeviceUser[];
   readonly domids?: readonly number[];
-  /** `losetup -d` does nothing. */
-  readonly stuck?: boolean;
+  /** `losetup -d` does nothing; or somebody else has it open for a moment. */
+  readonly stuck?: boolean | "for a moment";
   /** What was in the log before. */
   readonly before?: string;
 };
 
 async function start({ stderr, users = [BEHIND], domids = [], before = "", ...more }: Options) {
   const files = { "/srv/web.img": "disk", "/srv/other.img": "other", ...more.files };
+  let letGo = () => {};
   const xen = commandedXen([], {
     files,
     findUsers: async () => users,
     verbs: {
       "-d": (_, [, , device]) => {
-        const name = device!.replace("/dev/", "");
-        if (!more.stuck)
-          Reflect.deleteProperty(files, `/sys/class/block/${name}/loop/backing_file`);
+        const file = `/sys/class/block/${device!.replace("/dev/", "")}/loop/backing_file`;
+        letGo = () => void Reflect.deleteProperty(files, file);
+        if (!more.stuck) letGo();
       },
     },
   });
-  const { host } = xen.ports;
+  const { host, clock } = xen.ports;
   const ports = {
     ...xen.ports,
+    clock: {
+      ...clock,
+      async sleep(ms: number) {
+        await clock.sleep(ms);
+        if (more.stuck === "for a moment" && clock.now() >= 1000) letGo();
+      },
+    },
     host: {
       ...host,
       realPath: async (path: string) => more.links?.[path] ?? host.realPath(path),
@@ -106,6 +114,13 @@ describe("what is left", () => {
     expect(said.told).toEqual([
       "The start had left /srv/web.img behind /dev/loop0; it was let go of.",
     ]);
+    expect(said.next).toMatch(/^Nothing of it is left\./);
+  });
+
+  test("one that somebody has open for a moment goes, too", async () => {
+    const files = loop("/srv/web.img");
+    const said = await start({ stderr: KILLED, files, stuck: "for a moment" });
+    expect(said.told.join("")).toContain("it was let go of");
     expect(said.next).toMatch(/^Nothing of it is left\./);
   });
 
