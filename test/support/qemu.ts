@@ -48,7 +48,7 @@ function boots(boot: Boot, console: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "ignore", "pipe"] });
     let errors = "";
-    const timer = setTimeout(() => qemu.kill("SIGKILL"), boot.timeoutMs ?? 120_000);
+    const timer = setTimeout(() => qemu.kill("SIGKILL"), boot.timeoutMs ?? 300_000);
     const looking = setInterval(() => boot.until.test(said()) && qemu.kill("SIGTERM"), POLL_MS);
     qemu.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
     qemu.on("error", reject);

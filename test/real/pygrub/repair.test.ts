@@ -88,7 +88,7 @@ function boot(kernel: string, initrd: string): Promise<string> {
     initrd,
     memoryMib: 1024,
     until: new RegExp(`${REACHED}|Kernel panic`),
-    timeoutMs: 180_000,
+    timeoutMs: 300_000,
   });
 }
 
