@@ -46,6 +46,11 @@ export async function unpauseDomain(ports: LifecyclePorts, domain: DomainName): 
     });
 }
 
+/** What a person does with a domain that is suspended, and may stay so: nothing of domus lets it go on. */
+export function suspendedWayOut(domid: number): string {
+  return `See who does: ps ax | grep "[x]l ". When nobody does, it was cut off: xl resume ${domid} lets the guest go on, from Xen 4.21. Before: xl save -c ${domid} /var/tmp/scrap, which lets it go on at its end, after a minute in which it does not answer; then remove that file.`;
+}
+
 /**
  * Lets a domain go on that was suspended to be saved. Newer xl has a command for it. An older one does it after another save,
  * be it that this succeeds, or fails after a minute in which the guest did not answer; `scratch` is the file for it.

@@ -5,7 +5,7 @@ import type { GuestEvent } from "../../host/records.ts";
 import type { DomainFact, ImageFact } from "../inventory/facts.ts";
 import { domainCommand, sameDomain } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
-import { unpauseDomain } from "./domains.ts";
+import { suspendedWayOut, unpauseDomain } from "./domains.ts";
 import { withOperation } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
@@ -76,12 +76,10 @@ function notNow({ name, domid, state }: DomainFact, verb: string) {
     what: `${name} (domain ${domid}) is ${state}: it cannot be ${verb}.`,
     why:
       state === "suspended"
-        ? "It is being saved, or moved to another host."
+        ? "It is being saved, or moved to another host, or was left so."
         : "Only a domain that runs can be paused, and only one that is paused can go on.",
     next:
-      state === "suspended"
-        ? "Wait until that has ended, and look again."
-        : `domus show ${shellWord(name)} says more.`,
+      state === "suspended" ? suspendedWayOut(domid) : `domus show ${shellWord(name)} says more.`,
   });
 }
 

@@ -11,6 +11,7 @@ import type { DomainFact } from "../inventory/facts.ts";
 import type { InventoryGuest } from "../inventory/inventory.ts";
 import { targetPath } from "../inventory/read-backings.ts";
 import { saveDirectory } from "../inventory/read-images.ts";
+import { suspendedWayOut } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
 import { assertAlone } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
@@ -154,7 +155,7 @@ function notToSave(name: string, { domid, state, guest }: DomainFact): FailureEr
     return refused(where, {
       what: `${name} is suspended: it is being saved or moved by somebody else, or was left so.`,
       why: "Two who save one guest destroy each other's image.",
-      next: `See who does: ps ax | grep "xl ". When nobody does, xl resume ${domid} lets it go on, from Xen 4.21. Before: xl save -c ${domid} /var/tmp/scrap, which lets it go on at its end, after a minute in which it does not answer; then remove that file.`,
+      next: suspendedWayOut(domid),
     });
   if (state === "running" && !guest)
     return refused(where, {

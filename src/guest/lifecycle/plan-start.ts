@@ -13,7 +13,7 @@ import { wayOut } from "../inventory/crash-findings.ts";
 import { isHalfBuilt } from "../inventory/domain-findings.ts";
 import type { ConfigFact, ImageFact } from "../inventory/facts.ts";
 import type { Inventory, InventoryGuest } from "../inventory/inventory.ts";
-import { listDomains } from "./domains.ts";
+import { listDomains, suspendedWayOut } from "./domains.ts";
 import { assertGuestName } from "./guest-name.ts";
 import { assertAlone } from "./journal.ts";
 import type { LifecyclePorts } from "./ports.ts";
@@ -143,8 +143,7 @@ function assertNoDomain(guest: InventoryGuest, name: string, row: DomainRow | un
       known?.domid === domid && isHalfBuilt(known)
         ? `Its xl was ended before it was whole, unless one is at work just now (ps ax | grep "[x]l "): domus stop --destroy-after 0 ${shellWord(name)} takes it away, and nothing is lost. Then start it again.`
         : `Let it go on: domus resume ${shellWord(name)}`,
-    suspended:
-      "It is being saved or moved: wait until that has ended, or see who was cut off in it: domus list.",
+    suspended: `It is being saved or moved, or was left so. ${suspendedWayOut(domid)}`,
   }[state as string];
   throw refused([`domain ${domid}`], {
     what: `${name} is there already, as domain ${domid} (${state}).`,

@@ -9,7 +9,7 @@ import type { DomainFact } from "../inventory/facts.ts";
 import type { Difference } from "../../xen/drift.ts";
 import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
-import { listDomains } from "./domains.ts";
+import { listDomains, suspendedWayOut } from "./domains.ts";
 import { actionText, startsAgain } from "./end-actions.ts";
 import type { EndActions } from "./end-actions.ts";
 import { withOperation } from "./journal.ts";
@@ -94,7 +94,9 @@ function assertHears({ name, domid, state }: DomainFact): void {
     next:
       state === "paused"
         ? `domus resume ${word} first.`
-        : `domus show ${word} says more. To start it anew: domus stop --destroy-after 0 ${word}, then domus start ${word}.`,
+        : state === "suspended"
+          ? `It is being saved or moved, or was left so. ${suspendedWayOut(domid)}`
+          : `domus show ${word} says more. To start it anew: domus stop --destroy-after 0 ${word}, then domus start ${word}.`,
   });
 }
 

@@ -6,7 +6,7 @@ import { wayOut } from "../inventory/crash-findings.ts";
 import type { DomainFact } from "../inventory/facts.ts";
 import { askDomain, sameDomain, xlFailure } from "./domain-command.ts";
 import type { DomainName } from "./domain-command.ts";
-import { destroyDomain } from "./domains.ts";
+import { destroyDomain, suspendedWayOut } from "./domains.ts";
 import { actionText, startsAgain } from "./end-actions.ts";
 import type { EndActions } from "./end-actions.ts";
 import { withOperation } from "./journal.ts";
@@ -53,8 +53,8 @@ export function planStop({ domain, actions }: StopSurvey, options: StopOptions):
     case "suspended":
       throw refused(where, {
         what: `${name} (domain ${domid}) is suspended.`,
-        why: "It is being saved, or moved to another host: whoever does that ends it.",
-        next: "Wait until that has ended, and look again: domus show says in which state it is then.",
+        why: "It is being saved, or moved to another host, and whoever does that ends it; or it was left so.",
+        next: `${suspendedWayOut(domid)} To end it instead, with what is only in its memory: xl destroy ${domid}.`,
       });
     case "paused":
     case "crashed":

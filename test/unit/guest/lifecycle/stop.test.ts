@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { attempt, attemptSync } from "../../../../src/base/failure.ts";
 import type { DomainFact } from "../../../../src/guest/inventory/facts.ts";
+import { planPause, planResume } from "../../../../src/guest/lifecycle/pause.ts";
+import { planReboot } from "../../../../src/guest/lifecycle/reboot.ts";
 import { planStop, runStop } from "../../../../src/guest/lifecycle/stop.ts";
 import type { StopOptions } from "../../../../src/guest/lifecycle/stop.ts";
 import { commandedXen, WEB1_UUID } from "../../../support/commanded-xen.ts";
@@ -37,6 +39,22 @@ describe("whether it is stopped", () => {
     expect(plan({ destroyAfterS: 60 }, { state: "paused" })).not.toHaveProperty("ask");
     const saved = attemptSync(() => plan({ destroyAfterS: 0 }, { state: "suspended" }));
     expect(saved).toMatchObject({ ok: false, failure: { kind: "refused" } });
+  });
+
+  test("of one that was left suspended the way out is said by whoever refuses it", () => {
+    const domain = { ...FACT, state: "suspended" as const };
+    const survey = { domain, images: [], events: [], drift: [] };
+    for (const refuse of [
+      () => planStop(survey, { ...NORMAL, destroyAfterS: 0 }),
+      () => planResume(survey, { anyway: true }),
+      () => planPause(domain),
+      () => planReboot(survey, { anyway: true, waitS: 1 }),
+    ]) {
+      const refused = attemptSync<unknown>(refuse);
+      const next = expect.stringContaining(`xl resume ${FACT.domid}`) as string;
+      expect(refused).toMatchObject({ ok: false, failure: { kind: "refused", next } });
+      expect(JSON.stringify(refused)).not.toContain("domus stop");
+    }
   });
 
   test("what ends already is only waited for", () => {
