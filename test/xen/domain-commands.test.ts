@@ -38,14 +38,15 @@ beforeAll(async () => {
       'extra = "root=/dev/xvda console=hvc0"',
     ],
   });
-  // Without an initramfs this kernel has no driver for the disk that its root is on. The other disks are somebody's.
+  // Without an initramfs this kernel has no driver for the disk that its root is on. It waits before it panics, and its domain goes
+  // then: domus listens by that time, however slow dom0 is. The other disks are somebody's.
   await host.output(
     `set -e
      lvcreate -qqy -L 4m -n data vg0
      lvcreate -qqy -L 4m -n shared vg0
      truncate -s 4M /srv/shared.img
      ln -s /srv/shared.img /srv/alias.img
-     sed -e 's/"pandora"/"broken"/; /^ramdisk/d; /^uuid/d' -e 's|phy:[^,]*|phy:${DATA}|' ${config} > /etc/xen/broken.cfg
+     sed -e 's/"pandora"/"broken"/; /^ramdisk/d; /^uuid/d; s/console=hvc0/& rootdelay=10/' -e 's|phy:[^,]*|phy:${DATA}|' ${config} > /etc/xen/broken.cfg
      sed -e 's/"pandora"/"second"/; /^uuid/d' -e 's|^disk.*|disk = [ "phy:/dev/vg0/shared,xvda,w", "file:/srv/shared.img,xvdb,w" ]|' ${config} > /etc/xen/second.cfg`,
   );
 });
