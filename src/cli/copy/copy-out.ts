@@ -157,7 +157,16 @@ async function copyContents(
     const bytes = await job.fs.read(inode, at, length, job.signal);
     // Zeroes are left out: a sparse file stays sparse.
     if (Buffer.compare(bytes, ZEROES.subarray(0, bytes.length)) === 0) continue;
-    await onHost(to, "write", () => file.write(bytes, 0, bytes.length, at));
+    await onHost(to, "write", () => writeAll(file, bytes, at));
+  }
+}
+
+/** A disk that gets full takes what still fits, and says so only when it is asked to take the rest. */
+async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+    if (bytesWritten === 0) throw new Error("nothing was written");
+    done += bytesWritten;
   }
 }
 

@@ -15,7 +15,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { open } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ioFailure } from "../../../../src/base/failure.ts";
 import { copyOut, destinationOf, nothingCopied } from "../../../../src/cli/copy/copy-out.ts";
 import type { FileSystem } from "../../../../src/disk/fs/filesystem.ts";
@@ -37,7 +38,10 @@ beforeEach(() => {
   outside = mkdtempSync(join(tmpdir(), "domus-copy-"));
   to = join(outside, "copy");
 });
-afterEach(() => rmSync(outside, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(outside, { recursive: true, force: true });
+});
 
 async function copy(fs: FileSystem, { path = "/", force = false } = {}) {
   const copied = nothingCopied();
@@ -173,4 +177,29 @@ test("a directory that is there takes the copy in", async () => {
   expect(await destinationOf(to, "/etc/fstab")).toBe(to);
   expect(await destinationOf(outside, "/")).toBe(outside);
   expect(existsSync(to)).toBe(false);
+});
+
+describe("a disk that gets full here", () => {
+  type Write = (bytes: Uint8Array, from: number, length: number, at: number) => Promise<unknown>;
+
+  /** Files of this process take so many bytes more: the last write that has room takes a part of what it is given. */
+  async function leaveRoomFor(roomBytes: number) {
+    await using any = await open(outside);
+    const handles = Object.getPrototypeOf(any) as { write: Write };
+    const write: Write = Reflect.get(handles, "write");
+    let left = roomBytes;
+    vi.spyOn(handles, "write").mockImplementation(function (this: unknown, ...all) {
+      const [bytes, from, length, at] = all;
+      const taken = Math.min(left, length);
+      if (taken === 0) return Promise.reject(Object.assign(new Error(), { code: "ENOSPC" }));
+      left -= taken;
+      return write.call(this, bytes, from, taken, at);
+    });
+  }
+
+  test("ends the copy, also when a part of the last piece still fits", async () => {
+    await leaveRoomFor(5);
+    const copying = copy(memoryFs({ file: "0123456789" }), { path: "/file" });
+    await expect(copying).rejects.toMatchObject({ failure: { kind: "io", errno: "ENOSPC" } });
+  });
 });
