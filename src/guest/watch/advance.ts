@@ -91,7 +91,7 @@ function advanceInBoot(previous: WatchState, look: Observation, hostWentDown: bo
     atMs: look.atMs,
     maxDomid,
     domains,
-    returning: hostWentDown ? [] : stillExpected(step),
+    returning: stillExpected(step),
     alarms: previous.alarms,
     ...(crashes.length > 0 && { crashes }),
   };
@@ -135,7 +135,7 @@ function followed(step: Step, before: Tracked | undefined, fact: DomainLook): Tr
 
 /** Domains that came and went between two looks, of which only the log tells. */
 function unseenLives(
-  { lifetimes }: Step,
+  { lifetimes, hostWentDown }: Step,
   { maxDomid }: WatchState,
   alive: ReadonlyMap<number, DomainLook>,
 ): Lifetime[] {
@@ -145,7 +145,7 @@ function unseenLives(
       domid > maxDomid &&
       !alive.has(domid) &&
       // The log is read after the list: what it says of a domain without an end may have begun in between.
-      (ending !== undefined || domid < newest),
+      (ending !== undefined || domid < newest || hostWentDown),
   );
 }
 
@@ -161,7 +161,8 @@ function livedAlone(step: Step, life: Lifetime, { domains }: WatchState): void {
   if (before?.after === "reboot") tell(step, "rebooted", who, { from: before.domid });
   else if (before) tell(step, "started", who, { after: before.after, from: before.domid });
   else tell(step, "started", who);
-  tellEnd(step, who, ending ?? {});
+  if (ending || !step.hostWentDown) tellEnd(step, who, ending ?? {});
+  else tell(step, "stopped", who, { reason: "host" });
   for (let at = from; at < step.seen.length; at++)
     step.seen[at] = { ...step.seen[at]!, fromLog: true };
 }
@@ -192,7 +193,7 @@ function tellEnd(
 function stillExpected(step: Step): WatchState["returning"] {
   const { atMs } = step.look;
   return step.returning.filter((one) => {
-    if (atMs - one.atMs < RETURNS_WITHIN_MS) return true;
+    if (!step.hostWentDown && atMs - one.atMs < RETURNS_WITHIN_MS) return true;
     if (one.after === "reboot") tell(step, "stopped", one, { reason: "reboot", cameBack: false });
     return false;
   });

@@ -3,6 +3,7 @@
  * when it happens; the time of the file says when it did.
  */
 import { attempt } from "../../base/failure.ts";
+import type { Failure } from "../../base/failure.ts";
 import { mapParallel } from "../../base/parallel.ts";
 import { fileName } from "../../base/path.ts";
 import { MIB } from "../../base/units.ts";
@@ -67,7 +68,8 @@ export async function readConfigFiles(
 ): Promise<KnownConfigs | undefined> {
   if (!host.stampOf) return undefined;
   const known = new Map(before?.files.map((file) => [file.realPath, file]));
-  const { files } = await findConfigFiles(host, { also: [], failures: [] });
+  const failures: Failure[] = [];
+  const { files } = await findConfigFiles(host, { also: [], failures });
   const now = await mapParallel(files, AT_A_TIME, async ({ path, realPath }) => {
     const was = known.get(realPath);
     // The first time there is no "as it was": one that is just being written is taken as it is, and read again.
@@ -78,14 +80,15 @@ export async function readConfigFiles(
   });
   const there = new Set(files.map(({ realPath }) => realPath));
   const missed = [...known.values()].filter(
-    ({ realPath, isMissed }) => !there.has(realPath) && !isMissed,
+    ({ realPath, isMissed }) => !there.has(realPath) && (!isMissed || failures.length > 0),
   );
   return {
     version: VERSION,
     atMs,
     files: [
       ...now.flatMap((file) => (file ? [present(file)] : [])),
-      ...missed.map((file) => ({ ...file, isMissed: true as const })),
+      // Where a directory cannot be read nobody knows whether they are gone.
+      ...missed.map((file) => (failures.length > 0 ? file : { ...file, isMissed: true as const })),
     ],
   };
 }

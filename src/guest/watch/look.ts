@@ -135,7 +135,7 @@ export async function readWholeLog(host: Host, path: string): Promise<string> {
   return read.ok ? decodeText(read.value) : "";
 }
 
-/** What the processes of xl wrote of their domains. What cannot be read tells nothing. */
+/** What the processes of xl wrote of their domains, but of copies that are rehearsed. What cannot be read tells nothing. */
 export async function readMonitorLogs(host: Host, options: LogOptions): Promise<LogsRead> {
   const { sinceMs, bootMs, all } = options;
   const names = await attempt(() => host.list(LOG_DIRECTORY));
@@ -149,7 +149,8 @@ export async function readMonitorLogs(host: Host, options: LogOptions): Promise<
   const livesIn = (isEarlier: boolean) =>
     logs
       .filter(({ atMs }) => atMs < bootMs === isEarlier)
-      .flatMap(({ atMs, lifetimes }) => withTime(lifetimes, atMs));
+      .flatMap(({ atMs, lifetimes }) => withTime(lifetimes, atMs))
+      .filter(({ name }) => !isRehearsal(name));
   return { lifetimes: livesIn(false), earlier: livesIn(true) };
 }
 

@@ -280,9 +280,12 @@ class Watcher {
     const domains = await lookAgain(host, read.domains, before?.domains ?? []);
     const newest = Math.max(0, ...domains.map(({ domid }) => domid));
     const fresh = domains.filter(({ domid }) => domid > (before?.maxDomid ?? 0)).length;
+    // The clock may have been put right since the watcher began, or since it looked last.
+    const bootMs = Math.min(this.#boot.startedMs, (await readBoot(host, atMs)).startedMs);
+    const isBack = before?.bootId === this.#boot.id && before.atMs > atMs;
     const { lifetimes, earlier } = await readMonitorLogs(host, {
-      sinceMs: (before?.atMs ?? this.#boot.startedMs) - LOG_SLACK_MS,
-      bootMs: this.#boot.startedMs,
+      sinceMs: (before && !isBack ? before.atMs : bootMs) - LOG_SLACK_MS,
+      bootMs,
       all: !this.#looked || newest - (before?.maxDomid ?? 0) > fresh,
     });
     this.#read = read;

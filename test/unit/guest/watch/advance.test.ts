@@ -211,6 +211,33 @@ test("a host that was started anew has other domains, whatever their numbers", (
   ]);
 });
 
+test("what began unseen before the host went down has ended with it", () => {
+  const world = new World();
+  world.start("a");
+  world.start("b");
+  world.start("c");
+  const { look } = watcher(world.look());
+  const ending = { code: 1, action: "restart" };
+  const earlier = [
+    { domid: 1, name: "a", pid: 100, ending },
+    { domid: 2, name: "b", pid: 101, ending },
+    { domid: 3, name: "c", pid: 102, ending: { code: 0, action: "destroy" } },
+    { domid: 4, name: "a", pid: 100, restartOf: 1 },
+    { domid: 5, name: "d", pid: 103 },
+  ];
+  const fresh = { ...world.look(), bootId: "boot-2", domains: [], lifetimes: [], processes: [] };
+  const host = { detail: { reason: "host" } };
+  expect(look({ ...fresh, earlier })).toMatchObject([
+    { kind: "stopped", guest: "c", detail: { reason: "poweroff" } },
+    { kind: "rebooted", guest: "a", domid: 4, detail: { from: 1 } },
+    { kind: "stopped", guest: "a", domid: 4, ...host },
+    { kind: "started", guest: "d", domid: 5 },
+    { kind: "stopped", guest: "d", domid: 5, ...host },
+    { kind: "stopped", guest: "b", domid: 2, detail: { reason: "reboot", cameBack: false } },
+  ]);
+  expect(look({ ...fresh, atMs: fresh.atMs + 1000 })).toEqual([]);
+});
+
 describe("what takes long", () => {
   test("a guest that is to reboot and does not come back has stopped", () => {
     const world = new World();

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { ioFailure } from "../../../../src/base/failure.ts";
 import {
   configChanges,
   parseKnownConfigs,
@@ -93,6 +94,22 @@ test("new files, and files that are gone; what an editor puts back at once was n
   expect(await look()).toEqual([]);
   expect(said(await look())).toEqual(["db: config-changed /etc/xen/db.cfg is removed"]);
   expect(await look()).toEqual([]);
+});
+
+test("a directory that cannot be read has lost none of its configs", async () => {
+  write("web.cfg", WEB);
+  write("db.cfg", WEB.replace("web", "db"));
+  await look();
+  rmSync(join(dir, "etc/xen/db.cfg"));
+  expect(await look()).toEqual([]);
+  const readable = host;
+  const fail = async () => {
+    throw ioFailure(["/etc/xen"], "list", "ESTALE");
+  };
+  host = { ...host, list: fail };
+  for (let looks = 0; looks < 3; looks++) expect(await look()).toEqual([]);
+  host = readable;
+  expect(said(await look())).toEqual(["db: config-changed /etc/xen/db.cfg is removed"]);
 });
 
 test("passwords are not kept, a broken config is still its guest's, and what domus wrote is told by domus", async () => {

@@ -323,6 +323,42 @@ describe("a watcher that was killed", () => {
   });
 });
 
+describe("a clock that is put back an hour", () => {
+  const HOUR_MS = 3_600_000;
+  const crashes = [
+    ...["crashed web 1", "started web 2", "crashed web 2", "started web 3"],
+    ...["crashed web 3", "started web 4", "alarm web 3"],
+  ];
+  beforeEach(() => {
+    world.nowMs += 10 * HOUR_MS;
+    world.start("web", { onCrash: "restart" });
+  });
+
+  test("while it watches: what the logs say is heard all the same", async () => {
+    const watcher = run();
+    await isThere();
+    world.nowMs -= HOUR_MS;
+    for (let crash = 1; crash <= 3; crash++) {
+      world.crash(world.get("web")!);
+      watcher.change("@releaseDomain");
+      await expect.poll(() => watcher.told.length, POLL).toBeGreaterThanOrEqual(2 * crash);
+    }
+    await expect.poll(() => kinds(watcher.told), POLL).toEqual(crashes);
+    await watcher.stop();
+  });
+
+  test("while nobody watches: what has happened since is caught up with", async () => {
+    const first = run();
+    await isThere();
+    await first.stop();
+    world.nowMs -= HOUR_MS;
+    world.crash(world.get("web")!);
+    const second = run();
+    await expect.poll(() => kinds(second.told), POLL).toEqual(crashes.slice(0, 2));
+    await second.stop();
+  });
+});
+
 test("Xen that does not answer is said once, and asked again", async () => {
   host.isDeaf = true;
   const watcher = run();
@@ -454,6 +490,20 @@ test("a restore from another image than the one that waits leaves that one waiti
     next: expect.stringContaining("xl destroy 2 at once") as string,
   });
   expect(records.images()[0]?.state).toBe("waiting");
+  await watcher.stop();
+});
+
+test("a copy that is rehearsed is no guest, also where only its log tells of it", async () => {
+  const watcher = run();
+  await isThere();
+  world.start("domus-rehearse-web-0123abcd");
+  world.start("web");
+  watcher.change("@introduceDomain");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 2"]);
+  world.destroy(world.get("domus-rehearse-web-0123abcd")!);
+  world.shutDown(world.get("web")!);
+  watcher.change("@releaseDomain");
+  await expect.poll(() => kinds(watcher.told), POLL).toEqual(["started web 2", "stopped web 2"]);
   await watcher.stop();
 });
 
