@@ -179,7 +179,7 @@ function runIn(world: World, argv: readonly string[]): Partial<Ran> {
   const [program = "", verb = ""] = argv;
   const last = argv.at(-1) ?? "";
   const answer = world.answers[`${program} ${verb}`] ?? world.answers[program];
-  if (program === "lvs") return { stdout: lvs(world, argv) };
+  if (program === "lvs") return answer ?? { stdout: lvs(world, argv) };
   if (program === "xl" && verb === "list") return { stdout: list(world, argv[3]) };
   world.done.push([program, verb, last].join(" "));
   if (answer) return answer;

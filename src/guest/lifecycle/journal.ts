@@ -84,9 +84,9 @@ export function assertAlone(
   { guest, data }: Pick<OperationStart, "guest" | "data">,
 ): void {
   const uuid = data["uuid"];
-  const other = ports.records
-    .operations()
-    .find((one) => one.guest === guest || (uuid !== undefined && one.data["uuid"] === uuid));
+  const other = openOperations(ports).find(
+    (one) => one.guest === guest || (uuid !== undefined && one.data["uuid"] === uuid),
+  );
   if (!other) return;
   const name = printable(other.guest);
   if (isAtWork(ports, other))
@@ -102,11 +102,18 @@ export function assertAlone(
   });
 }
 
+/** What is left of a rehearsal that has ended is in the way of nobody: the guest was never touched. */
+function openOperations(ports: JournalPorts): readonly Operation[] {
+  return ports.records
+    .operations()
+    .filter((one) => one.kind !== "rehearse" || isAtWork(ports, one));
+}
+
 /** A row of another boot claims nothing: all that had the disk is gone. One that was cut off does until recovery has looked. */
 function assertUnclaimed(ports: JournalPorts, { data }: Pick<OperationStart, "data">): void {
   const wanted = claimsOf({ data });
   if (wanted.length === 0) return;
-  for (const other of ports.records.operations()) {
+  for (const other of openOperations(ports)) {
     const disk = isSameBoot(ports, other) ? contested(wanted, other) : undefined;
     if (disk) throw contestedFailure(disk, other, isAtWork(ports, other));
   }

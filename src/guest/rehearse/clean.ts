@@ -35,13 +35,20 @@ export type Cleaned = {
 const PATIENCE_MS = 180_000;
 const POLL_MS = 500;
 
+/** Of an operation: it was tried for as long as that, and whoever tries again does not wait. */
+export const LEFT_STEP = "something is left";
+
 export const CONFIG_NAME = "guest.cfg";
 
 /** `uuid`: of its domain, where it is known. One whose xl was killed early has no other name. */
 export type Copy = { readonly id: string; readonly uuid?: string | undefined };
 
-/** Whatever there is of the copy; can be run again and again. */
-export async function cleanRehearsal(ports: CleanPorts, copy: Copy): Promise<Cleaned> {
+/** Whatever there is of the copy; can be run again and again. `patienceMs`: how long volumes that do not go at once are waited for. */
+export async function cleanRehearsal(
+  ports: CleanPorts,
+  copy: Copy,
+  patienceMs = PATIENCE_MS,
+): Promise<Cleaned> {
   const { id } = copy;
   const done: string[] = [];
   const left: string[] = [];
@@ -53,7 +60,7 @@ export async function cleanRehearsal(ports: CleanPorts, copy: Copy): Promise<Cle
   await collect(() => destroyDomains(ports, copy, left));
   // A volume under a domain that lives cannot be removed, and what lies under its disk must not go.
   if (left.length > 0) return { done, left };
-  await collect(() => removeVolumes(ports, id, left));
+  await collect(() => removeVolumes(ports, id, { patienceMs, left }));
   await collect(async () => {
     const { workspace } = ports;
     if (!(await workspace.list()).includes(id)) return [];
@@ -83,7 +90,7 @@ async function destroyDomains(
       done.push(`The domain ${name} is destroyed.`);
     }
     if (rows.length === 0 && makers.length === 0) return done;
-    if (clock.now() > deadline) {
+    if (clock.now() >= deadline) {
       left.push(
         `An xl create of ${workspace.path(id)} has not ended (process ${makers.join(", ")}).`,
       );
@@ -106,10 +113,14 @@ export function configOf({ workspace }: Pick<CleanPorts, "workspace">, id: strin
   return `${workspace.path(id)}/${CONFIG_NAME}`;
 }
 
-async function removeVolumes(ports: CleanPorts, id: string, left: string[]): Promise<string[]> {
+async function removeVolumes(
+  ports: CleanPorts,
+  id: string,
+  { patienceMs, left }: { readonly patienceMs: number; readonly left: string[] },
+): Promise<string[]> {
   const { host, clock } = ports;
   const done: string[] = [];
-  const deadline = clock.now() + PATIENCE_MS;
+  const deadline = clock.now() + patienceMs;
   for (;;) {
     const volumes = await findVolumes(host, `${REHEARSAL_PREFIX}${id}-`);
     if (volumes.length === 0) return done;
@@ -123,7 +134,7 @@ async function removeVolumes(ports: CleanPorts, id: string, left: string[]): Pro
       else said = `The volume ${group}/${name} could not be removed: ${xlSaid(stderr)}`;
     }
     if (said === "") continue;
-    if (clock.now() > deadline) {
+    if (clock.now() >= deadline) {
       left.push(said);
       return done;
     }
@@ -162,7 +173,11 @@ export async function cleanStale(ports: CleanPorts): Promise<Cleaned> {
 export function recoverRehearsal(workspace: Workspace): Recover {
   return async (ports, operation) => {
     const copy = rehearsalOf(operation);
-    const { left } = copy ? await cleanRehearsal({ ...ports, workspace }, copy) : { left: [] };
+    const patienceMs = operation.step === LEFT_STEP ? 0 : PATIENCE_MS;
+    const { left } = copy
+      ? await cleanRehearsal({ ...ports, workspace }, copy, patienceMs)
+      : { left: [] };
+    if (left.length > 0) ports.records.enterStep(operation.id, LEFT_STEP);
     if (left.length === 0) return "The copy is taken away; the guest was never touched.";
     throw commandFailed([operation.guest], {
       what: "Not all of the copy could be taken away.",

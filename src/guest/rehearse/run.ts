@@ -10,7 +10,7 @@ import { xlSaid } from "../../xen/xl-messages.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
 import { listDomains } from "../lifecycle/domains.ts";
 import { withOperation } from "../lifecycle/journal.ts";
-import { cleanRehearsal, CONFIG_NAME, configOf } from "./clean.ts";
+import { cleanRehearsal, CONFIG_NAME, configOf, LEFT_STEP } from "./clean.ts";
 import type { CleanPorts } from "./clean.ts";
 import type { CopyDisk, RehearsalPlan } from "./plan.ts";
 import { findVolumes } from "./volumes.ts";
@@ -52,7 +52,10 @@ export async function rehearse(
     });
     enter("clean");
     const cleaned = await cleanRehearsal(ports, { id, uuid });
-    if (cleaned.left.length > 0) keep();
+    if (cleaned.left.length > 0) {
+      enter(LEFT_STEP);
+      keep();
+    }
     return { worked: tried, left: cleaned.left };
   });
   if (worked.ok) return { ...worked.value, left };

@@ -1,6 +1,7 @@
 /** LVM's volumes, as `lvs` tells of them. */
-import { attempt, corrupt, FailureError, isAbsent } from "../../base/failure.ts";
-import type { Host } from "../../host/host.ts";
+import { attempt, commandFailed, corrupt, FailureError, isAbsent } from "../../base/failure.ts";
+import type { Host, Ran } from "../../host/host.ts";
+import { xlSaid } from "../../xen/xl-messages.ts";
 
 export type Volume = {
   readonly group: string;
@@ -20,18 +21,27 @@ const LVS = ["lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "-o"
 
 /** Undefined when the device is no volume, or there is no LVM on this host. */
 export async function readVolume(host: Host, path: string): Promise<Volume | undefined> {
-  return (await ask(host, ["--", path]))[0];
+  const ran = await ask(host, ["--", path]);
+  return ran?.exitCode === 0 ? parseVolumes(ran.stdout)[0] : undefined;
 }
 
-/** Those whose names begin so. Empty without LVM. */
+/** Those whose names begin so. Empty without LVM; `failed` when lvs cannot tell. */
 export async function findVolumes(host: Host, prefix: string): Promise<readonly Volume[]> {
-  return ask(host, ["--select", `lv_name=~"^${prefix}"`]);
+  const ran = await ask(host, ["--select", `lv_name=~"^${prefix}"`]);
+  if (!ran) return [];
+  if (ran.exitCode === 0) return parseVolumes(ran.stdout);
+  throw commandFailed(["lvs"], {
+    what: `Whether volumes called ${prefix}... are there is not known.`,
+    why: `lvs says: ${xlSaid(ran.stderr) || `nothing; it ended with exit code ${ran.exitCode}`}`,
+    next: "lvs and vgs say what is wrong with LVM here.",
+  });
 }
 
-async function ask(host: Host, words: readonly string[]): Promise<readonly Volume[]> {
+/** Undefined without LVM. */
+async function ask(host: Host, words: readonly string[]): Promise<Ran | undefined> {
   const ran = await attempt(() => host.run([...LVS, ...words]));
-  if (ran.ok) return ran.value.exitCode === 0 ? parseVolumes(ran.value.stdout) : [];
-  if (isAbsent(ran.failure)) return [];
+  if (ran.ok) return ran.value;
+  if (isAbsent(ran.failure)) return undefined;
   throw new FailureError(ran.failure);
 }
 

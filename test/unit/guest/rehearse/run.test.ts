@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FailureError } from "../../../../src/base/failure.ts";
+import { assertAlone } from "../../../../src/guest/lifecycle/journal.ts";
 import { cleanStale, recoverRehearsal } from "../../../../src/guest/rehearse/clean.ts";
 import { rehearse } from "../../../../src/guest/rehearse/run.ts";
 import { recoverOperations } from "../../../../src/guest/lifecycle/recover.ts";
@@ -88,6 +89,42 @@ describe("a rehearsal", () => {
     world.answers["lvcreate"] = { exitCode: 5, stderr: "  Volume group has no room\n" };
     expect(await failureOf(runNow())).toMatchObject({ where: ["xvda"] });
     expectNothingLeft();
+  });
+
+  test("that cannot be taken away is not in the way of its guest", async () => {
+    world.answers["lvremove --yes"] = { exitCode: 5, stderr: "  Logical volume in use.\n" };
+    expect((await runNow()).left).toHaveLength(1);
+    const alone = (dead: readonly number[]) =>
+      assertAlone(portsIn(world, { records, pid: 200, dead }), { guest: "web1", data: {} });
+    expect(() => alone([])).toThrow("is under way");
+    alone([100]);
+    expect(records.operations()).toHaveLength(1);
+  });
+
+  test("that could not be taken away is tried again without a wait, by every command", async () => {
+    world.answers["lvremove --yes"] = { exitCode: 5, stderr: "  Logical volume in use.\n" };
+    await runNow();
+    const again = async (pid: number, dead: readonly number[]) => {
+      const ports = portsIn(world, { records, pid, dead });
+      const kinds = { rehearse: recoverRehearsal(ports.workspace) };
+      const [recovered] = await recoverOperations(ports, kinds);
+      expect(ports.clock.now()).toBe(0);
+      return recovered;
+    };
+    expect(await again(101, [100])).toMatchObject({
+      ended: false,
+      what: expect.stringContaining("could not be removed") as string,
+    });
+    delete world.answers["lvremove --yes"];
+    expect(await again(102, [100, 101])).toMatchObject({ ended: true });
+    expectNothingLeft();
+  });
+
+  test("is not said to be gone when LVM cannot tell", async () => {
+    world.answers["lvs"] = { exitCode: 5, stderr: "  Volume group cannot be read\n" };
+    const { left } = await runNow();
+    expect(left).toEqual([expect.stringContaining("lvs says: Volume group cannot be read")]);
+    expect(records.operations()).toHaveLength(1);
   });
 
   test("does not rest on what somebody else writes to, or on half of a copy", async () => {
