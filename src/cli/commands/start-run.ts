@@ -121,15 +121,11 @@ function planText({ guest, configPath, discards }: StartPlan): string {
 
 function sayStarted(
   { out }: Context,
-  { guest, discards }: StartPlan,
-  { domain, aside }: Started,
+  { guest }: StartPlan,
+  { domain }: Started,
   outcome: BootOutcome | undefined,
 ): void {
   const name = printable(guest);
-  for (const [index, { path }] of discards.entries())
-    out.say(
-      `The image ${printable(path)} was given up; it is kept as ${printable(aside[index] ?? path)}.`,
-    );
   if (!outcome) {
     out.result(
       `${name} is started as domain ${domain.domid}. Whether it comes up was not watched.`,

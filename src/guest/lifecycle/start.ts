@@ -104,7 +104,10 @@ async function discard(ports: LifecyclePorts, plan: StartPlan, image: Discarded)
       ...{ guest: plan.guest, uuid, path, savedAtMs, sizeBytes, disks: [], state: "aside" },
     });
   const why = "the guest was started from its disks with --discard-image";
-  return (await setAside(ports, record, { why, alarm: false })).path;
+  const kept = (await setAside(ports, record, { why, alarm: false })).path;
+  // At once: the start may fail.
+  ports.tell(`The image ${path} was given up; it is kept as ${kept}.`);
+  return kept;
 }
 
 /** The domain; or why there is none, when nothing of it is left. Throws when that cannot be said. */

@@ -355,6 +355,16 @@ describe("restore", () => {
 });
 
 describe("start", () => {
+  test("that fails has said where the image is that was given up", async () => {
+    const world = await savedGuest();
+    world.failing = "create";
+    const said: string[] = [];
+    const tell = (text: string) => void said.push(text);
+    await told(world, (ports) => starting(true)({ ...ports, tell }));
+    const [{ path } = { path: "" }] = imagesOf(world);
+    expect(said).toContainEqual(expect.stringContaining(`it is kept as ${path}.`));
+  });
+
   test("is refused while an image waits, and says both ways out", async () => {
     const world = await savedGuest();
     const { kind, what, next } = await told(world, starting());
