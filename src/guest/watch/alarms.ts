@@ -82,9 +82,10 @@ function isActive({ begun, state }: Tracked): boolean {
 }
 
 function imageAlarms(tracked: Tracked, facts: AlarmFacts): Alarm[] {
-  const { images, busy, disksThen, otherImages } = facts;
+  const { images, disksThen, otherImages } = facts;
   const { name, uuid, domid } = tracked;
-  if (!isActive(tracked) || busy.has(name) || busy.has(uuid)) return [];
+  if (!isActive(tracked)) return [];
+  const afterMs = isBusy(facts, name, uuid) ? Infinity : 0;
   const waiting = images.filter(
     (image) => image.state === "waiting" && (image.uuid === uuid || image.guest === name),
   );
@@ -96,8 +97,13 @@ function imageAlarms(tracked: Tracked, facts: AlarmFacts): Alarm[] {
         : isOther
           ? restoredBeside(tracked, image)
           : restoredBehind(tracked, image, disksThen.get(domid));
-    return alarm(tracked, finding, 0, ` ${image.id}`);
+    return alarm(tracked, finding, afterMs, ` ${image.id}`);
   });
+}
+
+/** What domus does with the guest is no alarm, and ends none that was raised before. */
+function isBusy({ busy }: AlarmFacts, name: string, uuid: string): boolean {
+  return busy.has(name) || busy.has(uuid);
 }
 
 function startedBeside({ name, domid }: Tracked, { path }: ImageRecord): Finding {
@@ -238,14 +244,10 @@ function sharedDisks(facts: AlarmFacts): Alarm[] {
 
 /** What the image of another guest needs as it is. Of a guest itself `imageAlarms` speaks. */
 function takenDisks(facts: AlarmFacts): Alarm[] {
-  const { images, busy, reaches } = facts;
-  const waiting = images.filter(
-    ({ state, guest, uuid }) => state === "waiting" && !busy.has(guest) && !busy.has(uuid),
-  );
+  const { images, reaches } = facts;
+  const waiting = images.filter(({ state }) => state === "waiting");
   if (waiting.length === 0) return [];
-  const users = diskUsers(facts).filter(
-    ({ tracked: { name, uuid } }) => !busy.has(name) && !busy.has(uuid),
-  );
+  const users = diskUsers(facts);
   return waiting.flatMap((image) => {
     const needed = image.disks.flatMap(({ path, readonly }) =>
       readonly ? [] : (reaches.get(path) ?? []),
@@ -255,9 +257,12 @@ function takenDisks(facts: AlarmFacts): Alarm[] {
     );
     const taken = others.filter(({ reach }) => needed.some((one) => overlaps(one, reach)));
     const first = new Map(taken.toReversed().map((user) => [user.tracked.domid, user]));
-    return [...first.values()].map((user) =>
-      alarm(user.tracked, takenBeside(user, image), 0, ` ${image.id}`),
-    );
+    const isImageBusy = isBusy(facts, image.guest, image.uuid);
+    return [...first.values()].map((user) => {
+      const { name, uuid } = user.tracked;
+      const afterMs = isImageBusy || isBusy(facts, name, uuid) ? Infinity : 0;
+      return alarm(user.tracked, takenBeside(user, image), afterMs, ` ${image.id}`);
+    });
   });
 }
 

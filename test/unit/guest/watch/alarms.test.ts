@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { alarmsOf } from "../../../../src/guest/watch/alarms.ts";
-import type { AlarmFacts } from "../../../../src/guest/watch/alarms.ts";
+import type { Alarm, AlarmFacts } from "../../../../src/guest/watch/alarms.ts";
 import type { DomainLook } from "../../../../src/guest/watch/observation.ts";
 import type { Tracked } from "../../../../src/guest/watch/state.ts";
 import type { DiskReach } from "../../../../src/host/disk-reach.ts";
@@ -40,7 +40,11 @@ const alarms = (facts: Partial<AlarmFacts>) =>
     ...{ busy: new Set<string>(), reaches: new Map(), disksThen: new Map() },
     ...facts,
   });
-const codes = (facts: Partial<AlarmFacts>) => alarms(facts).map(({ finding }) => finding.code);
+/** Those that may be raised. */
+const codes = (facts: Partial<AlarmFacts>) =>
+  alarms(facts)
+    .filter(({ afterMs }) => afterMs < Infinity)
+    .map(({ finding }) => finding.code);
 
 test("a guest in order is none", () => {
   expect(alarms({})).toEqual([]);
@@ -117,6 +121,14 @@ describe("a disk that an image waits for", () => {
     },
   );
 
+  test("holds on, once raised, while domus works on one of the two", () => {
+    const [{ key }] = beside("/dev/vg/a") as [Alarm];
+    for (const guest of ["g1", "u2"])
+      expect(beside("/dev/vg/a", { busy: new Set([guest]) })).toMatchObject([
+        { key, afterMs: Infinity },
+      ]);
+  });
+
   test("is one alarm for all of a guest's disks", () => {
     const disks = ["xvda", "xvdb"].map((vdev, at) => ({
       ...{ vdev, path: at === 0 ? "/dev/vg/a" : "/dev/vg/b", readonly: false },
@@ -142,7 +154,8 @@ describe("a disk that an image waits for", () => {
       beside("/dev/vg/a", { images: [{ ...needing(), state: "aside" }] }),
     ],
   ])("is no alarm: %s", (_, found) => {
-    expect(found.filter(({ finding }) => finding.code === "image-bypassed")).toEqual([]);
+    const raised = found.filter(({ afterMs }) => afterMs < Infinity);
+    expect(raised.filter(({ finding }) => finding.code === "image-bypassed")).toEqual([]);
   });
 
   test("is one alarm when it is the guest itself", () => {
