@@ -22,6 +22,7 @@ const POLL_MS = 10;
 const MAX_WAITING_BYTES = 32 * MIB;
 const STDIN = ["stdin"];
 const STDOUT = ["stdout"];
+const ENDED = "the copy has ended";
 
 /** `sizeBytes` as a person says; else the size of the destination, which then has to be there. */
 export function pipeSource(input: Readable, sizeBytes: number | undefined): GivenSource {
@@ -40,12 +41,14 @@ export function pipeSource(input: Readable, sizeBytes: number | undefined): Give
       return window;
     },
     begin: (counters) => window!.begin(counters),
+    stop: () => window?.stop(),
   };
 }
 
 class PipeWindow implements SyncSource {
   readonly size: number;
   readonly where = STDIN;
+  readonly #input: Readable;
   readonly #chunks: AsyncIterator<Buffer>;
   /** Segments that may be asked for again. One of zeroes is not kept. */
   readonly #segments = new Map<number, Uint8Array | undefined>();
@@ -53,14 +56,22 @@ class PipeWindow implements SyncSource {
   #rest: Uint8Array = new Uint8Array(0);
   #nextSegment = 0;
   #filling: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(input: Readable, size: number) {
     this.size = size;
+    this.#input = input;
     this.#chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
   begin(counters: Readonly<SyncCounters>): void {
     this.#counters = counters;
+  }
+
+  /** What writes into the pipe may be silent for hours: nobody waits for it any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#input.destroy();
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -128,6 +139,7 @@ class PipeWindow implements SyncSource {
 
   async #room(): Promise<void> {
     for (;;) {
+      if (this.#stopped) throw ioFailure(STDIN, "read", ENDED);
       const done = Math.floor((this.#counters?.verifiedBytes ?? 0) / SEGMENT_BYTES);
       for (const segment of this.#segments.keys()) {
         if (segment >= done) break;
@@ -146,16 +158,21 @@ export function pipeTarget(): GivenTarget {
   if (process.stdout.isTTY)
     throw misuse("The copy would go to the terminal.", "Send stdout to a file or a program.");
   // Not process.stdout: when nobody reads it any more, that is an error here, and nothing may wait for a slow reader.
-  const isFile = fstatSync(1).isFile() || fstatSync(1).isBlockDevice();
+  const stats = fstatSync(1);
   const pipe = new PipeOut(
-    isFile
-      ? createWriteStream("/dev/stdout", { fd: 1, autoClose: false })
-      : new Socket({ fd: 1, readable: false, writable: true }),
+    stats.isFIFO() || stats.isSocket()
+      ? new Socket({ fd: 1, readable: false, writable: true })
+      : createWriteStream("/dev/stdout", { fd: 1, autoClose: false }),
   );
-  return { role: "destination", open: (sizeBytes) => pipe.open(sizeBytes), record: pipe };
+  return {
+    role: "destination",
+    open: (sizeBytes) => pipe.open(sizeBytes),
+    record: pipe,
+    stop: () => pipe.stop(),
+  };
 }
 
-class PipeOut implements CopyRecord {
+export class PipeOut implements CopyRecord {
   readonly #output: Writable;
   readonly #segments = new Map<number, Uint8Array>();
   #sizeBytes = 0;
@@ -191,6 +208,14 @@ class PipeOut implements CopyRecord {
   async begin(): Promise<void> {}
 
   async finish(): Promise<void> {}
+
+  /** Who reads the pipe may do something else for hours: nobody waits for that any more. */
+  stop(): void {
+    if (this.#waitingBytes === 0) return;
+    this.#failed ??= ioFailure(STDOUT, "write", ENDED);
+    this.#wake();
+    this.#output.destroy();
+  }
 
   /** What is verified is not written any more, and everything below has been. */
   verified(segments: readonly VerifiedSegment[]): void {

@@ -1,5 +1,6 @@
 /** A near end that is no disk of this machine: what a program hands over, or a pipe. */
 import { misuse } from "../../base/failure.ts";
+import type { Channel } from "../../sync/channel.ts";
 import type { CopyRecord, SyncSource, SyncTarget } from "../../sync/device.ts";
 import { receive } from "../../sync/receiver.ts";
 import { send } from "../../sync/sender.ts";
@@ -13,7 +14,12 @@ import type { RunOrder } from "./run-order.ts";
 
 export type GivenEnd = GivenSource | GivenTarget;
 
-export type GivenSource = {
+type Stoppable = {
+  /** The run has ended or is to end: what waits for the end itself, as for a pipe that nothing comes out of, fails now. */
+  readonly stop?: () => void;
+};
+
+export type GivenSource = Stoppable & {
   readonly role: "source";
   /**
    * Opened when the other end is known: a pipe may be as long as the device it goes to. `destinationBytes` is 0 when there is
@@ -26,7 +32,7 @@ export type GivenSource = {
   readonly begin?: (counters: Readonly<SyncCounters>) => void;
 };
 
-export type GivenTarget = {
+export type GivenTarget = Stoppable & {
   readonly role: "destination";
   readonly open: (sizeBytes: number) => Promise<SyncTarget> | SyncTarget;
   readonly record?: CopyRecord;
@@ -54,7 +60,7 @@ export async function openGivenEnd(
   return {
     about: { ...none, lookBytes: sizeBytes },
     async run(work): Promise<EndReport> {
-      const common = commonOf(work, order);
+      const common = commonOf({ ...work, channel: stopping(work.channel, given) }, order);
       if (given.role === "source") {
         given.begin?.(work.counters);
         await send({ ...common, source: source!, identity: given.identity });
@@ -74,6 +80,18 @@ function commonOf({ channel, program, counters }: EndWork, order: RunOrder) {
   return {
     ...{ program, counters, channel: limited(channel, bytesPerSecond) },
     timeoutMs: timeoutSeconds * 1000,
+  };
+}
+
+/** The engine closes the channel first, and then waits for all that reads and writes. */
+function stopping(channel: Channel, { stop }: GivenEnd): Channel {
+  return {
+    read: () => channel.read(),
+    write: (pieces) => channel.write(pieces),
+    close() {
+      channel.close();
+      stop?.();
+    },
   };
 }
 

@@ -243,7 +243,10 @@ async function runPlan(running: Running): Promise<SyncDone> {
   const started = performance.now();
   world.onRun?.({ plan, ...abouts, counters, nearRole: running.nearRole });
   const channel = session.records();
-  const stop = () => channel.close();
+  const stop = () => {
+    channel.close();
+    world.given?.stop?.();
+  };
   world.signal.addEventListener("abort", stop);
   if (world.signal.aborted) stop();
   try {
