@@ -74,6 +74,12 @@ test("a thin volume gives back what becomes zero", async () => {
   await host.output("domus sync /root/noise vg0/thin", PATIENT);
   await host.output("cmp /root/noise /dev/vg0/thin");
   expect(await mappedBytes()).toBe(6 * 1024 ** 2);
+  // 58 MiB of the pool are free, as LVM says; 20 are wanted.
+  await host.output(
+    `sed -e 's/"pandora"/"thinned"/; s/^disk.*/disk = [ "vg0\\/thin,raw,xvda,w" ]/' ${config} > /root/thinned.cfg`,
+  );
+  const rehearsal = await host.output("domus rehearse --dry-run /root/thinned.cfg", PATIENT);
+  expect(rehearsal).toMatch(/--setactivationskip n --activate y\s+vg0\/thin/);
   // Of what is left of it 100 KiB begin and end inside of blocks of the pool.
   await host.output(
     `dd if=/dev/zero of=/root/noise bs=1K seek=30 count=4966 conv=notrunc status=none`,

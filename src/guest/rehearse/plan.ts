@@ -75,7 +75,7 @@ export function planRehearsal(survey: RehearsalSurvey, options: PlanOptions): Re
 
 type DiskContext = PlanOptions & {
   readonly index: number;
-  /** Room in volume groups, by name, of which earlier disks have taken theirs. */
+  /** Room in volume groups and thin pools, by name, of which earlier disks have taken theirs. */
   readonly free: Map<string, number>;
 };
 
@@ -120,7 +120,7 @@ const WISHED = 256 * MIB;
 const LEAST = 64 * MIB;
 
 function planSnapshot(
-  { group, name, sizeBytes, freeBytes, thin, isSnapshot }: Volume,
+  { group, name, sizeBytes, room, freeBytes, thin, isSnapshot }: Volume,
   { id, index, free }: DiskContext,
 ): Omit<CopyDisk, "vdev" | "path"> | undefined {
   if (isSnapshot) return undefined;
@@ -128,16 +128,17 @@ function planSnapshot(
   const made = { kind: "snapshot", target: `/dev/${group}/${copy}`, format: "raw" } as const;
   // It lives for minutes: no daemon has to be started to watch over it.
   const lvcreate = ["lvcreate", "--yes", "--ignoremonitoring", "--snapshot", "--name", copy];
+  const left = free.get(room) ?? freeBytes;
+  const wished = Math.ceil(Math.max(sizeBytes / 5, Math.min(sizeBytes, WISHED)) / EXTENT) * EXTENT;
+  // Its own table takes an extent more than what can change.
+  const size = Math.min(wished + EXTENT, Math.floor(left / EXTENT) * EXTENT);
+  if (size < (thin ? wished : Math.min(LEAST, wished))) return undefined;
+  free.set(room, left - size);
+  // Nothing bounds what the copy takes of the pool: full, it would fail all guests that have disks in it.
   if (thin) {
     const active = ["--setactivationskip", "n", "--activate", "y"];
     return { ...made, argv: [...lvcreate, ...active, `${group}/${name}`] };
   }
-  const left = free.get(group) ?? freeBytes;
-  const wished = Math.ceil(Math.max(sizeBytes / 5, Math.min(sizeBytes, WISHED)) / EXTENT) * EXTENT;
-  // Its own table takes an extent more than what can change.
-  const size = Math.min(wished + EXTENT, Math.floor(left / EXTENT) * EXTENT);
-  if (size < Math.min(LEAST, wished)) return undefined;
-  free.set(group, left - size);
   return { ...made, argv: [...lvcreate, "--size", `${size}b`, `${group}/${name}`] };
 }
 
@@ -159,14 +160,14 @@ function cannotShare({ guest }: RehearsalSurvey, { spec, path, kind, volume }: R
     volume && spec.format === "raw"
       ? volume.isSnapshot
         ? "LVM makes no snapshot of a snapshot, and what an overlay rests on must not change under it."
-        : `Its volume group ${volume.group} has only ${sizeText(volume.freeBytes)} free, too little for a snapshot, and what an overlay rests on must not change under it.`
+        : `Its ${volume.thin ? "thin pool" : "volume group"} ${volume.room} has only ${sizeText(volume.freeBytes)} free, too little for a snapshot, and what an overlay rests on must not change under it.`
       : kind === "file"
         ? "It is a file: it has no snapshot, and what an overlay rests on must not change under it."
         : "It is no volume of LVM: it has no snapshot, and what an overlay rests on must not change under it.";
   return refused([spec.vdev], {
     what: `${guest} runs, and no safe copy can be made of its disk ${spec.vdev} (${path}).`,
     why,
-    next: "Rehearse it while it is stopped, or give it LVM volumes with some room in the group.",
+    next: "Rehearse it while it is stopped, or give it LVM volumes with some room in the group or pool.",
   });
 }
 

@@ -7,21 +7,33 @@ export type Volume = {
   readonly group: string;
   readonly name: string;
   readonly sizeBytes: number;
-  /** Of the group. */
+  /** Where a snapshot has its room: `group`, or `group/pool` of a thin one. */
+  readonly room: string;
+  /** There; of a thin one as `readVolume` finds it, else of the group. */
   readonly freeBytes: number;
   readonly thin: boolean;
+  /** Of a thin pool; 100 where it is not told. */
+  readonly usedPercent: number;
   /** A classic snapshot, of which there can be none. */
   readonly isSnapshot: boolean;
   /** A snapshot that has overflowed. */
   readonly isInvalid: boolean;
 };
 
-const FIELDS = "lv_name,vg_name,lv_attr,lv_size,vg_free";
+const FIELDS = "lv_name,vg_name,lv_attr,lv_size,vg_free,pool_lv,data_percent";
 const LVS = ["lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", FIELDS];
 
 /** Undefined when the device is no volume, or there is no LVM on this host. */
 export async function readVolume(host: Host, path: string): Promise<Volume | undefined> {
-  const ran = await ask(host, ["--", path]);
+  const volume = await askFor(host, path);
+  if (!volume?.thin) return volume;
+  const pool = await askFor(host, volume.room);
+  const free = pool ? Math.floor((pool.sizeBytes * (100 - pool.usedPercent)) / 100) : 0;
+  return { ...volume, freeBytes: Math.max(0, free) };
+}
+
+async function askFor(host: Host, volume: string): Promise<Volume | undefined> {
+  const ran = await ask(host, ["--", volume]);
   return ran?.exitCode === 0 ? parseVolumes(ran.stdout)[0] : undefined;
 }
 
@@ -70,7 +82,8 @@ function volumeOf(row: unknown): Volume[] {
   };
   const attributes = value("lv_attr");
   const [sizeBytes, freeBytes] = [Number(value("lv_size")), Number(value("vg_free"))];
-  const [group, name] = [value("vg_name"), value("lv_name")];
+  const [group, name, pool] = [value("vg_name"), value("lv_name"), value("pool_lv")];
+  const percent = value("data_percent") === "" ? NaN : Number(value("data_percent"));
   if (!Number.isSafeInteger(sizeBytes) || !Number.isSafeInteger(freeBytes)) return [];
   if (group === "" || name === "" || value("lv_size") === "") return [];
   return [
@@ -78,7 +91,9 @@ function volumeOf(row: unknown): Volume[] {
       group,
       name,
       sizeBytes,
+      room: pool === "" ? group : `${group}/${pool}`,
       freeBytes,
+      usedPercent: Number.isFinite(percent) ? percent : 100,
       // lvs(8), "lv_attr": the first is the type, the fifth the state.
       thin: attributes.startsWith("V"),
       isSnapshot: /^[sS]/.test(attributes),

@@ -16,8 +16,10 @@ const VOLUME: Volume = {
   group: "vg0",
   name: "web1",
   sizeBytes: 10_240 * MIB,
+  room: "vg0",
   freeBytes: 8192 * MIB,
   thin: false,
+  usedPercent: 100,
   isSnapshot: false,
   isInvalid: false,
 };
@@ -87,10 +89,26 @@ describe("disks", () => {
     expect(commands({ disks: [small(10 * MIB)] })[0]).toMatch(/^qemu-img /);
   });
 
-  test("a thin volume needs no room, and is made active", () => {
-    const disks = [{ ...LV, volume: { ...VOLUME, thin: true, freeBytes: 0 } }];
-    expect(commands({ disks, runs: true })).toEqual([
+  test("a thin volume takes nothing of the group, and is made active; its pool must have the room", () => {
+    const thin = (freeBytes: number): Disk => ({
+      ...LV,
+      volume: { ...VOLUME, thin: true, room: "vg0/pool", freeBytes },
+    });
+    expect(commands({ disks: [thin(2052 * MIB)], runs: true })).toEqual([
       `lvcreate --yes --ignoremonitoring --snapshot --name domus-rehearse-${ID}-0 --setactivationskip n --activate y vg0/web1`,
+    ]);
+    const full = thin(2000 * MIB);
+    expect(commands({ disks: [full] })[0]).toMatch(/^qemu-img /);
+    expect(refusal({ disks: [full], runs: true })).toMatchObject({
+      failure: {
+        why: expect.stringContaining("thin pool vg0/pool has only 2.0 GiB free") as string,
+      },
+    });
+    // Each takes its part.
+    const two = [thin(3000 * MIB), thin(3000 * MIB)];
+    expect(commands({ disks: two }).map((line) => line?.split(" ")[0])).toEqual([
+      "lvcreate",
+      "qemu-img",
     ]);
   });
 

@@ -15,7 +15,7 @@ const CONFIG = [
   "",
 ].join("\n");
 const LVS =
-  "lvs --reportformat json --units b --nosuffix -o lv_name,vg_name,lv_attr,lv_size,vg_free --";
+  "lvs --reportformat json --units b --nosuffix -o lv_name,vg_name,lv_attr,lv_size,vg_free,pool_lv,data_percent --";
 const REPORT =
   '{"report":[{"lv":[{"lv_name":"web","vg_name":"vg0","lv_attr":"-wi-a-----","lv_size":"8388608","vg_free":"4194304"}]}]}';
 const INFO = "xen_major : 4\nxen_minor : 17\nxen_caps : xen-3.0-x86_64\nfree_memory : 700\n";
