@@ -62,7 +62,17 @@ export async function startFar(argv: readonly string[], own: boolean): Promise<F
 export function ownCommand(): readonly string[] {
   if (isSea()) return [process.execPath];
   const main = new URL("../../cli/main.ts", import.meta.url);
-  return existsSync(main)
-    ? [process.execPath, ...process.execArgv, main.pathname]
-    : [process.execPath, ...process.execArgv, process.argv[1]!];
+  const program = existsSync(main) ? main.pathname : process.argv[1]!;
+  return [process.execPath, ...optionsForFile(process.execArgv), program];
+}
+
+/**
+ * Node's options for a process that runs a file. With the text of `node -e` it would run that instead, as this process does: copy,
+ * and start the next one, without end.
+ */
+export function optionsForFile(options: readonly string[]): readonly string[] {
+  return options.filter((option, i) => {
+    const isValue = /^(-e|-p|-pe|--eval|--print|--input-type)$/.test(options[i - 1] ?? "");
+    return !isValue && !/^(-e|-p|-pe|(--eval|--print|--input-type)(=.*)?)$/s.test(option);
+  });
 }
