@@ -78,7 +78,7 @@ test("a thin volume gives back what becomes zero", async () => {
   await host.output(
     `sed -e 's/"pandora"/"thinned"/; s/^disk.*/disk = [ "vg0\\/thin,raw,xvda,w" ]/' ${config} > /root/thinned.cfg`,
   );
-  const rehearsal = await host.output("domus rehearse --dry-run /root/thinned.cfg", PATIENT);
+  const rehearsal = await host.output("domus rehearse --dry-run --also /root thinned", PATIENT);
   expect(rehearsal).toMatch(/--setactivationskip n --activate y\s+vg0\/thin/);
   // Of what is left of it 100 KiB begin and end inside of blocks of the pool.
   await host.output(

@@ -157,7 +157,7 @@ export async function cleanStale(ports: CleanPorts): Promise<Cleaned> {
     return cleaned.left.length === 0;
   };
   // First what is there, then the records: what begins in between has its row before it has a name.
-  const ids = new Set(await idsByName(ports));
+  const ids = new Set(await idsByName(ports, left));
   for (const operation of records.operations()) {
     const copy = rehearsalOf(operation);
     if (!copy) continue;
@@ -197,8 +197,9 @@ export function rehearsalOf(operation: {
   return id === undefined ? undefined : { id, uuid: typeof uuid === "string" ? uuid : undefined };
 }
 
-async function idsByName(ports: CleanPorts): Promise<readonly string[]> {
+async function idsByName(ports: CleanPorts, left: string[]): Promise<readonly string[]> {
   const volumes = await attempt(() => findVolumes(ports.host, REHEARSAL_PREFIX));
+  if (!volumes.ok) left.push(failureText(volumes.failure));
   return [
     ...(await domainsNow(ports)).map(({ name }) => idOfDomain(name)),
     ...(volumes.ok ? volumes.value : []).map(({ name }) => idOfVolume(name)),
