@@ -12,6 +12,7 @@ import { parseXlListVerbose } from "../../xen/xl-list.ts";
 import type { DomainRow } from "../../xen/xl-list.ts";
 import { noAnswer } from "../../xen/xl-messages.ts";
 import type { DomainName } from "../lifecycle/domain-command.ts";
+import { isXlAtWork } from "../lifecycle/successor.ts";
 import { BootSigns } from "./boot-signs.ts";
 import type { BootStage } from "./boot-signs.ts";
 import { ConsoleLines } from "./console-lines.ts";
@@ -51,7 +52,10 @@ export type WatchOptions = {
 const LIMIT_MS = 300_000;
 /** How often Xen is asked. */
 const POLL_MS = 2000;
-/** xl sleeps for 2 s between the end of a domain that restarts and its next one, and needs some time for both. */
+/**
+ * xl sleeps for 2 s between the end of a domain that restarts and its next one, and needs some time for both. Where its process is
+ * known, it has as long as that is there: a script for a device may take 40 s.
+ */
 const SUCCESSOR_MS = 15_000;
 /** What the domain said last may still be on its way when it is seen to have ended. */
 const LAST_WORDS_MS = 1000;
@@ -219,7 +223,8 @@ class Watch {
     if (this.#state !== "shut-down") this.#shutSince = undefined;
     else this.#shutSince ??= this.#clock.now();
     if (this.#shutSince === undefined) return undefined;
-    if (this.#clock.now() - this.#shutSince < SUCCESSOR_MS) return undefined;
+    if (this.#clock.now() - this.#shutSince < SUCCESSOR_MS || (await this.#isXlAtWork()))
+      return undefined;
     return {
       outcome: "failed",
       reason: `it has shut down, and its domain stays, as nobody takes it away or starts it again${this.#because()}`,
@@ -228,7 +233,8 @@ class Watch {
 
   async #gone(until: number): Promise<Verdict | "restarted"> {
     const clock = this.#clock;
-    const limit = Math.min(until, clock.now() + SUCCESSOR_MS);
+    const { signal } = this.#options;
+    const leastUntil = clock.now() + SUCCESSOR_MS;
     for (;;) {
       const next = (await this.#rows())?.find(({ domid }) => !this.#known.has(domid));
       if (next) {
@@ -239,10 +245,15 @@ class Watch {
         const reason = `it starts again and again (${this.#restarts} times)${this.#because()}`;
         return { outcome: "failed", reason };
       }
-      if (clock.now() >= limit || this.#options.signal?.aborted)
+      const mayCome = clock.now() < leastUntil || (await this.#isXlAtWork());
+      if (!mayCome || clock.now() >= until || signal?.aborted)
         return { outcome: "failed", reason: `the domain ended while it booted${this.#because()}` };
-      await clock.sleep(POLL_MS, this.#options.signal);
+      await clock.sleep(POLL_MS, signal);
     }
+  }
+
+  #isXlAtWork(): Promise<boolean> {
+    return isXlAtWork(this.#host, { ...this.#domain, domid: this.#domid });
   }
 
   /** Of domains with the guest's uuid; undefined when Xen did not answer this time. */

@@ -32,6 +32,12 @@ export async function startedAgain(host: Host, domain: DomainName): Promise<stri
   return ending.code === SHUTDOWN.poweroff ? "it has shut down" : "it rebooted";
 }
 
+/** Whether its xl is still at it, of a domain that has shut down or is gone: to take it apart, to build the next one. */
+export async function isXlAtWork(host: Host, domain: DomainName): Promise<boolean> {
+  const { of } = await livesOf(host, domain);
+  return of !== undefined && of.ending?.action !== "preserve" && (await isXlAlive(host, of.pid));
+}
+
 /** What its xl did when it crashed, of a domain that may be gone; undefined when it did not, or nobody says so. */
 export async function crashAction(host: Host, domain: DomainName): Promise<EndAction | undefined> {
   const ending = (await livesOf(host, domain)).of?.ending;

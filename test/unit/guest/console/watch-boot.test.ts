@@ -13,10 +13,13 @@ const PANIC =
   "[ 8.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n";
 
 /** Xen's answers, one after the other; the last stays. `null`: it does not answer. */
-function hostOf(answers: readonly (readonly FakeDomain[] | null)[]): Host {
+function hostOf(
+  answers: readonly (readonly FakeDomain[] | null)[],
+  files: Readonly<Record<string, string>>,
+): Host {
   let at = 0;
   return {
-    ...fakeDom0({ files: {} }),
+    ...fakeDom0({ files }),
     async run(argv) {
       expect(argv).toEqual(["xl", "list", "-v"]);
       const domains = answers[Math.min(at++, answers.length - 1)]!;
@@ -32,7 +35,7 @@ type Console = readonly string[] | "refused";
 function watch(
   answers: readonly (readonly FakeDomain[] | null)[],
   consoles: Readonly<Record<number, Console>>,
-  options: WatchOptions = {},
+  { files = {}, ...options }: WatchOptions & { files?: Readonly<Record<string, string>> } = {},
 ) {
   const opened: number[] = [];
   const closed: number[] = [];
@@ -53,7 +56,7 @@ function watch(
       closed.push(domid);
     }
   }
-  const ports = { host: hostOf(answers), readConsole, clock };
+  const ports = { host: hostOf(answers, files), readConsole, clock };
   const outcome = watchBoot(ports, { domid: 3, name: "web1", uuid: UUID }, options);
   return { outcome, clock, opened, closed };
 }
@@ -148,6 +151,38 @@ describe("a guest that restarts while it boots", () => {
     });
     expect(await outcome).toMatchObject({ outcome: "up", domid: 4 });
     expect(opened).toEqual([3, 4]);
+  });
+
+  describe("whose xl takes a minute for it", () => {
+    const log = (action: string) => ({
+      "/var/log/xen/xl-web1.log": [
+        "Waiting for domain web1 (domid 3) to die [pid 77]",
+        "Domain 3 has shut down, reason code 1 0x1",
+        `Action for shutdown reason code 1 is ${action}`,
+        "",
+      ].join("\n"),
+      "/proc/77/cmdline": "xl\0create\0web1.cfg\0",
+    });
+    const none = Array.from({ length: 30 }, () => []);
+    const shut = Array.from({ length: 30 }, () => [{ ...WEB1, flags: "---s--" }]);
+
+    test.each([
+      ["to build the next domain", [[WEB1], ...none, [NEXT]]],
+      ["to take the old one apart", [[WEB1], ...shut, [NEXT]]],
+    ])("%s", async (_, answers) => {
+      const { outcome, clock } = watch(answers, { 4: ["web1 login: "] }, { files: log("restart") });
+      expect(await outcome).toMatchObject({ outcome: "up", domid: 4 });
+      expect(clock.now()).toBeGreaterThanOrEqual(60_000);
+    });
+
+    test("is not waited for when it keeps the domain, nor beyond the limit", async () => {
+      const kept = watch([[WEB1], ...shut], {}, { files: log("preserve") });
+      expect((await kept.outcome).reason).toContain("has shut down");
+      expect(kept.clock.now()).toBeLessThan(30_000);
+      const hangs = watch([[WEB1], []], {}, { files: log("restart") });
+      expect((await hangs.outcome).reason).toBe("the domain ended while it booted");
+      expect(hangs.clock.now()).toBeLessThan(310_000);
+    });
   });
 
   test("is not mixed up with one that has its uuid", async () => {
