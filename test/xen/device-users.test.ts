@@ -60,6 +60,10 @@ test("the disk of a volume group, a volume that is mounted, the disk of a guest 
   expect(volume).toMatch(/^\/dev\/vg0\/\S+$/);
   await host.output(`xl create ${config}`);
   expect(await refusal(volume)).toMatch(/disk xvda of domain pandora \((running|paused)\)/);
+  // As kpartx does it: the kernel lets both write.
+  await host.output(`dmsetup create part --table "0 32768 linear ${volume} 2048"`);
+  expect(await refusal("/dev/mapper/part")).toMatch(/built on disk xvda of domain pandora \(/);
+  await host.output("dmsetup remove --retry part");
   await host.output("xl destroy pandora");
 });
 
