@@ -3,6 +3,7 @@ import type { Finding } from "../../base/finding.ts";
 import { printable } from "../../base/printable.ts";
 import { countText, sizeText } from "../../base/units.ts";
 import type { Inventory, InventoryGuest } from "../../guest/inventory/inventory.ts";
+import { isPutAway } from "../../guest/inventory/match.ts";
 import type { GuestState } from "../../guest/inventory/match.ts";
 import { targetPath } from "../../guest/inventory/read-backings.ts";
 import type { Output, Style } from "../output.ts";
@@ -71,7 +72,7 @@ function styled(state: GuestState, text: string, out: Output): string {
 
 function rowOf(guest: InventoryGuest, inventory: Inventory): Row {
   const { has, config, images, check } = guest;
-  const [image, ...older] = images;
+  const [image, ...older] = images.filter(({ fact }) => !isPutAway(fact));
   return {
     GUEST: printable(guest.name),
     STATE: guest.state,

@@ -4,7 +4,7 @@ import type { Finding } from "../../base/finding.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import { listText, shellWord } from "../../check/remedy.ts";
 import type { ImageFact, InventoryFacts, KnownImage, LostImage } from "./facts.ts";
-import { isClosed } from "./match.ts";
+import { isClosed, isPutAway } from "./match.ts";
 import type { Guest } from "./match.ts";
 import { staleness } from "./stale.ts";
 import type { Staleness } from "./stale.ts";
@@ -19,6 +19,7 @@ export function imageFindings(guest: Guest, facts: InventoryFacts): Finding[] {
   const beingSaved = guest.state === "suspended";
   let newest: ImageFact | undefined;
   for (const { fact } of guest.images) {
+    if (isPutAway(fact)) continue;
     const broken = incomplete(guest, fact);
     if (broken) {
       // What is being written is not yet whole.

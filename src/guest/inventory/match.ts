@@ -233,3 +233,9 @@ export function isClosed({ image, record, failure }: ImageFact): boolean {
   const isDenied = failure?.kind === "io" && ["EACCES", "EPERM"].includes(failure.errno);
   return image === undefined && record !== undefined && isDenied;
 }
+
+/** domus has given it a name that says so, out of the way of all that restores: nobody waits for it, and nothing is wrong. */
+export function isPutAway({ path, record, restoredAtBoot }: ImageFact): boolean {
+  const isEnded = record?.state === "restored" || record?.state === "aside";
+  return isEnded && !restoredAtBoot && path.endsWith(`.${record.state}`);
+}

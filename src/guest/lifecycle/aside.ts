@@ -1,13 +1,16 @@
 /** Images that are offered no more: restored ones, and those that a guest has left behind (docs/design/lifecycle.md, "Recovery"). */
 import { attempt, failureText } from "../../base/failure.ts";
-import { directoryOf } from "../../base/path.ts";
+import { directoryOf, fileName } from "../../base/path.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { saveDirectory } from "../inventory/read-images.ts";
+import { isThere } from "./image-file.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
 const DAY_MS = 86_400_000;
 /** How long files in domus's own directory are kept. */
 export const KEEP_DAYS = { restored: 7, aside: 30 } as const;
+
+const MAX_NAMES = 100;
 
 type Ended = ImageRecord & { readonly state: "restored" | "aside" };
 
@@ -46,11 +49,19 @@ export async function moveAway(ports: LifecyclePorts, record: Ended): Promise<Im
   const directory = directoryOf(path);
   const isAtBoot = directory === (await saveDirectory(host));
   if (directory !== imageDirectory && !isAtBoot) return record;
-  const name = `${path.slice(directory.length + 1)}.${state}`;
-  const to = `${isAtBoot ? directoryOf(directory) : directory}/${name}`;
-  if ((await host.kind(path)) !== "missing") {
-    // An earlier one of that name is another guest's state: it is not lost for this one.
-    if ((await host.kind(to)) !== "missing") return record;
+  const names = namesFor(
+    `${isAtBoot ? directoryOf(directory) : directory}/${fileName(path)}`,
+    state,
+  );
+  const isOurs = await isThere(host, record);
+  // An earlier one of that name is another state of the guest. Without the file a cut came behind the rename.
+  const to = await firstOf(names, (name) =>
+    isOurs
+      ? host.kind(name).then((kind) => kind === "missing")
+      : isThere(host, { ...record, path: name }),
+  );
+  if (to === undefined) return record;
+  if (isOurs) {
     const moved = await attempt(() => files.rename(path, to));
     if (!moved.ok) {
       ports.tell(
@@ -58,9 +69,23 @@ export async function moveAway(ports: LifecyclePorts, record: Ended): Promise<Im
       );
       return record;
     }
-  } else if ((await host.kind(to)) === "missing") return record;
+  }
   records.changeImage(id, { path: to });
   return { ...record, path: to };
+}
+
+/** xl gives all images of a guest one name. */
+function namesFor(path: string, state: Ended["state"]): readonly string[] {
+  const more = Array.from({ length: MAX_NAMES - 1 }, (_, index) => `${path}-${index + 2}.${state}`);
+  return [`${path}.${state}`, ...more];
+}
+
+async function firstOf(
+  names: readonly string[],
+  isIt: (name: string) => Promise<boolean>,
+): Promise<string | undefined> {
+  for (const name of names) if (await isIt(name)) return name;
+  return undefined;
 }
 
 /** Moves what a cut has left in its place, and deletes what has been kept long enough. Returns what was deleted. */

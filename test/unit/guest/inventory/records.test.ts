@@ -149,6 +149,15 @@ describe("an image that is recorded", () => {
   });
 });
 
+test("an image that domus has put away is no error, and none that is offered", async () => {
+  for (const state of ["restored", "aside"] as const) {
+    const path = `/var/lib/xen/pandora.${state}`;
+    const files = { ...FILES, [path]: image() };
+    const inventory = await read({ images: [record({ state, path })] }, { files });
+    expect(said(inventory)).toEqual({ state: "stopped", images: [path], codes: [] });
+  }
+});
+
 describe("the disks of a saved guest", () => {
   const observation = (mtimeNs: string): DiskObservation => ({
     identity: "a".repeat(64),

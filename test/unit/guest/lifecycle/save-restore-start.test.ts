@@ -269,6 +269,44 @@ describe("restore", () => {
     });
   });
 
+  test("gives each image that xl made under the guest's name a name of its own, out of xendomains' way", async () => {
+    const world = new FakeXen();
+    const path = `/var/lib/xen/save/${GUEST}`;
+    const saved = () => saveImage({ config: { ...domainJson(GUEST, UUID), token: 1 } });
+    const kept = ["pandora.restored", "pandora-2.restored", "pandora-3.restored"];
+    for (const _ of kept) {
+      world.nowMs += 3_600_000;
+      world.putFile(path, saved());
+      await done(world, restoring(path, true));
+      world.domains = [];
+    }
+    const places = kept.map((name) => `/var/lib/xen/${name}`);
+    expect(
+      imagesOf(world)
+        .map((image) => image.path)
+        .toSorted(),
+    ).toEqual(places.toSorted());
+    expect(world.paths.filter((one) => one.startsWith("/var/lib/xen/")).toSorted()).toEqual(
+      places.toSorted(),
+    );
+  });
+
+  test("does not move the next image of that name away for an earlier one's sake", async () => {
+    const world = new FakeXen();
+    const path = `/var/lib/xen/save/${GUEST}`;
+    world.putFile(path, saveImage({ config: { ...domainJson(GUEST, UUID), token: 1 } }));
+    await done(world, restoring(path, true));
+    world.domains = [];
+    // As if it could not be moved.
+    const earlier = world.store.tables.images[0]!;
+    await done(world, async ({ records }) => records.changeImage(earlier.id, { path }));
+    world.nowMs += 3_600_000;
+    world.putFile(path, saveImage({ config: { ...domainJson(GUEST, UUID), token: 2 } }));
+    await done(world, (ports) => recoverOperations(ports));
+    expect(world.paths).toContain(path);
+    expect(imagesOf(world)).toMatchObject([{ path: "/var/lib/xen/pandora.restored" }]);
+  });
+
   test("that xl fails leaves the image waiting", async () => {
     const world = await savedGuest();
     world.failing = "restore";
