@@ -1,3 +1,4 @@
+import { directoryOf } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
 import { timeText } from "../../guest/fingerprint/text.ts";
 import {
@@ -48,9 +49,13 @@ function restoreText(plan: RestorePlan, restored: Restored | undefined): string 
   const path = printable(plan.path);
   if (!restored) return `Would restore ${guest} from ${path}, saved ${timeText(plan.savedAtMs)}.`;
   const { domid, image } = restored;
-  const kept =
-    image === plan.path
-      ? `The image ${path} is of no use any more: delete it.`
-      : `The image is kept for a while as ${printable(image)}; it must not be restored again.`;
-  return `${guest} goes on as domain ${domid}.\n${kept}`;
+  return `${guest} goes on as domain ${domid}.\n${keptText(plan.path, image)}`;
+}
+
+function keptText(from: string, to: string): string {
+  if (to === from) return `The image ${printable(from)} is of no use any more: delete it.`;
+  // Of domus's own ones; what xl has made for xendomains is moved, and never deleted.
+  if (directoryOf(to) === directoryOf(from))
+    return `The image is kept for a while as ${printable(to)}; it must not be restored again.`;
+  return `The image was moved out of xendomains' way, to ${printable(to)}; it must not be restored again. It is yours to delete.`;
 }

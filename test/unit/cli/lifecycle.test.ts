@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cli } from "../../support/cli.ts";
 import type { CliRun } from "../../support/cli.ts";
 import { DISK, DISK_ALIAS, FakeXen, GUEST, IMAGES, UUID } from "../../support/fake-xen.ts";
+import { domainJson, saveImage } from "../../support/save-image.ts";
 
 const IMAGE = `${IMAGES}/pandora-20261121-120000.xl`;
 
@@ -33,6 +34,19 @@ describe("domus save and restore", () => {
     expect(restored.stdout).toBe(
       `pandora goes on as domain 2.\nThe image is kept for a while as ${IMAGE}.restored; it must not be restored again.\n`,
     );
+  });
+
+  test("say whose an image of xendomains is after it", async () => {
+    const world = new FakeXen();
+    const path = "/var/lib/xen/save/pandora";
+    world.putFile(path, saveImage({ config: { ...domainJson(GUEST, UUID), token: 1 } }));
+    const { code, stdout } = await domus(world, "restore", "--anyway", GUEST);
+    expect(code).toBe(0);
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+      "moved out of xendomains' way, to /var/lib/xen/pandora.restored; it must not be restored again. It is yours to delete.",
+    );
+    const list = await domus(world, "list");
+    expect([list.code, list.stdout]).toEqual([0, expect.not.stringContaining("restored")]);
   });
 
   test("as JSON", async () => {
