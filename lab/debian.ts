@@ -4,10 +4,8 @@
  */
 import { execFileSync } from "node:child_process";
 import {
-  closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -17,6 +15,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { withLockSync } from "./lock.ts";
 
 export type Release = "bullseye" | "bookworm" | "trixie" | "sid";
 
@@ -41,18 +40,9 @@ export function mirror(): string {
   throw new Error("apt has no Debian mirror with an index: run apt-get update");
 }
 
-/**
- * One process at a time: tests on real Xen run beside the others, and each of them may be the first that wants something. The lock
- * is on a descriptor of this process's, which flock(1) inherits, so it ends with this process at the latest.
- */
+/** One process at a time: tests on real Xen run beside the others, and each of them may be the first that wants something. */
 function alone<T>(release: Release, work: () => T): T {
-  const lock = openSync(join(cacheDir("apt"), `${release}.lock`), "w");
-  try {
-    execFileSync("flock", ["-x", "3"], { stdio: ["ignore", "ignore", "inherit", lock] });
-    return work();
-  } finally {
-    closeSync(lock);
-  }
+  return withLockSync(join(cacheDir("apt"), `${release}.lock`), work);
 }
 
 /** apt-get options for a private apt of that release, with its index fetched. Only for who is alone. */

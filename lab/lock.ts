@@ -1,6 +1,7 @@
 /** A lock between processes that goes away with its holder, however that one ends. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 
 /**
  * Runs `work` while holding flock(2) on `path`, waiting for another holder to end. The lock is held by a child whose
@@ -22,5 +23,16 @@ export async function withLock<T>(path: string, work: () => T | Promise<T>): Pro
   } finally {
     holder.stdin.end();
     await ended;
+  }
+}
+
+/** As `withLock`. The lock is on a descriptor of this process's, which flock(1) inherits: it ends with this process at the latest. */
+export function withLockSync<T>(path: string, work: () => T): T {
+  const lock = openSync(path, "w");
+  try {
+    execFileSync("flock", ["-x", "3"], { stdio: ["ignore", "ignore", "inherit", lock] });
+    return work();
+  } finally {
+    closeSync(lock);
   }
 }
