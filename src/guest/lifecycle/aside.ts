@@ -3,7 +3,7 @@ import { attempt, failureText } from "../../base/failure.ts";
 import { directoryOf, fileName } from "../../base/path.ts";
 import type { ImageRecord } from "../../host/records.ts";
 import { saveDirectory } from "../inventory/read-images.ts";
-import { isThere } from "./image-file.ts";
+import { isAt, isThere } from "./image-file.ts";
 import type { LifecyclePorts } from "./ports.ts";
 
 const DAY_MS = 86_400_000;
@@ -55,10 +55,8 @@ export async function moveAway(ports: LifecyclePorts, record: Ended): Promise<Im
   );
   const isOurs = await isThere(host, record);
   // An earlier one of that name is another state of the guest. Without the file a cut came behind the rename.
-  const to = await firstOf(names, (name) =>
-    isOurs
-      ? host.kind(name).then((kind) => kind === "missing")
-      : isThere(host, { ...record, path: name }),
+  const to = await firstOf(names, async (name) =>
+    isOurs ? (await host.kind(name)) === "missing" : (await isAt(host, record, name)) === true,
   );
   if (to === undefined) return record;
   if (isOurs) {

@@ -57,8 +57,17 @@ export function isFileOf(
 
 /** Whether the file of a record is there. Not what is in it. */
 export async function isThere(host: Host, record: ImageRecord): Promise<boolean> {
-  const opened = await attempt(() => host.openBlock(record.path));
-  if (!opened.ok) return false;
+  return (await isAt(host, record, record.path)) === true;
+}
+
+/** Whether the file at that path is the one of the record; undefined when none can be opened. */
+export async function isAt(
+  host: Host,
+  record: ImageRecord,
+  path: string,
+): Promise<boolean | undefined> {
+  const opened = await attempt(() => host.openBlock(path));
+  if (!opened.ok) return undefined;
   await using file = opened.value;
   const { size: sizeBytes, modifiedMs } = file;
   return isFileOf(record, { sizeBytes, ...(modifiedMs !== undefined && { modifiedMs }) });

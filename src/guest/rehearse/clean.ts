@@ -177,8 +177,8 @@ export function recoverRehearsal(workspace: Workspace): Recover {
     const { left } = copy
       ? await cleanRehearsal({ ...ports, workspace }, copy, patienceMs)
       : { left: [] };
-    if (left.length > 0) ports.records.enterStep(operation.id, LEFT_STEP);
     if (left.length === 0) return "The copy is taken away; the guest was never touched.";
+    ports.records.enterStep(operation.id, LEFT_STEP);
     throw commandFailed([operation.guest], {
       what: "Not all of the copy could be taken away.",
       why: left.join(" "),

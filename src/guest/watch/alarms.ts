@@ -9,6 +9,7 @@ import { crashLoops } from "./crash-loop.ts";
 import { crashedUnwatched } from "../inventory/crash-findings.ts";
 import { isMaker } from "./observation.ts";
 import type { DomainLook, XlProcess } from "./observation.ts";
+import { waitsFor } from "./restored-from.ts";
 import type { Crash, Tracked } from "./state.ts";
 
 export type Alarm = {
@@ -82,23 +83,24 @@ function isActive({ begun, state }: Tracked): boolean {
 }
 
 function imageAlarms(tracked: Tracked, facts: AlarmFacts): Alarm[] {
-  const { images, disksThen, otherImages } = facts;
-  const { name, uuid, domid } = tracked;
+  const { name, uuid } = tracked;
   if (!isActive(tracked)) return [];
   const afterMs = isBusy(facts, name, uuid) ? Infinity : 0;
-  const waiting = images.filter(
-    (image) => image.state === "waiting" && (image.uuid === uuid || image.guest === name),
+  const waiting = facts.images.filter((image) => waitsFor(image, tracked));
+  return waiting.map((image) =>
+    alarm(tracked, imageFinding(tracked, image, facts), afterMs, ` ${image.id}`),
   );
-  return waiting.map((image) => {
-    const isOther = otherImages?.get(domid)?.has(image.id) === true;
-    const finding =
-      tracked.image === undefined
-        ? startedBeside(tracked, image)
-        : isOther
-          ? restoredBeside(tracked, image)
-          : restoredBehind(tracked, image, disksThen.get(domid));
-    return alarm(tracked, finding, afterMs, ` ${image.id}`);
-  });
+}
+
+function imageFinding(
+  tracked: Tracked,
+  image: ImageRecord,
+  { disksThen, otherImages }: AlarmFacts,
+): Finding {
+  const { domid } = tracked;
+  if (tracked.image === undefined) return startedBeside(tracked, image);
+  if (otherImages?.get(domid)?.has(image.id)) return restoredBeside(tracked, image);
+  return restoredBehind(tracked, image, disksThen.get(domid));
 }
 
 /** What domus does with the guest is no alarm, and ends none that was raised before. */

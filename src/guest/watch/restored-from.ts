@@ -3,9 +3,17 @@ import { attempt } from "../../base/failure.ts";
 import { fileName } from "../../base/path.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageRecord } from "../../host/records.ts";
-import { isFileOf } from "../lifecycle/image-file.ts";
+import { isAt } from "../lifecycle/image-file.ts";
 import { cut } from "./observation.ts";
 import type { Tracked } from "./state.ts";
+
+/** Whether the image waits for the guest of that domain, by its uuid or its name. */
+export function waitsFor(
+  { state, uuid, guest }: ImageRecord,
+  tracked: Pick<Tracked, "uuid" | "name">,
+): boolean {
+  return state === "waiting" && (uuid === tracked.uuid || guest === tracked.name);
+}
 
 /** By domid, the ids of images that wait for a domain that was restored from another file. */
 export async function findOtherImages(
@@ -14,12 +22,13 @@ export async function findOtherImages(
   images: readonly ImageRecord[],
 ): Promise<ReadonlyMap<number, ReadonlySet<number>>> {
   const found = new Map<number, Set<number>>();
-  for (const { domid, uuid, name, image: given } of domains)
-    for (const image of given === undefined ? [] : images) {
-      if (image.state !== "waiting" || (image.uuid !== uuid && image.guest !== name)) continue;
-      if (await isSameImage(host, given!, image)) continue;
-      found.set(domid, (found.get(domid) ?? new Set()).add(image.id));
-    }
+  for (const domain of domains) {
+    const { domid, image: given } = domain;
+    if (given === undefined) continue;
+    for (const image of images.filter((one) => waitsFor(one, domain)))
+      if (!(await isSameImage(host, given, image)))
+        found.set(domid, (found.get(domid) ?? new Set()).add(image.id));
+  }
   return found;
 }
 
@@ -31,19 +40,12 @@ async function isSameImage(host: Host, given: string, image: ImageRecord): Promi
   const there = await attempt(() => host.kind(path));
   if (!there.ok) return true;
   // It may have been moved to where it was restored from.
-  if (there.value === "missing") return hasFileOf(host, given, image);
+  if (there.value === "missing")
+    // Else neither is there any more.
+    return (await isAt(host, image, given)) ?? fileName(given) === fileName(path);
   const [one, other] = [
     await attempt(() => host.realPath(given)),
     await attempt(() => host.realPath(path)),
   ];
   return !other.ok || (one.ok && one.value === other.value);
-}
-
-async function hasFileOf(host: Host, path: string, image: ImageRecord): Promise<boolean> {
-  const opened = await attempt(() => host.openBlock(path));
-  // Neither is there any more.
-  if (!opened.ok) return fileName(path) === fileName(image.path);
-  await using file = opened.value;
-  const { size: sizeBytes, modifiedMs } = file;
-  return isFileOf(image, { sizeBytes, ...(modifiedMs !== undefined && { modifiedMs }) });
 }

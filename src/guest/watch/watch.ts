@@ -29,7 +29,7 @@ import { configChanges, parseKnownConfigs, readConfigFiles } from "./config-file
 import type { KnownConfigs } from "./config-files.ts";
 import type { Boot, DomainsRead } from "./look.ts";
 import type { Observation } from "./observation.ts";
-import { findOtherImages } from "./restored-from.ts";
+import { findOtherImages, waitsFor } from "./restored-from.ts";
 import { lookAgain } from "./second-look.ts";
 import { parseState } from "./state.ts";
 import type { Seen, WatchState } from "./state.ts";
@@ -341,11 +341,10 @@ class Watcher {
     if (!processes.some(({ verb }) => verb === "restore")) return;
     const known = new Set(this.#state?.domains.map(({ domid }) => domid));
     const busy = this.#busy();
-    for (const { domid, name, uuid } of domains) {
+    for (const domain of domains) {
+      const { domid, name, uuid } = domain;
       if (known.has(domid) || busy.has(name) || busy.has(uuid)) continue;
-      const image = records
-        .images()
-        .find((one) => one.state === "waiting" && (one.uuid === uuid || one.guest === name));
+      const image = records.images().find((one) => waitsFor(one, domain));
       if (!image) continue;
       const events = records.events({ guest: image.guest });
       this.#disksThen.set(domid, await compareImage(host, image, { domid, events }));
